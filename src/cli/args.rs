@@ -1,0 +1,186 @@
+//! The command line as clap reads it.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+use super::{help, values};
+use crate::cpus::CpuChoice;
+use crate::spec::{Backend, Endpoint};
+use crate::systems::System;
+
+/// Which messaging pattern carries more messages per second on your machines, from how
+/// many clients on, and why?
+#[derive(Parser)]
+#[command(name = "echometer", version, after_help = help::overview(), max_term_width = 100)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub struct Args {
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+#[derive(Subcommand)]
+pub enum Verb {
+    /// Run a server until it is told to stop
+    Serve(ServeArgs),
+    /// Send messages one by one, and print the replies
+    Send(SendArgs),
+    /// Measure one point: a system, with so many clients
+    Bench(BenchArgs),
+    /// Turn the rows of a directory into a table and a figure
+    Report(ReportArgs),
+}
+
+/// It prints 'listening ADDR' on stdout as soon as it accepts requests. It stops on SIGINT,
+/// SIGTERM, the end of --uptime, or the end of the process that started it; then it prints
+/// a summary on stderr.
+#[derive(ClapArgs)]
+#[command(after_help = help::serve())]
+pub struct ServeArgs {
+    /// The system to serve
+    #[arg(value_parser = values::system)]
+    pub system: &'static dyn System,
+    /// Where to listen; port 0 asks for a free one
+    #[arg(short, long, value_name = "HOST:PORT", default_value = "127.0.0.1:4157")]
+    pub addr: Endpoint,
+    /// Stop after this time, as in 45s or 1m30s [default: never]
+    #[arg(short, long, value_name = "TIME", value_parser = values::some_time, allow_hyphen_values = true)]
+    pub uptime: Option<Duration>,
+    /// Append one JSON line to this file at the end
+    #[arg(short = 'o', long, visible_alias = "output", value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+/// What a server is, whoever starts it.
+#[derive(ClapArgs)]
+#[command(next_help_heading = "Server")]
+pub struct ServerArgs {
+    /// The server's name, the sender of its replies [default: this host's name]
+    #[arg(short, long)]
+    pub name: Option<String>,
+    /// Worker threads, for a system that has them
+    #[arg(short, long, value_name = "N", default_value = "16", value_parser = values::count, allow_hyphen_values = true)]
+    pub workers: NonZeroUsize,
+    /// What lies between proxy and workers, for a system that has both: inproc or ipc
+    #[arg(long, default_value_t)]
+    pub backend: Backend,
+    /// Completion queues, for a system that has them [default: the CPUs it may run on]
+    #[arg(long, value_name = "N", value_parser = values::count, allow_hyphen_values = true)]
+    pub completion_queues: Option<NonZeroUsize>,
+    /// The largest request that is read, and the largest reply that may be asked for
+    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = values::some_bytes, allow_hyphen_values = true)]
+    pub max_message: usize,
+}
+
+/// How long a client waits, and how often it tries.
+#[derive(ClapArgs)]
+pub struct PatienceArgs {
+    /// How long to wait for a reply
+    #[arg(short, long, value_name = "TIME", default_value = "5s", value_parser = values::some_time, allow_hyphen_values = true)]
+    pub timeout: Duration,
+    /// How often to send again, on a new connection, before an echo has failed
+    #[arg(short, long, value_name = "N", default_value = "3")]
+    pub retries: u32,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = help::send())]
+pub struct SendArgs {
+    /// The system that the server speaks
+    #[arg(value_parser = values::system)]
+    pub system: &'static dyn System,
+    /// Where the server listens
+    #[arg(short, long, value_name = "HOST:PORT", default_value = "127.0.0.1:4157")]
+    pub addr: Endpoint,
+    /// The client's name [default: made of this host's name]
+    #[arg(short, long)]
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub patience: PatienceArgs,
+    /// The largest reply that is read
+    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = values::some_bytes, allow_hyphen_values = true)]
+    pub max_message: usize,
+    /// What to send
+    #[arg(required = true, value_name = "MESSAGE")]
+    pub messages: Vec<String>,
+}
+
+/// Every client sends its next request after the reply to the last. All connect and echo
+/// once; after the warm-up, one window of wall-clock time opens for all of them. The row's
+/// throughput is the echoes that ended inside it, over its length.
+#[derive(ClapArgs)]
+#[command(after_help = help::bench())]
+#[command(group = clap::ArgGroup::new("target").required(true).args(["addr", "spawn"]))]
+pub struct BenchArgs {
+    /// The system to measure
+    #[arg(value_parser = values::system)]
+    pub system: &'static dyn System,
+    /// Measure the server that runs there
+    #[arg(short, long, value_name = "HOST:PORT")]
+    pub addr: Option<Endpoint>,
+    /// Start a server on a free port for the length of the trial
+    #[arg(long)]
+    pub spawn: bool,
+
+    /// Concurrent clients, each with one request outstanding
+    #[arg(short, long, value_name = "N", default_value = "1", value_parser = values::count, allow_hyphen_values = true)]
+    pub clients: NonZeroUsize,
+    /// The length of the window
+    #[arg(short, long, value_name = "TIME", default_value = "30s", value_parser = values::some_time, allow_hyphen_values = true)]
+    pub duration: Duration,
+    /// From all clients connected to the window's opening
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = values::duration, allow_hyphen_values = true)]
+    pub warmup: Duration,
+    /// Each client's pause between a reply and its next request, as in 300us
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = values::duration, allow_hyphen_values = true)]
+    pub think: Duration,
+    /// The size of the request's text
+    #[arg(long, value_name = "BYTES", default_value = "64", value_parser = values::bytes, allow_hyphen_values = true)]
+    pub payload: usize,
+    /// The size to which the reply's text is padded; 0: not padded
+    #[arg(long, value_name = "BYTES", default_value = "0", value_parser = values::reply_bytes, allow_hyphen_values = true)]
+    pub reply_payload: u32,
+    #[command(flatten)]
+    pub patience: PatienceArgs,
+
+    /// CPUs of the server: auto (the first), all, or a list such as 0,2-3
+    #[arg(long, value_name = "CPUS", default_value = "auto", requires = "spawn")]
+    pub server_cpus: CpuChoice,
+    /// CPUs of the clients: auto (those that the server does not have), all, or a list
+    #[arg(long, value_name = "CPUS", default_value = "auto")]
+    pub client_cpus: CpuChoice,
+
+    /// Append the row to this file; - is stdout
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// Append one JSON line per client to this file
+    #[arg(short = 'o', long, visible_alias = "output", value_name = "FILE")]
+    pub results: Option<PathBuf>,
+    /// The run that the row is part of [default: a new one]
+    #[arg(long, value_name = "ID")]
+    pub run_id: Option<String>,
+    /// The pass over all points that the row is part of
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub trial: u32,
+    /// Print no summary
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = help::report())]
+pub struct ReportArgs {
+    /// The directory that holds results.csv; the figure is written there
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// Draw the points of this CSV file too, dashed (columns system, clients, throughput_per_s)
+    #[arg(long, value_name = "FILE")]
+    pub reference: Option<PathBuf>,
+}

@@ -1,0 +1,63 @@
+//! What stands below the flags in the help texts: examples, with systems of the registry.
+
+use crate::systems::SYSTEMS;
+
+fn first() -> &'static str {
+    SYSTEMS.first().map_or("SYSTEM", |system| system.name())
+}
+
+pub fn overview() -> String {
+    let mut text = "Systems:\n".to_owned();
+    for system in SYSTEMS {
+        text += &format!("  {:8}{}\n", system.name(), system.about());
+    }
+    text + &format!(
+        "\
+Examples:
+  echometer bench {0} --spawn --clients 8 --duration 5s
+      8 clients, 5 seconds, a server of its own
+  for n in 1 2 4 8; do echometer bench {0} --spawn -c $n -d 5s --csv rows/results.csv; done
+      one row for each number of clients
+  echometer report rows
+      these rows as a table and a figure
+
+Exit status: 0 done, 1 failed while running, 2 wrong command line, 130 interrupted",
+        first()
+    )
+}
+
+pub fn serve() -> String {
+    format!(
+        "\
+Examples:
+  echometer serve {0} --addr 0.0.0.0:4157 --uptime 1m --metrics server.jsonl
+  echometer serve {0} --addr 127.0.0.1:0",
+        first()
+    )
+}
+
+pub fn send() -> String {
+    format!("Example:\n  echometer send {0} --addr 127.0.0.1:4157 hello 'hello again'", first())
+}
+
+pub fn bench() -> String {
+    format!(
+        "\
+Examples:
+  echometer bench {0} --spawn --clients 24 --duration 5s --csv -
+      a row on stdout
+  echometer bench {0} --addr 10.0.0.7:4157 --clients 24 --results clients.jsonl
+      a server elsewhere; its own CPU time is not known, and empty in the row
+  echometer bench {0} --spawn --clients 24 --think 300us
+      clients that are away for 300 us after each reply, as behind a network",
+        first()
+    )
+}
+
+pub fn report() -> String {
+    "\
+Examples:
+  echometer report results/2026-01-31-1200
+  echometer report results/2026-01-31-1200 --reference other/results.csv"
+        .to_owned()
+}

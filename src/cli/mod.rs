@@ -1,0 +1,195 @@
+//! Flags as they are typed, turned into what the verbs are asked to do. Nothing else knows clap.
+
+mod args;
+mod help;
+mod values;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use self::args::{Args, BenchArgs, ReportArgs, SendArgs, ServeArgs, ServerArgs, Verb};
+use crate::host;
+use crate::load;
+use crate::spec::{ClientSpec, Endpoint, Invalid, LoadSpec, ServerSpec, Target, TrialSpec};
+use crate::verbs::{Bench, Command, Report, Send, Serve};
+
+/// What a command line asks for.
+pub enum Parsed {
+    /// To do something.
+    Do(Command),
+    /// To be told something: a help text, or the version.
+    Tell(String),
+}
+
+/// Reads a command line, the program's name first.
+///
+/// # Errors
+///
+/// Where it is wrong: one line that says what is, and what would be right.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Invalid> {
+    match Args::try_parse_from(arguments) {
+        Ok(args) => Ok(Parsed::Do(match args.verb {
+            Verb::Serve(args) => Command::Serve(serve(args)),
+            Verb::Send(args) => Command::Send(send(args)),
+            Verb::Bench(args) => Command::Bench(Box::new(bench(args)?)),
+            Verb::Report(args) => Command::Report(report(args)),
+        })),
+        Err(error)
+            if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
+        {
+            Ok(Parsed::Tell(error.render().ansi().to_string()))
+        }
+        Err(error) => Err(Invalid(one_line(&error))),
+    }
+}
+
+/// clap explains an error in a paragraph; of that, what is wrong and what would be right.
+fn one_line(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "no verb given; try 'echometer --help'".to_owned();
+    }
+    let text = error.render().to_string();
+    let telling = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let telling: Vec<_> = telling
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+        .collect();
+    let line = telling.join(" ");
+    let line = line.strip_prefix("error: ").unwrap_or(&line);
+    format!("{line}; try 'echometer --help'")
+}
+
+fn serve(args: ServeArgs) -> Serve {
+    Serve {
+        system: args.system,
+        spec: server_spec(args.addr, args.server),
+        uptime: args.uptime,
+        metrics: args.metrics,
+    }
+}
+
+fn server_spec(address: Endpoint, args: ServerArgs) -> ServerSpec {
+    ServerSpec {
+        address,
+        name: args.name.unwrap_or_else(host::name),
+        workers: args.workers,
+        backend: args.backend,
+        completion_queues: args.completion_queues,
+        max_message: args.max_message,
+    }
+}
+
+fn send(args: SendArgs) -> Send {
+    let who = ClientSpec {
+        name: args.name.unwrap_or_else(|| format!("{}-{}", host::name(), std::process::id())),
+        timeout: args.patience.timeout,
+        retries: args.patience.retries,
+        max_message: args.max_message,
+    };
+    Send { system: args.system, to: args.addr, who, messages: args.messages }
+}
+
+fn bench(args: BenchArgs) -> Result<Bench, Invalid> {
+    let load = LoadSpec {
+        clients: args.clients,
+        window: args.duration,
+        warmup: args.warmup,
+        think: args.think,
+        payload: args.payload,
+        reply_payload: args.reply_payload,
+        timeout: args.patience.timeout,
+        retries: args.patience.retries,
+    };
+    let target = match args.addr {
+        Some(address) => Target::Running(address),
+        None => {
+            let server = server_spec(values::free_port(), args.server);
+            check_sizes(&load, server.max_message)?;
+            Target::Spawn { program: this_program()?, server, cpus: args.server_cpus }
+        }
+    };
+    let (run_id, trial) = (args.run_id.unwrap_or_else(new_run_id), args.trial);
+    let spec = TrialSpec { target, load, client_cpus: args.client_cpus, run_id, trial };
+    Ok(Bench { system: args.system, spec, csv: args.csv, results: args.results, quiet: args.quiet })
+}
+
+/// A server that we start ourselves is not sent what it would refuse.
+fn check_sizes(load: &LoadSpec, max_message: usize) -> Result<(), Invalid> {
+    let request = load::first_request(load, &host::name()).bytes().len();
+    for (what, size) in [("--payload", request), ("--reply-payload", load.reply_payload as usize)] {
+        if size > max_message {
+            return Err(Invalid(format!(
+                "{what} makes messages of {size} bytes, and the server takes {max_message}; raise --max-message"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn this_program() -> Result<PathBuf, Invalid> {
+    std::env::current_exe().map_err(|error| {
+        Invalid(format!("cannot find this program, to start it as a server: {error}"))
+    })
+}
+
+/// When it was made, and by which process: no two runs of a machine have the same.
+fn new_run_id() -> String {
+    let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now());
+    format!("{now}-{}", std::process::id())
+}
+
+fn report(args: ReportArgs) -> Report {
+    Report { directory: args.directory, reference: args.reference }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_words(line: &str) -> Result<Parsed, Invalid> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn a_server_is_passed_on_as_it_was_asked_for() {
+        let line = "echometer serve router -a 127.0.0.1:0 -n a -w 3 --backend ipc \
+                    --completion-queues 2 --max-message 2KiB";
+        let Ok(Parsed::Do(Command::Serve(asked))) = parse_words(line) else { panic!("{line}") };
+        let words = ["echometer", "serve", "router"].map(String::from).into_iter();
+        let again = parse(words.chain(asked.spec.arguments()).map(OsString::from));
+        let Ok(Parsed::Do(Command::Serve(again))) = again else { panic!("{:?}", asked.spec) };
+        assert_eq!(asked.spec, again.spec);
+        assert_eq!(asked.spec.max_message, 2048);
+    }
+
+    #[test]
+    fn errors_are_one_line_that_says_what_would_be_right() {
+        for (line, telling) in [
+            ("echometer", "no verb given"),
+            ("echometer serve", "SYSTEM"),
+            ("echometer serve rap", "did you mean 'rep'?"),
+            ("echometer bench rep --spawn --clients 0", "at least 1"),
+            ("echometer bench rep --spawn -d -1s", "'-1s' is no duration"),
+            ("echometer bench rep --spawn -d 0", "must be longer than 0"),
+            ("echometer bench rep --spawn -d abc", "'abc' is no duration"),
+            ("echometer bench rep", "--spawn"),
+            ("echometer bench rep --spawn --addr 127.0.0.1:1", "cannot be used with"),
+            ("echometer bench rep --spawn --payload 2MiB", "raise --max-message"),
+            ("echometer bench rep --addr 127.0.0.1:1 --workers 2", "--spawn"),
+            ("echometer serve rep --addr here", "HOST:PORT"),
+            ("echometer report", "DIR"),
+        ] {
+            let Err(Invalid(error)) = parse_words(line) else { panic!("{line} is right") };
+            assert!(error.contains(telling), "{line}: {error}");
+            assert!(!error.contains('\n') && !error.starts_with("error"), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+    }
+}

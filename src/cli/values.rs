@@ -1,0 +1,101 @@
+//! How single values are read from the command line. Errors say what would be right.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use crate::spec::Endpoint;
+use crate::systems::{self, System};
+
+/// A system, by its name.
+pub fn system(name: &str) -> Result<&'static dyn System, String> {
+    systems::find(name)
+}
+
+/// A number from 1 on.
+pub fn count(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse()
+        .map_err(|_| format!("'{text}' is no such number; it must be a whole one, at least 1"))
+}
+
+/// A duration that may be 0, as in `45s`, `1m30s`, `250ms`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    humantime::parse_duration(text)
+        .map_err(|_| format!("'{text}' is no duration; write one like 45s, 1m30s or 250ms"))
+}
+
+/// A duration that may not be 0.
+pub fn some_time(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => {
+            Err(format!("'{text}' is too short; it must be longer than 0, as in 30s"))
+        }
+        some => Ok(some),
+    }
+}
+
+/// A number of bytes, as in `64`, `16KiB`, `1MiB`.
+pub fn bytes(text: &str) -> Result<usize, String> {
+    let wrong = || format!("'{text}' is no size; write bytes, as in 64, 16KiB or 1MiB");
+    let size: bytesize::ByteSize = text.parse().map_err(|_| wrong())?;
+    usize::try_from(size.as_u64()).map_err(|_| wrong())
+}
+
+/// A number of bytes from 1 on.
+pub fn some_bytes(text: &str) -> Result<usize, String> {
+    match bytes(text)? {
+        0 => Err(format!("'{text}' is too small; it must be at least 1 byte")),
+        some => Ok(some),
+    }
+}
+
+/// The size of a reply: 0 does not pad it.
+pub fn reply_bytes(text: &str) -> Result<u32, String> {
+    u32::try_from(bytes(text)?).map_err(|_| format!("'{text}' is too large; 4GiB is the most"))
+}
+
+/// A free port on loopback.
+pub fn free_port() -> Endpoint {
+    std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("300us"), Ok(Duration::from_micros(300)));
+        assert_eq!(duration("0"), Ok(Duration::ZERO));
+        assert_eq!(
+            some_time("0s"),
+            Err("'0s' is too short; it must be longer than 0, as in 30s".into())
+        );
+        for text in ["", "-1s", "abc", "1", "1e9s", "99999999999999999999y"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(bytes("64"), Ok(64));
+        assert_eq!(bytes("1MiB"), Ok(1 << 20));
+        assert_eq!(some_bytes("16KiB"), Ok(16 << 10));
+        for text in ["", "-1", "many", "0"] {
+            assert!(some_bytes(text).is_err(), "{text}");
+        }
+        assert!(reply_bytes("5GiB").is_err());
+    }
+
+    #[test]
+    fn counts() {
+        assert_eq!(count("16").map(NonZeroUsize::get), Ok(16));
+        for text in ["0", "-1", "1.5", "many"] {
+            assert!(count(text).unwrap_err().contains("at least 1"), "{text}");
+        }
+    }
+}

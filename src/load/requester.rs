@@ -1,0 +1,105 @@
+//! One client's way to an answer: connect, echo, and try again as often as it may.
+
+use std::time::Duration;
+
+use crate::message::{EchoError, Reply, Request};
+use crate::spec::{ClientSpec, Endpoint};
+use crate::systems::{Client, System};
+
+use super::Stop;
+
+/// The pause before the first reconnection; it doubles with each further one.
+const BACKOFF: Duration = Duration::from_millis(50);
+
+/// A client that closes its connection after each failure, and resends on a new one.
+///
+/// The policy is the same for all systems: none of their clients retries by itself.
+pub struct Requester<'a> {
+    system: &'static dyn System,
+    to: &'a Endpoint,
+    who: ClientSpec,
+    stop: &'a Stop,
+    client: Option<Box<dyn Client>>,
+    timeouts: u64,
+    failed_attempts: u64,
+}
+
+impl<'a> Requester<'a> {
+    /// A client that is not connected yet.
+    pub fn new(
+        system: &'static dyn System,
+        to: &'a Endpoint,
+        who: ClientSpec,
+        stop: &'a Stop,
+    ) -> Self {
+        Requester { system, to, who, stop, client: None, timeouts: 0, failed_attempts: 0 }
+    }
+
+    /// Who this is.
+    pub fn who(&self) -> &ClientSpec {
+        &self.who
+    }
+
+    /// Waits for a reply that ended without one, so far.
+    pub fn timeouts(&self) -> u64 {
+        self.timeouts
+    }
+
+    /// Requests that were sent, so far, and whose reply did not come or was wrong.
+    pub fn failed_attempts(&self) -> u64 {
+        self.failed_attempts
+    }
+
+    /// Sends the request until it is answered, with the same sequence each time.
+    ///
+    /// # Errors
+    ///
+    /// That of the last attempt, where the retries are used up or would not help.
+    #[inline]
+    pub fn echo(&mut self, request: &Request) -> Result<Reply, EchoError> {
+        let first = self.attempt(request);
+        first.or_else(|error| self.retry(request, error))
+    }
+
+    #[cold]
+    fn retry(&mut self, request: &Request, mut error: EchoError) -> Result<Reply, EchoError> {
+        let mut pause = BACKOFF;
+        for _ in 0..self.who.retries {
+            match error {
+                _ if self.stop.is_set() => break,
+                EchoError::Timeout(_) => {}
+                // Whoever comes back needs a moment; whoever stays away is not stormed.
+                EchoError::Disconnected(_) => {
+                    std::thread::sleep(pause);
+                    pause *= 2;
+                }
+                // The server has answered; it would answer the same again.
+                EchoError::Refused(_) | EchoError::Malformed(_) | EchoError::Stray { .. } => break,
+            }
+            match self.attempt(request) {
+                Ok(reply) => return Ok(reply),
+                Err(next) => error = next,
+            }
+        }
+        Err(error)
+    }
+
+    #[inline]
+    fn attempt(&mut self, request: &Request) -> Result<Reply, EchoError> {
+        let client = match &mut self.client {
+            Some(client) => client,
+            none => none.insert(
+                self.system
+                    .connect(self.to, &self.who)
+                    .map_err(|error| EchoError::Disconnected(format!("{error:#}")))?,
+            ),
+        };
+        let outcome = client.echo(request);
+        if let Err(error) = &outcome {
+            self.client = None;
+            self.failed_attempts += 1;
+            self.timeouts += u64::from(matches!(error, EchoError::Timeout(_)));
+        }
+        outcome
+    }
+}

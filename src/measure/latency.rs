@@ -1,0 +1,189 @@
+//! Round-trip times: a histogram for the percentiles, exact sums for the rest.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+const LOWEST_NS: u64 = 1;
+const HIGHEST_NS: u64 = 60_000_000_000;
+const SIGNIFICANT_DIGITS: u8 = 3;
+
+/// The distribution of latencies, in nanoseconds.
+///
+/// Percentiles come from an HdrHistogram of 1 ns to 60 s with three significant digits
+/// (<https://hdrhistogram.org>). Mean, variance, minimum and maximum are exact. A latency
+/// out of the histogram's range is counted as such and enters nothing else.
+#[derive(Debug, Clone)]
+pub struct Latency {
+    histogram: Histogram<u64>,
+    total_ns: u128,
+    squares_ns2: u128,
+    minimum_ns: u64,
+    maximum_ns: u64,
+    out_of_range: u64,
+}
+
+impl Default for Latency {
+    fn default() -> Self {
+        let histogram = Histogram::new_with_bounds(LOWEST_NS, HIGHEST_NS, SIGNIFICANT_DIGITS)
+            .expect("the bounds are constants that fit");
+        Latency {
+            histogram,
+            total_ns: 0,
+            squares_ns2: 0,
+            minimum_ns: u64::MAX,
+            maximum_ns: 0,
+            out_of_range: 0,
+        }
+    }
+}
+
+impl Latency {
+    /// Counts one latency.
+    #[inline]
+    pub fn record(&mut self, latency: Duration) {
+        let ns = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
+        if ns < LOWEST_NS || self.histogram.record(ns).is_err() {
+            self.out_of_range += 1;
+            return;
+        }
+        self.total_ns += u128::from(ns);
+        self.squares_ns2 += u128::from(ns) * u128::from(ns);
+        self.minimum_ns = self.minimum_ns.min(ns);
+        self.maximum_ns = self.maximum_ns.max(ns);
+    }
+
+    /// Takes in what another thread counted.
+    pub fn merge(&mut self, other: &Latency) {
+        self.histogram.add(&other.histogram).expect("all histograms have the same bounds");
+        self.total_ns += other.total_ns;
+        self.squares_ns2 += other.squares_ns2;
+        self.minimum_ns = self.minimum_ns.min(other.minimum_ns);
+        self.maximum_ns = self.maximum_ns.max(other.maximum_ns);
+        self.out_of_range += other.out_of_range;
+    }
+
+    /// The number of latencies in range.
+    pub fn samples(&self) -> u64 {
+        self.histogram.len()
+    }
+
+    /// The number of latencies under 1 ns or over 60 s.
+    pub fn out_of_range(&self) -> u64 {
+        self.out_of_range
+    }
+
+    /// The sum, in ns.
+    pub fn total_ns(&self) -> u128 {
+        self.total_ns
+    }
+
+    /// The shortest, in ns; `None` without samples.
+    pub fn minimum_ns(&self) -> Option<u64> {
+        (self.samples() > 0).then_some(self.minimum_ns)
+    }
+
+    /// The longest, in ns; `None` without samples.
+    pub fn maximum_ns(&self) -> Option<u64> {
+        (self.samples() > 0).then_some(self.maximum_ns)
+    }
+
+    /// The arithmetic mean, in ns; `None` without samples.
+    pub fn mean_ns(&self) -> Option<f64> {
+        (self.samples() > 0).then(|| self.total_ns as f64 / self.samples() as f64)
+    }
+
+    /// The unbiased sample variance (divided by n - 1), in ns²; `None` under two samples.
+    ///
+    /// The sums are whole numbers, so that nothing cancels: n·Σx² - (Σx)² is exact. It
+    /// leaves 128 bits after some 10⁸ latencies of a minute each, and then is `None` too.
+    pub fn variance_ns2(&self) -> Option<f64> {
+        let n = u128::from(self.samples());
+        if n < 2 {
+            return None;
+        }
+        let spread = n.checked_mul(self.squares_ns2)? - self.total_ns * self.total_ns;
+        Some(spread as f64 / n as f64 / (n - 1) as f64)
+    }
+
+    /// The latency that the share `quantile` (0 to 1) of the samples does not exceed, in
+    /// ns, to three digits; `None` without samples.
+    pub fn quantile_ns(&self, quantile: f64) -> Option<u64> {
+        (self.samples() > 0).then(|| self.histogram.value_at_quantile(quantile))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(values: &[u64]) -> Latency {
+        let mut latency = Latency::default();
+        for &ns in values {
+            latency.record(Duration::from_nanos(ns));
+        }
+        latency
+    }
+
+    #[test]
+    fn moments_are_those_worked_out_by_hand() {
+        // 2, 4, 4, 4, 5, 5, 7, 9: sum 40, mean 5, squared deviations 32, 32 / 7.
+        let latency = of(&[2, 4, 4, 4, 5, 5, 7, 9]);
+        assert_eq!(latency.samples(), 8);
+        assert_eq!(latency.total_ns(), 40);
+        assert_eq!(latency.mean_ns(), Some(5.0));
+        assert!((latency.variance_ns2().unwrap() - 32.0 / 7.0).abs() < 1e-12);
+        assert_eq!((latency.minimum_ns(), latency.maximum_ns()), (Some(2), Some(9)));
+    }
+
+    #[test]
+    fn percentiles_of_one_to_a_thousand_microseconds() {
+        let latency = of(&(1..=1000).map(|us| us * 1000).collect::<Vec<_>>());
+        for (quantile, us) in [(0.5, 500.0), (0.9, 900.0), (0.99, 990.0), (0.999, 999.0)] {
+            let found = latency.quantile_ns(quantile).unwrap() as f64 / 1000.0;
+            assert!((found / us - 1.0).abs() < 0.001, "p{quantile}: {found} us, not {us}");
+        }
+    }
+
+    #[test]
+    fn nothing_recorded_has_no_statistics() {
+        let latency = of(&[]);
+        assert_eq!(latency.mean_ns(), None);
+        assert_eq!(latency.quantile_ns(0.5), None);
+        assert_eq!(latency.minimum_ns(), None);
+        assert_eq!(of(&[7]).variance_ns2(), None);
+    }
+
+    #[test]
+    fn out_of_range_is_counted_and_not_clamped() {
+        let latency = of(&[0, 5, 61_000_000_000]);
+        assert_eq!((latency.samples(), latency.out_of_range()), (1, 2));
+        assert_eq!(latency.maximum_ns(), Some(5));
+    }
+
+    #[test]
+    fn merged_is_the_same_as_recorded_in_one() {
+        let mut merged = of(&[100, 200]);
+        merged.merge(&of(&[50, 70_000_000_000]));
+        let one = of(&[100, 200, 50, 70_000_000_000]);
+        assert_eq!(merged.histogram, one.histogram);
+        assert_eq!(merged.variance_ns2(), one.variance_ns2());
+        assert_eq!(merged.minimum_ns(), Some(50));
+        assert_eq!(merged.out_of_range(), 1);
+    }
+
+    #[test]
+    fn a_month_of_minutes_does_not_overflow_and_ages_of_them_do_not_panic() {
+        let mut latency = of(&[HIGHEST_NS; 2]);
+        let double = |latency: &mut Latency, times| {
+            for _ in 0..times {
+                let same = latency.clone();
+                latency.merge(&same);
+            }
+        };
+        double(&mut latency, 15);
+        assert_eq!((latency.samples(), latency.variance_ns2()), (1 << 16, Some(0.0)));
+        double(&mut latency, 15);
+        assert_eq!(latency.variance_ns2(), None);
+    }
+}

@@ -1,0 +1,260 @@
+//! The wire message, and the three things that are done with it: a client makes a
+//! [`request`], a server thread [`respond`]s, the client [`check`]s the reply.
+//!
+//! Every system carries the bytes that these functions make, and nothing else: a
+//! difference between two systems is therefore never a difference between two handlers.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use protobuf::Message;
+
+use crate::measure::ServerTally;
+
+#[allow(missing_docs, unused_qualifications, clippy::all)]
+mod wire {
+    include!(concat!(env!("OUT_DIR"), "/wire/mod.rs"));
+}
+pub use wire::message::BasicMessage;
+
+/// How the reply to a request that cannot be answered begins.
+///
+/// Such a reply acknowledges nothing, so that without this mark it would read like one
+/// from a peer that does not sequence.
+const MALFORMED: &str = "malformed request";
+
+/// Why an echo did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EchoError {
+    /// No reply came within the timeout.
+    #[error("no reply within {}", humantime::format_duration(*.0))]
+    Timeout(Duration),
+    /// The connection could not be made, or broke.
+    #[error("{0}")]
+    Disconnected(String),
+    /// The server answered that it will not answer.
+    #[error("the server refused: {0}")]
+    Refused(String),
+    /// The reply is not a `BasicMessage`.
+    #[error("the reply is malformed: {0}")]
+    Malformed(String),
+    /// The reply answers another request.
+    #[error("the reply acknowledges request {acknowledged}, not {sent}")]
+    Stray {
+        /// The sequence of the request just sent.
+        sent: u64,
+        /// The sequence that the reply names.
+        acknowledged: u64,
+    },
+}
+
+/// A client's request: one message that is sent again and again, each time with the next
+/// sequence. The bytes are encoded before the clock is read, once for all attempts.
+#[derive(Debug, Clone)]
+pub struct Request {
+    message: BasicMessage,
+    bytes: Vec<u8>,
+}
+
+/// Makes the request of the client `sender`, with the sequence 1.
+///
+/// `reply_bytes` asks for the reply's message to be padded to that many bytes; 0 does not.
+pub fn request(sender: &str, text: String, reply_bytes: u32) -> Request {
+    let message = BasicMessage {
+        sender: sender.to_owned(),
+        message: text,
+        sequence: 1,
+        reply_bytes,
+        ..BasicMessage::default()
+    };
+    let mut request = Request { message, bytes: Vec::new() };
+    request.encode();
+    request
+}
+
+impl Request {
+    /// Moves on to the next sequence.
+    pub fn advance(&mut self) {
+        self.message.sequence += 1;
+        self.encode();
+    }
+
+    /// The same sequence with another text.
+    pub fn set_text(&mut self, text: String) {
+        self.message.message = text;
+        self.encode();
+    }
+
+    /// The client's count of this message, from 1.
+    pub fn sequence(&self) -> u64 {
+        self.message.sequence
+    }
+
+    /// The serialized `BasicMessage`.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn encode(&mut self) {
+        encode(&self.message, &mut self.bytes);
+    }
+}
+
+/// Where a server thread takes the sequence of its replies from.
+#[derive(Debug, Clone)]
+pub enum Sequence {
+    /// The thread counts its own replies.
+    Own(u64),
+    /// The server counts over all of its threads: one atomic addition a message.
+    Shared(Arc<AtomicU64>),
+}
+
+impl Sequence {
+    fn next(&mut self) -> u64 {
+        match self {
+            Sequence::Own(count) => {
+                *count += 1;
+                *count
+            }
+            Sequence::Shared(count) => count.fetch_add(1, Ordering::Relaxed) + 1,
+        }
+    }
+}
+
+/// One answering thread of a server: who it is, what it has counted, and the memory that
+/// it uses again for every message.
+#[derive(Debug)]
+pub struct Responder {
+    server: String,
+    worker: Option<String>,
+    sequence: Sequence,
+    max_reply: usize,
+    tally: ServerTally,
+    request: BasicMessage,
+    reply: BasicMessage,
+    padding: String,
+}
+
+impl Responder {
+    /// A thread of the server `server`. `worker` is its own name, where replies tell it;
+    /// `max_reply` bounds in bytes what a request may ask a reply to be padded to.
+    pub fn new(server: &str, worker: Option<String>, sequence: Sequence, max_reply: usize) -> Self {
+        Responder {
+            server: server.to_owned(),
+            worker,
+            sequence,
+            max_reply,
+            tally: ServerTally::default(),
+            request: BasicMessage::new(),
+            reply: BasicMessage { sender: server.to_owned(), ..BasicMessage::default() },
+            padding: String::new(),
+        }
+    }
+
+    /// What the thread has counted; it begins anew.
+    pub fn take_tally(&mut self) -> ServerTally {
+        std::mem::take(&mut self.tally)
+    }
+
+    /// Counts a request that cannot be answered but by saying why.
+    pub fn reject(&mut self, why: &str) -> Rejected {
+        self.tally.malformed += 1;
+        Rejected(format!("{MALFORMED}: {why}"))
+    }
+
+    /// Puts `rejected` into `reply`, for a system whose only way to say so is a reply.
+    pub fn apologise(&self, rejected: Rejected, reply: &mut Vec<u8>) {
+        let sender = self.server.clone();
+        encode(&BasicMessage { sender, message: rejected.0, ..BasicMessage::default() }, reply);
+    }
+
+    fn compose(&mut self) {
+        self.reply.sequence = self.sequence.next();
+        self.reply.acknowledges = self.request.sequence;
+        let text = &mut self.reply.message;
+        text.clear();
+        // Writing to a String cannot fail.
+        let _ = match &self.worker {
+            Some(worker) => write!(text, "reply msg #{} from worker {worker}", self.reply.sequence),
+            None => write!(text, "reply msg #{}", self.reply.sequence),
+        };
+        let missing = (self.request.reply_bytes as usize).saturating_sub(text.len());
+        if missing > self.padding.len() {
+            self.padding = ".".repeat(missing);
+        }
+        text.push_str(&self.padding[..missing]);
+    }
+}
+
+/// Why a request was not answered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Rejected(String);
+
+/// Answers one request: decodes it, counts it, and puts the encoded answer into `reply`.
+///
+/// This is the handler of every system.
+///
+/// # Errors
+///
+/// Where the bytes are no `BasicMessage`, or ask for a reply that is too large; `reply`
+/// is then as it was. It is counted (see [`Responder::reject`]).
+pub fn respond(
+    responder: &mut Responder,
+    request: &[u8],
+    reply: &mut Vec<u8>,
+) -> Result<(), Rejected> {
+    responder.request.clear();
+    if let Err(error) = responder.request.merge_from_bytes(request) {
+        return Err(responder.reject(&format!("not a BasicMessage ({error})")));
+    }
+    let (asked, most) = (responder.request.reply_bytes as usize, responder.max_reply);
+    if asked > most {
+        return Err(
+            responder.reject(&format!("a reply of {asked} bytes is over the limit of {most}"))
+        );
+    }
+    responder.compose();
+    encode(&responder.reply, reply);
+    responder.tally.answered(&responder.request.sender, Instant::now());
+    Ok(())
+}
+
+/// A reply that answers the request it was checked against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The server's count of this reply, from 1; 0 where the server does not count.
+    pub sequence: u64,
+    /// Whether the reply named the request that it answers.
+    pub verified: bool,
+    /// The reply's text.
+    pub message: String,
+}
+
+/// Reads a reply and makes sure that it answers `request`.
+///
+/// # Errors
+///
+/// [`EchoError::Malformed`] for bytes that are no message, [`EchoError::Refused`] for a
+/// server that could not answer, [`EchoError::Stray`] for the answer to another request.
+pub fn check(request: &Request, reply: &[u8]) -> Result<Reply, EchoError> {
+    let reply = BasicMessage::parse_from_bytes(reply)
+        .map_err(|error| EchoError::Malformed(error.to_string()))?;
+    match reply.acknowledges {
+        0 if reply.message.starts_with(MALFORMED) => Err(EchoError::Refused(reply.message)),
+        acknowledged if acknowledged == 0 || acknowledged == request.sequence() => Ok(Reply {
+            sequence: reply.sequence,
+            verified: acknowledged != 0,
+            message: reply.message,
+        }),
+        acknowledged => Err(EchoError::Stray { sent: request.sequence(), acknowledged }),
+    }
+}
+
+fn encode(message: &BasicMessage, into: &mut Vec<u8>) {
+    into.clear();
+    // Writing to a Vec cannot fail, and proto3 has no field that must be set.
+    message.write_to_vec(into).expect("a BasicMessage encodes into memory");
+}

@@ -1,0 +1,261 @@
+//! `grpc`: `msg.Hello/Respond` as a unary call, on the gRPC C-core.
+//!
+//!     channels --HTTP/2--> C-core [a thread per completion queue] --> handler, on that thread
+
+use std::io::{self, BufRead, Read};
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use grpcio::{
+    CallOption, ChannelBuilder, EnvBuilder, Environment, GrpcSlice, Marshaller, MessageReader,
+    Method, MethodType, RpcContext, RpcStatus, RpcStatusCode, ServerBuilder, ServerCredentials,
+    ServiceBuilder, UnarySink,
+};
+
+use super::{Client, Heeded, Server, System, cannot_listen, why_not_bound};
+use crate::measure::ServerTally;
+use crate::message::{self, EchoError, Reply, Request, Responder, Sequence};
+use crate::spec::{ClientSpec, Endpoint, ServerSpec};
+
+/// How long a server that was stopped may take to give its handlers back.
+const STOPPING: Duration = Duration::from_secs(5);
+
+pub struct Grpc;
+
+impl System for Grpc {
+    fn name(&self) -> &'static str {
+        "grpc"
+    }
+
+    fn about(&self) -> &'static str {
+        "gRPC unary calls, on the C-core"
+    }
+
+    fn serve(&self, spec: &ServerSpec) -> Result<Box<dyn Server>> {
+        let address = spec.address.resolve()?;
+        let environment = environment(completion_queues(spec));
+        let arguments = ChannelBuilder::new(Arc::clone(&environment))
+            // Else the kernel lets a second server listen on the same port.
+            .reuse_port(false)
+            .max_receive_message_len(length_limit(spec.max_message))
+            .build_args();
+        let (handed_back, tallies) = unbounded();
+        let mut handler = Handler::new(spec, Arc::default(), handed_back);
+        let answer = move |context: RpcContext<'_>, request, sink| {
+            handler.answer(&context, request, sink);
+        };
+        let service = ServiceBuilder::new().add_unary_handler(&RESPOND, answer).build();
+        let mut server = ServerBuilder::new(environment)
+            .channel_args(arguments)
+            .register_service(service)
+            .build()
+            .context("cannot make a gRPC server")?;
+        let port = server
+            .add_listening_port(address.to_string(), ServerCredentials::insecure())
+            .map_err(|error| match why_not_bound(address) {
+                Some(source) => cannot_listen(self.name(), address, &source),
+                None => anyhow!("cannot listen on {address} as {}: {error}", self.name()),
+            })?;
+        server.start();
+        let endpoint = SocketAddr::new(address.ip(), port).into();
+        Ok(Box::new(GrpcServer { endpoint, server, tallies }))
+    }
+
+    fn connect(&self, to: &Endpoint, who: &ClientSpec) -> Result<Box<dyn Client>> {
+        let channel = ChannelBuilder::new(Arc::clone(&CLIENTS))
+            // Else channels to one address share a connection, and its locks.
+            .use_local_subchannel_pool(true)
+            .max_receive_message_len(length_limit(who.max_message))
+            .connect(&to.resolve()?.to_string());
+        Ok(Box::new(GrpcClient { client: grpcio::Client::new(channel), who: who.clone() }))
+    }
+
+    fn heeded(&self, spec: &ServerSpec) -> Heeded {
+        Heeded { completion_queues: Some(completion_queues(spec)), ..Heeded::default() }
+    }
+}
+
+fn completion_queues(spec: &ServerSpec) -> usize {
+    spec.completion_queues.map_or_else(cpus_allowed, Into::into)
+}
+
+fn cpus_allowed() -> usize {
+    std::thread::available_parallelism().map_or(1, Into::into)
+}
+
+fn environment(completion_queues: usize) -> Arc<Environment> {
+    Arc::new(EnvBuilder::new().cq_count(completion_queues).name_prefix("grpc-cq").build())
+}
+
+fn length_limit(bytes: usize) -> i32 {
+    i32::try_from(bytes).unwrap_or(i32::MAX)
+}
+
+/// `msg.Hello/Respond`. The bytes pass through as they are: they are encoded and decoded
+/// where those of all systems are.
+const RESPOND: Method<Frame, Frame> = Method {
+    ty: MethodType::Unary,
+    name: "/msg.Hello/Respond",
+    req_mar: Marshaller { ser: Frame::pack, de: Frame::unpack },
+    resp_mar: Marshaller { ser: Frame::pack, de: Frame::unpack },
+};
+
+/// A message as C-core has it; neither way is it copied more often than need be.
+enum Frame {
+    ToSend(GrpcSlice),
+    Received(MessageReader),
+}
+
+impl Frame {
+    fn to_send(bytes: &[u8]) -> Self {
+        Frame::ToSend(GrpcSlice::from(bytes))
+    }
+
+    fn pack(&self, into: &mut GrpcSlice) -> grpcio::Result<()> {
+        if let Frame::ToSend(slice) = self {
+            // Counts a reference, and copies nothing.
+            *into = slice.clone();
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "the type is grpcio's")]
+    fn unpack(reader: MessageReader) -> grpcio::Result<Self> {
+        Ok(Frame::Received(reader))
+    }
+
+    /// The bytes; `spare` is where they are put together if C-core has them in parts.
+    fn bytes<'a>(&'a mut self, spare: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
+        match self {
+            Frame::ToSend(slice) => Ok(slice.as_slice()),
+            Frame::Received(reader) => {
+                if reader.fill_buf()?.len() < reader.len() {
+                    spare.clear();
+                    reader.read_to_end(spare)?;
+                    return Ok(spare);
+                }
+                reader.fill_buf()
+            }
+        }
+    }
+}
+
+/// What answers on the thread of one completion queue: grpcio clones it for each of them.
+struct Handler {
+    spec: ServerSpec,
+    count: Arc<AtomicU64>,
+    handed_back: Sender<ServerTally>,
+    responder: Responder,
+    spare: Vec<u8>,
+    reply: Vec<u8>,
+}
+
+impl Handler {
+    fn new(spec: &ServerSpec, count: Arc<AtomicU64>, handed_back: Sender<ServerTally>) -> Self {
+        let sequence = Sequence::Shared(Arc::clone(&count));
+        Handler {
+            responder: Responder::new(&spec.name, None, sequence, spec.max_message),
+            spec: spec.clone(),
+            count,
+            handed_back,
+            spare: Vec::new(),
+            reply: Vec::new(),
+        }
+    }
+
+    fn answer(&mut self, context: &RpcContext<'_>, mut request: Frame, sink: UnarySink<Frame>) {
+        let outcome = match request.bytes(&mut self.spare) {
+            Ok(bytes) => message::respond(&mut self.responder, bytes, &mut self.reply),
+            Err(error) => Err(self.responder.reject(&error.to_string())),
+        };
+        let sending = match outcome {
+            Ok(()) => sink.success(Frame::to_send(&self.reply)),
+            Err(rejected) => sink.fail(RpcStatus::with_message(
+                RpcStatusCode::INVALID_ARGUMENT,
+                rejected.to_string(),
+            )),
+        };
+        // A client that has gone does not get its reply; that is its affair.
+        context.spawn(async move { drop(sending.await) });
+    }
+}
+
+impl Clone for Handler {
+    fn clone(&self) -> Self {
+        Handler::new(&self.spec, Arc::clone(&self.count), self.handed_back.clone())
+    }
+}
+
+impl Drop for Handler {
+    fn drop(&mut self) {
+        // Nobody listens where the server was dropped and not stopped.
+        let _ = self.handed_back.send(self.responder.take_tally());
+    }
+}
+
+struct GrpcServer {
+    endpoint: Endpoint,
+    server: grpcio::Server,
+    tallies: Receiver<ServerTally>,
+}
+
+impl Server for GrpcServer {
+    fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    fn stop(self: Box<Self>) -> Result<ServerTally> {
+        let GrpcServer { server, tallies, .. } = *self;
+        // Shuts down, and waits for it; the threads of the completion queues then drop the
+        // handlers, each of which hands its tally back. The channel ends with the last one.
+        drop(server);
+        let mut all = ServerTally::default();
+        loop {
+            match tallies.recv_timeout(STOPPING) {
+                Ok(tally) => all.merge(tally),
+                Err(RecvTimeoutError::Disconnected) => return Ok(all),
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(anyhow!("the gRPC server did not stop within {STOPPING:?}"));
+                }
+            }
+        }
+    }
+}
+
+/// The completion queues of all clients of this process: one for each CPU it may run on.
+static CLIENTS: LazyLock<Arc<Environment>> = LazyLock::new(|| environment(cpus_allowed()));
+
+struct GrpcClient {
+    client: grpcio::Client,
+    who: ClientSpec,
+}
+
+impl Client for GrpcClient {
+    fn echo(&mut self, request: &Request) -> Result<Reply, EchoError> {
+        let deadline = CallOption::default().timeout(self.who.timeout);
+        let mut reply = self
+            .client
+            .unary_call(&RESPOND, &Frame::to_send(request.bytes()), deadline)
+            .map_err(|error| self.explain(error))?;
+        let mut spare = Vec::new();
+        let bytes = reply.bytes(&mut spare).map_err(|e| EchoError::Malformed(e.to_string()))?;
+        message::check(request, bytes)
+    }
+}
+
+impl GrpcClient {
+    fn explain(&self, error: grpcio::Error) -> EchoError {
+        let grpcio::Error::RpcFailure(status) = error else {
+            return EchoError::Disconnected(error.to_string());
+        };
+        match status.code() {
+            RpcStatusCode::DEADLINE_EXCEEDED => EchoError::Timeout(self.who.timeout),
+            RpcStatusCode::UNAVAILABLE => EchoError::Disconnected(status.message().to_owned()),
+            code => EchoError::Refused(format!("{code}: {}", status.message())),
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! `rep`: one thread that receives, answers and sends on a ZeroMQ REP socket.
+//!
+//!     REQ clients --tcp--> [I/O thread of libzmq] --> REP socket, one thread
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::Result;
+
+use super::{Client, Server, System, zmq};
+use crate::measure::ServerTally;
+use crate::message::{Responder, Sequence};
+use crate::spec::{ClientSpec, Endpoint, ServerSpec};
+use crate::threads;
+
+pub struct Rep;
+
+impl System for Rep {
+    fn name(&self) -> &'static str {
+        "rep"
+    }
+
+    fn about(&self) -> &'static str {
+        "ZeroMQ REQ/REP: one thread answers all clients"
+    }
+
+    fn serve(&self, spec: &ServerSpec) -> Result<Box<dyn Server>> {
+        let context = zmq::Context::new()?;
+        let (socket, endpoint) = zmq::bind(&context, ::zmq::REP, self.name(), spec)?;
+        let responder = Responder::new(&spec.name, None, Sequence::Own(0), spec.max_message);
+        let thread = threads::start("handler", move || zmq::answer(&socket, responder))?;
+        Ok(Box::new(RepServer { endpoint, context, thread: Some(thread) }))
+    }
+
+    fn connect(&self, to: &Endpoint, who: &ClientSpec) -> Result<Box<dyn Client>> {
+        Ok(Box::new(zmq::Req::connect(to, who)?))
+    }
+
+    fn descriptors_per_client(&self) -> u64 {
+        zmq::DESCRIPTORS_PER_CLIENT
+    }
+}
+
+struct RepServer {
+    endpoint: Endpoint,
+    context: Arc<zmq::Context>,
+    thread: Option<JoinHandle<Result<ServerTally>>>,
+}
+
+impl Server for RepServer {
+    fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    fn stop(mut self: Box<Self>) -> Result<ServerTally> {
+        self.context.shut_down();
+        self.thread.take().map_or_else(|| Ok(ServerTally::default()), threads::join)
+    }
+}
+
+impl Drop for RepServer {
+    fn drop(&mut self) {
+        // The thread returns, and closes its socket, for which the context's own drop waits.
+        self.context.shut_down();
+    }
+}

@@ -1,0 +1,303 @@
+//! `tcp`: the baseline, which shows what the frameworks cost. A thread per connection, and
+//! before each message its length in 4 bytes, big-endian.
+//!
+//!     clients --tcp--> [acceptor thread] --> one thread per connection: read, answer, write
+
+use std::collections::HashMap;
+use std::io::{self, BufReader, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use log::warn;
+use socket2::{Domain, Socket, Type};
+
+use super::{Client, Server, System, cannot_listen};
+use crate::measure::ServerTally;
+use crate::message::{self, EchoError, Reply, Request, Responder, Sequence};
+use crate::spec::{ClientSpec, Endpoint, ServerSpec};
+use crate::threads;
+
+/// A thousand clients may come at once; the kernel bounds it with net.core.somaxconn.
+const BACKLOG: i32 = 4096;
+
+/// The bytes of the length that stands before each message.
+const HEADER: usize = 4;
+
+pub struct Tcp;
+
+impl System for Tcp {
+    fn name(&self) -> &'static str {
+        "tcp"
+    }
+
+    fn about(&self) -> &'static str {
+        "the baseline: plain TCP, a thread per connection"
+    }
+
+    fn serve(&self, spec: &ServerSpec) -> Result<Box<dyn Server>> {
+        let address = spec.address.resolve()?;
+        let listener =
+            listen(address).map_err(|error| cannot_listen(self.name(), address, &error))?;
+        let endpoint = listener.local_addr()?.into();
+        let shared = Arc::new(Shared::new(spec));
+        let acceptor = threads::start("acceptor", {
+            let shared = Arc::clone(&shared);
+            move || shared.accept(&listener)
+        })?;
+        Ok(Box::new(TcpServer { endpoint, shared, acceptor: Some(acceptor) }))
+    }
+
+    fn connect(&self, to: &Endpoint, who: &ClientSpec) -> Result<Box<dyn Client>> {
+        let address = to.resolve()?;
+        let stream = TcpStream::connect_timeout(&address, who.timeout)
+            .with_context(|| format!("cannot connect to {to}"))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(who.timeout))?;
+        stream.set_write_timeout(Some(who.timeout))?;
+        Ok(Box::new(TcpClient {
+            stream: BufReader::new(stream),
+            frame: Vec::new(),
+            who: who.clone(),
+        }))
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// What the threads of a server share. No message touches it: a connection is entered when
+/// it opens, and taken out, its tally merged, when it has ended.
+struct Shared {
+    spec: ServerSpec,
+    stopping: AtomicBool,
+    connections: Mutex<Connections>,
+}
+
+#[derive(Default)]
+struct Connections {
+    opened: u64,
+    open: HashMap<u64, (Arc<TcpStream>, Option<JoinHandle<()>>)>,
+    tally: ServerTally,
+}
+
+impl Shared {
+    fn new(spec: &ServerSpec) -> Self {
+        Shared {
+            spec: spec.clone(),
+            stopping: AtomicBool::new(false),
+            connections: Mutex::default(),
+        }
+    }
+
+    /// The lock is held only for moves of what it guards: a panic cannot leave that in halves.
+    fn connections(&self) -> MutexGuard<'_, Connections> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn accept(self: &Arc<Self>, listener: &TcpListener) -> Result<()> {
+        loop {
+            let accepted = listener.accept();
+            if self.stopping.load(Ordering::Acquire) {
+                return Ok(());
+            }
+            match accepted {
+                Ok((stream, peer)) => {
+                    if let Err(error) = self.open(stream) {
+                        warn!("cannot serve the connection from {peer}: {error:#}");
+                    }
+                }
+                // The peer has gone already, or descriptors are lacking for a while.
+                Err(error) => {
+                    warn!("cannot accept a connection: {error}");
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+            }
+        }
+    }
+
+    fn open(self: &Arc<Self>, stream: TcpStream) -> Result<()> {
+        stream.set_nodelay(true)?;
+        let stream = Arc::new(stream);
+        // Held while the thread starts, so that it cannot end before it has been entered.
+        let mut connections = self.connections();
+        connections.opened += 1;
+        let number = connections.opened;
+        let thread = threads::start("connection", {
+            let (shared, stream) = (Arc::clone(self), Arc::clone(&stream));
+            move || shared.serve(number, &stream)
+        })?;
+        connections.open.insert(number, (stream, Some(thread)));
+        Ok(())
+    }
+
+    fn serve(&self, number: u64, stream: &TcpStream) {
+        let mut responder =
+            Responder::new(&self.spec.name, None, Sequence::Own(0), self.spec.max_message);
+        // The peer has gone, or spoke another protocol: either way the connection has ended.
+        let _ = answer(stream, &mut responder, self.spec.max_message);
+        let _ = stream.shutdown(Shutdown::Both);
+        let mut connections = self.connections();
+        connections.tally.merge(responder.take_tally());
+        connections.open.remove(&number);
+    }
+}
+
+/// Reads, answers and writes until the peer closes the connection.
+fn answer(stream: &TcpStream, responder: &mut Responder, max_message: usize) -> io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    let mut writer = stream;
+    let (mut request, mut reply, mut frame) = (Vec::new(), Vec::new(), Vec::new());
+    loop {
+        let length = read_length(&mut reader)?;
+        let fits = length <= max_message;
+        let outcome = if fits {
+            read_body(&mut reader, length, &mut request)?;
+            message::respond(responder, &request, &mut reply)
+        } else {
+            Err(responder.reject(&format!("{length} bytes are over the limit of {max_message}")))
+        };
+        if let Err(rejected) = outcome {
+            responder.apologise(rejected, &mut reply);
+        }
+        write_frame(&mut writer, &reply, &mut frame)?;
+        if !fits {
+            // The next message begins behind this one, of which nothing is kept.
+            io::copy(&mut reader.by_ref().take(length as u64), &mut io::sink())?;
+        }
+    }
+}
+
+fn read_length(reader: &mut impl Read) -> io::Result<usize> {
+    let mut header = [0; HEADER];
+    reader.read_exact(&mut header)?;
+    Ok(u32::from_be_bytes(header) as usize)
+}
+
+/// Reads `length` bytes into `body`, which grows with what comes and not by what was said.
+fn read_body(reader: &mut impl Read, length: usize, body: &mut Vec<u8>) -> io::Result<()> {
+    body.clear();
+    if reader.by_ref().take(length as u64).read_to_end(body)? < length {
+        return Err(ErrorKind::UnexpectedEof.into());
+    }
+    Ok(())
+}
+
+/// Writes length and bytes with one call, so that they leave in one segment.
+fn write_frame(writer: &mut impl Write, bytes: &[u8], frame: &mut Vec<u8>) -> io::Result<()> {
+    let length =
+        u32::try_from(bytes.len()).map_err(|_| io::Error::from(ErrorKind::InvalidInput))?;
+    frame.clear();
+    frame.extend_from_slice(&length.to_be_bytes());
+    frame.extend_from_slice(bytes);
+    writer.write_all(frame)
+}
+
+struct TcpServer {
+    endpoint: Endpoint,
+    shared: Arc<Shared>,
+    acceptor: Option<JoinHandle<Result<()>>>,
+}
+
+impl TcpServer {
+    /// Ends the acceptor first, so that no connection comes after the last was ended.
+    fn shut_down(&mut self) -> Result<()> {
+        self.shared.stopping.store(true, Ordering::Release);
+        if let Some(acceptor) = self.acceptor.take() {
+            // The acceptor sleeps in accept(); a connection wakes it.
+            let wake = self.endpoint.resolve().map(|address| {
+                TcpStream::connect_timeout(&reachable(address), Duration::from_secs(1))
+            });
+            wake?.context("cannot wake the acceptor of the tcp server")?;
+            threads::join(acceptor)?;
+        }
+        let threads: Vec<_> = {
+            let mut connections = self.shared.connections();
+            connections
+                .open
+                .values_mut()
+                .filter_map(|(stream, thread)| {
+                    let _ = stream.shutdown(Shutdown::Both);
+                    thread.take()
+                })
+                .collect()
+        };
+        for thread in threads {
+            // A panic has been printed; what the other threads counted still holds.
+            let _ = thread.join();
+        }
+        Ok(())
+    }
+}
+
+/// Where a server is reached that is bound to all addresses.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+impl Server for TcpServer {
+    fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    fn stop(mut self: Box<Self>) -> Result<ServerTally> {
+        self.shut_down()?;
+        Ok(std::mem::take(&mut self.shared.connections().tally))
+    }
+}
+
+impl Drop for TcpServer {
+    fn drop(&mut self) {
+        if let Err(error) = self.shut_down() {
+            warn!("{error:#}");
+        }
+    }
+}
+
+struct TcpClient {
+    stream: BufReader<TcpStream>,
+    frame: Vec<u8>,
+    who: ClientSpec,
+}
+
+impl TcpClient {
+    fn round_trip(&mut self, request: &Request) -> io::Result<()> {
+        write_frame(self.stream.get_mut(), request.bytes(), &mut self.frame)?;
+        let length = read_length(&mut self.stream)?;
+        if length > self.who.max_message {
+            let what = format!("{length} bytes are over the limit of {}", self.who.max_message);
+            return Err(io::Error::new(ErrorKind::InvalidData, what));
+        }
+        read_body(&mut self.stream, length, &mut self.frame)
+    }
+}
+
+impl Client for TcpClient {
+    fn echo(&mut self, request: &Request) -> Result<Reply, EchoError> {
+        match self.round_trip(request) {
+            Ok(()) => message::check(request, &self.frame),
+            Err(error) => Err(match error.kind() {
+                ErrorKind::WouldBlock | ErrorKind::TimedOut => EchoError::Timeout(self.who.timeout),
+                ErrorKind::InvalidData => EchoError::Malformed(error.to_string()),
+                ErrorKind::UnexpectedEof => {
+                    EchoError::Disconnected("the server closed the connection".to_owned())
+                }
+                _ => EchoError::Disconnected(error.to_string()),
+            }),
+        }
+    }
+}

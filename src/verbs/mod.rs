@@ -1,0 +1,53 @@
+//! What the program does when it is told to: one verb a file.
+
+mod bench;
+mod report;
+mod send;
+mod serve;
+mod signals;
+
+use anyhow::Result;
+
+pub use bench::Bench;
+pub use report::Report;
+pub use send::Send;
+pub use serve::Serve;
+
+/// A verb and what it is asked to do.
+pub enum Command {
+    /// Runs a server.
+    Serve(Serve),
+    /// Sends messages.
+    Send(Send),
+    /// Measures one point.
+    Bench(Box<Bench>),
+    /// Shows rows.
+    Report(Report),
+}
+
+/// How a verb ended that did not fail to begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// As it should.
+    Done,
+    /// It has said what failed; exit status 1.
+    Failed,
+    /// By SIGINT or SIGTERM, before its time; exit status 130.
+    Interrupted,
+}
+
+impl Command {
+    /// Does it.
+    ///
+    /// # Errors
+    ///
+    /// What failed, for a person to read.
+    pub fn run(self) -> Result<Ending> {
+        match self {
+            Command::Serve(serve) => serve.run(),
+            Command::Send(send) => send.run(),
+            Command::Bench(bench) => bench.run(),
+            Command::Report(report) => report.run(),
+        }
+    }
+}

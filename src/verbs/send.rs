@@ -1,0 +1,53 @@
+//! `send`: sends messages one by one, and prints each reply.
+
+use std::io::Write;
+
+use anyhow::{Context, Result, bail};
+
+use super::Ending;
+use crate::load::{self, Requester, Stop};
+use crate::message;
+use crate::spec::{ClientSpec, Endpoint};
+use crate::systems::System;
+
+/// What to send.
+pub struct Send {
+    /// The system that the server speaks.
+    pub system: &'static dyn System,
+    /// Where it listens.
+    pub to: Endpoint,
+    /// Who sends.
+    pub who: ClientSpec,
+    /// What.
+    pub messages: Vec<String>,
+}
+
+impl Send {
+    pub(super) fn run(self) -> Result<Ending> {
+        let Send { system, to, who, messages } = self;
+        load::reach(system, &to, who.timeout)?;
+        let stop = Stop::default();
+        let mut request = message::request(&who.name, String::new(), 0);
+        let mut requester = Requester::new(system, &to, who, &stop);
+        for (i, text) in messages.into_iter().enumerate() {
+            let bytes = text.len();
+            if i > 0 {
+                request.advance();
+            }
+            request.set_text(text);
+            match requester.echo(&request) {
+                Ok(reply) => {
+                    writeln!(std::io::stdout(), "{}", reply.message)
+                        .context("cannot print the reply")?;
+                }
+                Err(error) => bail!(
+                    "message {} ({bytes} bytes) was not answered by {to}: {error}; does an echometer \
+                     server of the system {} run there, and take messages of that size?",
+                    i + 1,
+                    system.name(),
+                ),
+            }
+        }
+        Ok(Ending::Done)
+    }
+}

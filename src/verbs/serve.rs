@@ -1,0 +1,71 @@
+//! `serve`: runs a server until it is told to stop.
+
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::{Ending, signals};
+use crate::host;
+use crate::process::{ProcessEnd, wait_for_any};
+use crate::results::{JsonLines, ServerLine};
+use crate::spec::ServerSpec;
+use crate::systems::System;
+
+/// What to serve.
+pub struct Serve {
+    /// The system.
+    pub system: &'static dyn System,
+    /// The server.
+    pub spec: ServerSpec,
+    /// When to stop; `None`: when told to.
+    pub uptime: Option<Duration>,
+    /// Where to append what was counted.
+    pub metrics: Option<PathBuf>,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> Result<Ending> {
+        let mut metrics = self.metrics.as_deref().map(JsonLines::open).transpose()?;
+        host::raise_file_limit()?;
+        let signals = signals::stream()?;
+        // Watched and not asked for by prctl(2), which would speak of the parent's thread.
+        let parent = ProcessEnd::of(nix::unistd::getppid().as_raw()).ok();
+        let server = self.system.serve(&self.spec)?;
+        announce(server.endpoint())?;
+        match &parent {
+            Some(parent) => wait_for_any([signals.as_fd(), parent.as_fd()], self.uptime)?,
+            None => wait_for_any([signals.as_fd()], self.uptime)?,
+        };
+        let tally = server.stop()?;
+        let heeded = self.system.heeded(&self.spec);
+        let line = ServerLine::new(self.system.name(), &self.spec.name, heeded, &tally);
+        eprintln!(
+            "{}: {} accesses of {} clients in {}, {:.1} accesses/s, {} malformed",
+            line.server,
+            line.accesses,
+            line.clients,
+            line.duration,
+            line.throughput,
+            line.malformed
+        );
+        if let Some(metrics) = &mut metrics {
+            metrics.append(&[line])?;
+        }
+        Ok(Ending::Done)
+    }
+}
+
+/// Says on stdout where the server listens. It serves on if nobody reads that.
+fn announce(endpoint: &crate::spec::Endpoint) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    let said = writeln!(stdout, "listening {endpoint}").and_then(|()| stdout.flush());
+    match said {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot say on stdout where the server listens")
+        }
+        _ => Ok(()),
+    }
+}
