@@ -69,6 +69,9 @@ impl System for Grpc {
         let channel = ChannelBuilder::new(Arc::clone(&CLIENTS))
             // Else channels to one address share a connection, and its locks.
             .use_local_subchannel_pool(true)
+            // The requester's retries are the policy of all systems. Those of C-core keep a
+            // copy of every request for a second attempt: an eighth of the client's CPU time.
+            .enable_retry(false)
             .max_receive_message_len(length_limit(who.max_message))
             .connect(&to.resolve()?.to_string());
         Ok(Box::new(GrpcClient { client: grpcio::Client::new(channel), who: who.clone() }))
