@@ -92,13 +92,13 @@ impl FromStr for CpuChoice {
             _ => {}
         }
         for part in text.split(',') {
-            let (first, last) = part.split_once('-').unwrap_or((part, part));
-            let first: usize = first.parse().map_err(|_| wrong())?;
-            let last: usize = last.parse().map_err(|_| wrong())?;
-            if first > last || last >= CpuSet::count() {
+            let (from, to) = part.split_once('-').unwrap_or((part, part));
+            let from: usize = from.parse().map_err(|_| wrong())?;
+            let to: usize = to.parse().map_err(|_| wrong())?;
+            if from > to || to >= CpuSet::count() {
                 return Err(wrong());
             }
-            list.extend(first..=last);
+            list.extend(from..=to);
         }
         list.sort_unstable();
         list.dedup();

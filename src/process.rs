@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-/// A descriptor that becomes readable when the process has ended, see pidfd_open(2).
+/// A descriptor that becomes readable when the process has ended, see `pidfd_open(2)`.
 #[derive(Debug)]
 pub struct ProcessEnd(OwnedFd);
 

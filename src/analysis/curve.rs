@@ -7,6 +7,8 @@ use crate::results::Row;
 /// The points of one system, with one set of options, by ascending numbers of clients.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve {
+    /// The system.
+    pub system: String,
     /// The system, and of its options those that differ within the rows.
     pub label: String,
     /// At least one.
@@ -66,27 +68,40 @@ pub fn curves(rows: &[Row]) -> Vec<Curve> {
         let mut same = valid().filter(|other| other.system == row.system);
         same.any(|other| options(other)[option] != options(row)[option])
     };
-    let mut by_curve: Vec<(String, BTreeMap<usize, Vec<&Row>>)> = Vec::new();
+    let mut groups: Vec<Group<'_>> = Vec::new();
     for row in valid() {
         let mut label = row.system.clone();
         for (i, option) in options(row).into_iter().enumerate() {
             if differs(row, i) {
-                label += &format!(", {}", option.unwrap_or_else(|| "-".to_owned()));
+                label.push_str(", ");
+                label.push_str(option.as_deref().unwrap_or("-"));
             }
         }
-        let at = by_curve.iter().position(|(known, _)| *known == label).unwrap_or_else(|| {
-            by_curve.push((label, BTreeMap::new()));
-            by_curve.len() - 1
+        let at = groups.iter().position(|group| group.label == label).unwrap_or_else(|| {
+            groups.push(Group { system: &row.system, label, points: BTreeMap::new() });
+            groups.len() - 1
         });
-        by_curve[at].1.entry(row.clients).or_default().push(row);
+        groups[at].points.entry(row.clients).or_default().push(row);
     }
-    by_curve
-        .into_iter()
-        .map(|(label, points)| Curve {
-            label,
-            points: points.into_iter().map(|(clients, trials)| point(clients, &trials)).collect(),
-        })
-        .collect()
+    groups.into_iter().map(Group::into_curve).collect()
+}
+
+/// The rows of a curve, by their numbers of clients.
+struct Group<'a> {
+    system: &'a str,
+    label: String,
+    points: BTreeMap<usize, Vec<&'a Row>>,
+}
+
+impl Group<'_> {
+    fn into_curve(self) -> Curve {
+        let points = self.points.into_iter();
+        Curve {
+            system: self.system.to_owned(),
+            label: self.label,
+            points: points.map(|(clients, trials)| point(clients, &trials)).collect(),
+        }
+    }
 }
 
 fn point(clients: usize, trials: &[&Row]) -> Point {

@@ -180,7 +180,8 @@ pub struct ReportArgs {
     /// The directory that holds results.csv; the figure is written there
     #[arg(value_name = "DIR")]
     pub directory: PathBuf,
-    /// Draw the points of this CSV file too, dashed (columns system, clients, throughput_per_s)
+    /// Draw the points of this CSV file too, dashed; its columns: system, clients,
+    /// `throughput_per_s`
     #[arg(long, value_name = "FILE")]
     pub reference: Option<PathBuf>,
 }

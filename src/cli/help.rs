@@ -1,5 +1,7 @@
 //! What stands below the flags in the help texts: examples, with systems of the registry.
 
+use std::fmt::Write;
+
 use crate::systems::SYSTEMS;
 
 fn first() -> &'static str {
@@ -9,7 +11,8 @@ fn first() -> &'static str {
 pub fn overview() -> String {
     let mut text = "Systems:\n".to_owned();
     for system in SYSTEMS {
-        text += &format!("  {:8}{}\n", system.name(), system.about());
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {:8}{}", system.name(), system.about());
     }
     text + &format!(
         "\

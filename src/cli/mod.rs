@@ -102,13 +102,12 @@ fn bench(args: BenchArgs) -> Result<Bench, Invalid> {
         timeout: args.patience.timeout,
         retries: args.patience.retries,
     };
-    let target = match args.addr {
-        Some(address) => Target::Running(address),
-        None => {
-            let server = server_spec(values::free_port(), args.server);
-            check_sizes(&load, server.max_message)?;
-            Target::Spawn { program: this_program()?, server, cpus: args.server_cpus }
-        }
+    let target = if let Some(address) = args.addr {
+        Target::Running(address)
+    } else {
+        let server = server_spec(values::free_port(), args.server);
+        check_sizes(&load, server.max_message)?;
+        Target::Spawn { program: this_program()?, server, cpus: args.server_cpus }
     };
     let (run_id, trial) = (args.run_id.unwrap_or_else(new_run_id), args.trial);
     let spec = TrialSpec { target, load, client_cpus: args.client_cpus, run_id, trial };

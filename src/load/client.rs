@@ -70,7 +70,7 @@ impl ClientThread<'_> {
             let received = Instant::now();
             match outcome {
                 Ok(reply) => {
-                    tally.succeeded(reply.verified, received - sent, window.contains(received))
+                    tally.succeeded(reply.verified, received - sent, window.contains(received));
                 }
                 Err(error) => {
                     tally.failed(error.to_string());

@@ -54,6 +54,10 @@ impl Latency {
     }
 
     /// Takes in what another thread counted.
+    ///
+    /// # Panics
+    ///
+    /// Never: all histograms have the same bounds.
     pub fn merge(&mut self, other: &Latency) {
         self.histogram.add(&other.histogram).expect("all histograms have the same bounds");
         self.total_ns += other.total_ns;

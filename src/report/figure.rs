@@ -102,10 +102,10 @@ fn draw(area: &Area<'_>, curves: &[Curve], reference: &[Curve]) -> Result<()> {
         .draw()?;
     let mut known = Vec::new();
     for curve in curves {
-        draw_curve(&mut chart, curve, look(&mut known, &curve.label, false))?;
+        draw_curve(&mut chart, curve, &look(&mut known, &curve.label, false))?;
     }
     for curve in reference {
-        draw_curve(&mut chart, curve, look(&mut known, &curve.label, true))?;
+        draw_curve(&mut chart, curve, &look(&mut known, &curve.label, true))?;
     }
     chart
         .configure_series_labels()
@@ -135,7 +135,7 @@ fn look(known: &mut Vec<String>, label: &str, dashed: bool) -> Look {
     }
 }
 
-fn draw_curve<'a, 'b: 'a>(chart: &mut Chart<'a, 'b>, curve: &Curve, look: Look) -> Result<()> {
+fn draw_curve<'a, 'b: 'a>(chart: &mut Chart<'a, 'b>, curve: &Curve, look: &Look) -> Result<()> {
     let points: Vec<_> =
         curve.points.iter().map(|point| (point.clients as f64, point.throughput_per_s)).collect();
     let style = look.colour.stroke_width(2);

@@ -12,7 +12,7 @@ const AT: [usize; 3] = [1, 8, 24];
 /// Latencies and CPU times are in us; `-` stands for what was not measured.
 pub fn table(curves: &[Curve]) -> String {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::ASCII_MARKDOWN);
     let at = AT.map(|clients| format!("msg/s at {clients}"));
     let rest = ["peak msg/s", "at", "rtt p50", "rtt p99", "CPU/msg server", "clients"];
     let titles = ["system"].into_iter().chain(at.iter().map(String::as_str)).chain(rest);
@@ -53,11 +53,14 @@ mod tests {
             rtt_p50_us: Some(12.34),
             ..Point::default()
         };
-        let curve =
-            Curve { label: "rep".to_owned(), points: vec![point(1, 9999.6), point(8, 43210.0)] };
+        let curve = Curve {
+            system: "a".to_owned(),
+            label: "a".to_owned(),
+            points: vec![point(1, 9999.6), point(8, 43210.0)],
+        };
         let text = table(&[curve]);
-        let line = text.lines().find(|line| line.contains("rep")).unwrap();
-        let words: Vec<_> = line.split_whitespace().collect();
-        assert_eq!(words, ["rep", "10,000", "43,210", "-", "43,210", "8", "12.3", "-", "-", "-"]);
+        let line = text.lines().find(|line| line.contains("| a")).unwrap();
+        let words: Vec<_> = line.split(['|', ' ']).filter(|word| !word.is_empty()).collect();
+        assert_eq!(words, ["a", "10,000", "43,210", "-", "43,210", "8", "12.3", "-", "-", "-"]);
     }
 }

@@ -81,7 +81,7 @@ fn header() -> Result<Vec<u8>> {
 fn lines(row: &Row, with_header: bool) -> Result<Vec<u8>> {
     let mut writer = csv::WriterBuilder::new().has_headers(with_header).from_writer(Vec::new());
     writer.serialize(row)?;
-    Ok(writer.into_inner().map_err(|error| error.into_error())?)
+    Ok(writer.into_inner().map_err(csv::IntoInnerError::into_error)?)
 }
 
 fn check_header(file: &mut File) -> Result<()> {

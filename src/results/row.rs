@@ -4,17 +4,16 @@ use serde::{Deserialize, Serialize};
 
 /// One trial. What could not be known is empty in the file, never 0.
 ///
-/// `docs/method.md` defines each number; units stand in the names.
+/// `docs/method.md` defines each number; units stand in the names. Columns whose text may
+/// hold a comma come last, so that `cut -d,` and `awk -F,` read all the others.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// The run that the trial is part of.
     pub run_id: String,
     /// The pass over all points that the trial is part of, from 1.
     pub trial: u32,
-    /// When it started, RFC 3339, UTC.
-    pub started_at: String,
-    /// The machine of the clients.
-    pub host: String,
+    /// Whether the trial holds: it ran to its end, and both sides agree on what happened.
+    pub valid: bool,
     /// The system under test.
     pub system: String,
     /// What played the clients.
@@ -33,10 +32,6 @@ pub struct Row {
     pub reply_bytes: u32,
     /// Each client's pause between a reply and the next request.
     pub think_us: f64,
-    /// The CPUs that the server may run on, as the kernel says.
-    pub server_cpus: Option<String>,
-    /// The CPUs that the clients may run on, as the kernel says.
-    pub client_cpus: String,
     /// From all clients connected to the window's opening.
     pub warmup_s: f64,
     /// The window's length as it was.
@@ -87,8 +82,14 @@ pub struct Row {
     pub server_threads: Option<u64>,
     /// Whether every reply named the request that it answers.
     pub verified: bool,
-    /// Whether the trial holds: it ran to its end, and both sides agree on what happened.
-    pub valid: bool,
-    /// Why it does not.
+    /// When it started, RFC 3339, UTC.
+    pub started_at: String,
+    /// The machine of the clients.
+    pub host: String,
+    /// The CPUs that the server may run on, as the kernel says.
+    pub server_cpus: Option<String>,
+    /// The CPUs that the clients may run on, as the kernel says.
+    pub client_cpus: String,
+    /// Why the trial does not hold.
     pub invalid_reason: Option<String>,
 }

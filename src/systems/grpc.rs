@@ -118,6 +118,7 @@ impl Frame {
         Frame::ToSend(GrpcSlice::from(bytes))
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "the type is grpcio's")]
     fn pack(&self, into: &mut GrpcSlice) -> grpcio::Result<()> {
         if let Frame::ToSend(slice) = self {
             // Counts a reference, and copies nothing.

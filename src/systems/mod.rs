@@ -128,9 +128,9 @@ mod tests {
     #[test]
     fn systems_are_found_by_name_and_the_nearest_is_named() {
         for system in SYSTEMS {
-            assert_eq!(find(system.name()).map(|s| s.name()), Ok(system.name()));
+            assert_eq!(find(system.name()).map(System::name), Ok(system.name()));
         }
-        let error = |name| find(name).map(|s| s.name()).unwrap_err();
+        let error = |name| find(name).map(System::name).unwrap_err();
         assert!(error("routr").contains("did you mean 'router'?"));
         assert!(error("GRPC2").contains("systems: rep, router, grpc, tcp"));
         assert!(error("rap").contains("did you mean 'rep'?"));

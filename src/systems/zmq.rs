@@ -26,7 +26,7 @@ const LINGER_MS: i32 = 200;
 
 /// A libzmq context.
 ///
-/// `zmq::Context` cannot set ZMQ_MAX_SOCKETS, nor be shut down while sockets are in use, so
+/// `zmq::Context` cannot set `ZMQ_MAX_SOCKETS`, nor be shut down while sockets are in use, so
 /// that this one is made with the C functions. Sockets hold no reference to it: whoever
 /// keeps one keeps the context too, and drops it later.
 pub struct Context(NonNull<c_void>);
@@ -51,10 +51,9 @@ impl Context {
         let context = NonNull::new(unsafe { zmq_sys::zmq_ctx_new() })
             .ok_or_else(|| last_error().context("cannot make a ZeroMQ context"))?;
         let context = Context(context);
+        let option = zmq_sys::ZMQ_MAX_SOCKETS.cast_signed();
         // SAFETY: the pointer is that of a context that lives.
-        let rc = unsafe {
-            zmq_sys::zmq_ctx_set(context.0.as_ptr(), zmq_sys::ZMQ_MAX_SOCKETS as i32, MAX_SOCKETS)
-        };
+        let rc = unsafe { zmq_sys::zmq_ctx_set(context.0.as_ptr(), option, MAX_SOCKETS) };
         match rc {
             0 => Ok(Arc::new(context)),
             _ => Err(last_error().context("cannot set ZMQ_MAX_SOCKETS")),

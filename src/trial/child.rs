@@ -57,15 +57,12 @@ impl ServerProcess {
         if let Some(stdout) = child.stdout.take() {
             BufReader::new(stdout).read_line(&mut line)?;
         }
-        let endpoint = line.trim_end().strip_prefix("listening ").map(str::parse);
-        match endpoint {
-            Some(Ok(endpoint)) => Ok(ServerProcess { child, endpoint, directory }),
-            _ => {
-                let _ = child.kill();
-                let _ = child.wait();
-                bail!("the server did not start: {}", last_words(&directory))
-            }
+        if let Some(Ok(endpoint)) = line.trim_end().strip_prefix("listening ").map(str::parse) {
+            return Ok(ServerProcess { child, endpoint, directory });
         }
+        let _ = child.kill();
+        let _ = child.wait();
+        bail!("the server did not start: {}", last_words(&directory))
     }
 
     /// Where it listens.

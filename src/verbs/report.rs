@@ -10,6 +10,7 @@ use super::Ending;
 use crate::analysis::{self, Curve};
 use crate::report;
 use crate::results::{self, Row};
+use crate::systems::SYSTEMS;
 
 /// What to report of.
 pub struct Report {
@@ -23,7 +24,7 @@ impl Report {
     pub(super) fn run(self) -> Result<Ending> {
         let source = self.directory.join("results.csv");
         let rows = results::read_rows(&source)?;
-        let curves = analysis::curves(&rows);
+        let curves = curves(&rows);
         if curves.is_empty() {
             bail!("{} has no valid rows to report, of {}", source.display(), rows.len());
         }
@@ -40,7 +41,15 @@ impl Report {
 }
 
 fn reference(path: &Path) -> Result<Vec<Curve>> {
-    Ok(analysis::curves(&results::read_reference(path)?))
+    Ok(curves(&results::read_reference(path)?))
+}
+
+/// The curves, in the order of the registry.
+fn curves(rows: &[Row]) -> Vec<Curve> {
+    let mut curves = analysis::curves(rows);
+    let place = |curve: &Curve| SYSTEMS.iter().position(|system| system.name() == curve.system);
+    curves.sort_by_key(|curve| place(curve).unwrap_or(SYSTEMS.len()));
+    curves
 }
 
 /// Says which rows are in no mean, and why.

@@ -1,0 +1,62 @@
+//! What our own code costs per message: what the frameworks do is not in it.
+//!
+//!     cargo bench
+//!
+//! `server` is all that is ours on a server's way from the request's bytes to the reply's:
+//! decode, answer, tally, encode. `client` is what a client adds: encode, check, record.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use echometer::measure::{ClientTally, Latency, Window};
+use echometer::message::{self, Responder, Sequence};
+
+/// As large as the experiment's.
+const PAYLOAD: usize = 64;
+
+fn server(c: &mut Criterion) {
+    let request = message::request("client-host-1234-17", "x".repeat(PAYLOAD), 0);
+    let mut responder = Responder::new("server-host", None, Sequence::Own(0), 1 << 20);
+    let mut reply = Vec::new();
+    c.bench_function("server", |b| {
+        b.iter(|| message::respond(&mut responder, black_box(request.bytes()), &mut reply));
+    });
+}
+
+fn client(c: &mut Criterion) {
+    let mut request = message::request("client-host-1234-17", "x".repeat(PAYLOAD), 0);
+    let mut responder = Responder::new("server-host", None, Sequence::Own(0), 1 << 20);
+    let mut reply = Vec::new();
+    let mut tally = ClientTally::default();
+    let window = Window::after(Instant::now(), Duration::ZERO, Duration::from_secs(3600));
+    c.bench_function("client", |b| {
+        b.iter_batched(
+            || {
+                request.advance();
+                message::respond(&mut responder, request.bytes(), &mut reply).ok();
+                (request.clone(), reply.clone())
+            },
+            |(mut request, reply)| {
+                let sent = Instant::now();
+                let checked = message::check(&request, black_box(&reply));
+                let received = Instant::now();
+                let verified = checked.is_ok_and(|reply| reply.verified);
+                tally.succeeded(verified, received - sent, window.contains(received));
+                request.advance();
+                request
+            },
+            criterion::BatchSize::SmallInput,
+        );
+    });
+}
+
+fn record(c: &mut Criterion) {
+    let mut latency = Latency::default();
+    c.bench_function("record", |b| {
+        b.iter(|| latency.record(black_box(Duration::from_micros(217))));
+    });
+}
+
+criterion_group!(benches, server, client, record);
+criterion_main!(benches);

@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# The experiment: the throughput of echo servers over the number of concurrent clients.
+#
+#   ./scripts/throughput.sh
+#   COUNTS="1 4 8 16 24" TRIALS=3 DURATION=2s ./scripts/throughput.sh
+#
+# One call of the program a point, one row a call. Ctrl-C ends it; run again with the same
+# OUT, it goes on where it stopped. Points that failed are then measured again.
+#
+#   COUNTS    numbers of clients              1 to 24
+#   SYSTEMS   what to compare                 rep router grpc
+#   TRIALS    passes over all points          1
+#   DURATION  the window of one point         1s
+#   WARMUP    before the window               250ms
+#   OUT       the directory of the results    results/<date and time>
+set -euo pipefail
+source "$(dirname "$0")/lib.sh"
+
+COUNTS=${COUNTS:-$(seq -s ' ' 1 24)}
+SYSTEMS=${SYSTEMS:-rep router grpc}
+TRIALS=${TRIALS:-1}
+DURATION=${DURATION:-1s}
+WARMUP=${WARMUP:-250ms}
+OUT=${OUT:-$root/results/$(date +%Y-%m-%d-%H%M%S)}
+rows=$OUT/results.csv
+
+main() {
+    build
+    mkdir -p "$OUT"
+    trap 'stopped' INT TERM
+    local point=0 measured=0 failed=0 begun=$SECONDS
+    local points=$((TRIALS * $(wc -w <<<"$COUNTS") * $(wc -w <<<"$SYSTEMS")))
+
+    # A machine whose speed drifts hits all systems alike: they take turns, in an order
+    # that changes, and whole passes are repeated.
+    for trial in $(seq "$TRIALS"); do
+        for clients in $COUNTS; do
+            for system in $(shuf -e $SYSTEMS); do
+                point=$((point + 1))
+                is_measured "$trial" "$system" "$clients" && continue
+                measure "$trial" "$system" "$clients" || failed=$((failed + 1))
+                measured=$((measured + 1))
+                tell
+            done
+        done
+    done
+
+    "$echometer" report "$OUT"
+    if [ "$failed" -gt 0 ]; then
+        echo "$failed points failed; to measure them again: OUT=$OUT $0" >&2
+        exit 1
+    fi
+}
+
+measure() { # TRIAL SYSTEM CLIENTS
+    local before status=0
+    before=$(count_rows)
+    "$echometer" bench "$2" --spawn --clients "$3" --trial "$1" --run-id "$(basename "$OUT")" \
+        --duration "$DURATION" --warmup "$WARMUP" \
+        --csv "$rows" --results "$OUT/clients.jsonl" --quiet || status=$?
+    [ "$status" -eq 130 ] && stopped
+    # It has said what is wrong; without a row, the next point would say the same.
+    [ "$(count_rows)" -gt "$before" ] || exit "$status"
+    return "$status"
+}
+
+# Whether there is a valid row of this point.
+is_measured() { # TRIAL SYSTEM CLIENTS
+    [ -s "$rows" ] &&
+        paste -d' ' <(column "$rows" trial) <(column "$rows" system) \
+            <(column "$rows" clients) <(column "$rows" valid) |
+        grep -qx "$1 $2 $3 true"
+}
+
+count_rows() {
+    if [ -e "$rows" ]; then wc -l <"$rows"; else echo 0; fi
+}
+
+tell() {
+    local rate left=$(((SECONDS - begun) * (points - point) / measured))
+    rate=$(column "$rows" throughput_per_s | tail -n 1)
+    printf '[%d/%d] %s, %d clients: %.0f msg/s (%d s left)\n' \
+        "$point" "$points" "$system" "$clients" "$rate" "$left" >&2
+}
+
+stopped() {
+    echo "stopped; what was measured is in $OUT; to go on: OUT=$OUT $0" >&2
+    exit 130
+}
+
+main

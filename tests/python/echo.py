@@ -1,0 +1,76 @@
+"""Clients of each system made of other people's libraries: pyzmq, grpcio, the standard socket.
+
+    echo.py PROTO SYSTEM HOST:PORT COUNT
+
+Sends COUNT messages made by Python's protobuf, from a class made of the project's own
+.proto file, and checks each reply. Ends with status 0 if all is as it should be.
+"""
+
+import socket
+import struct
+import sys
+from pathlib import Path
+
+import grpc
+import zmq
+
+TIMEOUT_S = 10
+
+
+def zeromq(address):
+    context = zmq.Context()
+    requests = context.socket(zmq.REQ)
+    requests.setsockopt(zmq.LINGER, 0)
+    requests.setsockopt(zmq.RCVTIMEO, TIMEOUT_S * 1000)
+    requests.connect(f"tcp://{address}")
+
+    def exchange(request):
+        requests.send(request.SerializeToString())
+        return type(request).FromString(requests.recv())
+
+    return exchange
+
+
+def unary_call(address):
+    stub = services.HelloStub(grpc.insecure_channel(address))
+    return lambda request: stub.Respond(request, timeout=TIMEOUT_S)
+
+
+def length_prefixed(address):
+    host, port = address.rsplit(":", 1)
+    connection = socket.create_connection((host, int(port)), timeout=TIMEOUT_S)
+    stream = connection.makefile("rwb")
+
+    def exchange(request):
+        body = request.SerializeToString()
+        stream.write(struct.pack(">I", len(body)) + body)
+        stream.flush()
+        (length,) = struct.unpack(">I", stream.read(4))
+        return type(request).FromString(stream.read(length))
+
+    return exchange
+
+
+CLIENTS = {"rep": zeromq, "router": zeromq, "grpc": unary_call, "tcp": length_prefixed}
+
+
+def main(system, address, count):
+    exchange = CLIENTS[system](address)
+    for sequence in range(1, count + 1):
+        request = messages.BasicMessage(
+            sender="python", message=f"msg {sequence}", sequence=sequence, reply_bytes=100
+        )
+        reply = exchange(request)
+        assert reply.acknowledges == sequence, reply
+        assert reply.message.startswith("reply msg #"), reply
+        assert len(reply.message) == 100, reply
+    # A peer that knows the first two fields only.
+    reply = exchange(messages.BasicMessage(sender="older", message="hello"))
+    assert reply.acknowledges == 0 and reply.message.startswith("reply msg #"), reply
+
+
+if __name__ == "__main__":
+    proto, system, address, count = sys.argv[1:]
+    sys.path.insert(0, str(Path(proto).parent))
+    messages, services = grpc.protos_and_services(Path(proto).name)
+    main(system, address, int(count))
