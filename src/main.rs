@@ -29,9 +29,6 @@ fn main() -> ExitCode {
 fn run() -> anyhow::Result<Ending> {
     match cli::parse(std::env::args_os())? {
         Parsed::Do(command) => command.run(),
-        Parsed::Tell(text) => {
-            print!("{text}");
-            Ok(Ending::Done)
-        }
+        Parsed::Told => Ok(Ending::Done),
     }
 }

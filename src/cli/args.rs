@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Args as ClapArgs, Command, Parser, Subcommand};
 
 use super::{help, values};
 use crate::cpus::CpuChoice;
@@ -24,18 +24,27 @@ pub struct Args {
 #[derive(Subcommand)]
 pub enum Verb {
     /// Run a server until it is told to stop
+    ///
+    /// It prints 'listening ADDR' on stdout as soon as it accepts requests. It stops on
+    /// SIGINT, SIGTERM, the end of --uptime, or the end of the process that started it; then
+    /// it prints a summary on stderr.
     Serve(ServeArgs),
     /// Send messages one by one, and print the replies
+    ///
+    /// Fails at the first message that is not answered.
     Send(SendArgs),
     /// Measure one point: a system, with so many clients
+    ///
+    /// Every client sends its next request after the reply to the last. All connect and echo
+    /// once; after the warm-up, one window of wall-clock time opens for all of them. The
+    /// row's throughput is the echoes that ended inside it, over its length.
     Bench(BenchArgs),
     /// Turn the rows of a directory into a table and a figure
+    ///
+    /// Reads DIR/results.csv, prints the table on stdout, and writes DIR/throughput.svg.
     Report(ReportArgs),
 }
 
-/// It prints 'listening ADDR' on stdout as soon as it accepts requests. It stops on SIGINT,
-/// SIGTERM, the end of --uptime, or the end of the process that started it; then it prints
-/// a summary on stderr.
 #[derive(ClapArgs)]
 #[command(after_help = help::serve())]
 pub struct ServeArgs {
@@ -76,6 +85,16 @@ pub struct ServerArgs {
     pub max_message: usize,
 }
 
+impl ServerArgs {
+    /// A server that runs already is what it is.
+    pub fn only_with_spawn(bench: Command) -> Command {
+        let server = ServerArgs::augment_args(Command::new("server"));
+        server.get_arguments().fold(bench, |bench, argument| {
+            bench.mut_arg(argument.get_id(), |argument| argument.conflicts_with("addr"))
+        })
+    }
+}
+
 /// How long a client waits, and how often it tries.
 #[derive(ClapArgs)]
 pub struct PatienceArgs {
@@ -109,9 +128,6 @@ pub struct SendArgs {
     pub messages: Vec<String>,
 }
 
-/// Every client sends its next request after the reply to the last. All connect and echo
-/// once; after the warm-up, one window of wall-clock time opens for all of them. The row's
-/// throughput is the echoes that ended inside it, over its length.
 #[derive(ClapArgs)]
 #[command(after_help = help::bench())]
 #[command(group = clap::ArgGroup::new("target").required(true).args(["addr", "spawn"]))]
@@ -148,7 +164,7 @@ pub struct BenchArgs {
     pub patience: PatienceArgs,
 
     /// CPUs of the server: auto (the first), all, or a list such as 0,2-3
-    #[arg(long, value_name = "CPUS", default_value = "auto", requires = "spawn")]
+    #[arg(long, value_name = "CPUS", default_value = "auto", conflicts_with = "addr")]
     pub server_cpus: CpuChoice,
     /// CPUs of the clients: auto (those that the server does not have), all, or a list
     #[arg(long, value_name = "CPUS", default_value = "auto")]

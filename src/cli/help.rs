@@ -15,10 +15,11 @@ pub fn overview() -> String {
         let _ = writeln!(text, "  {:8}{}", system.name(), system.about());
     }
     text + &format!(
-        "\
+        "
 Examples:
   echometer bench {0} --spawn --clients 8 --duration 5s
       8 clients, 5 seconds, a server of its own
+  mkdir -p rows
   for n in 1 2 4 8; do echometer bench {0} --spawn -c $n -d 5s --csv rows/results.csv; done
       one row for each number of clients
   echometer report rows

@@ -7,8 +7,8 @@ mod values;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches};
 
 use self::args::{Args, BenchArgs, ReportArgs, SendArgs, ServeArgs, ServerArgs, Verb};
 use crate::host;
@@ -20,8 +20,8 @@ use crate::verbs::{Bench, Command, Report, Send, Serve};
 pub enum Parsed {
     /// To do something.
     Do(Command),
-    /// To be told something: a help text, or the version.
-    Tell(String),
+    /// To be told something, which it has been: a help text, or the version.
+    Told,
 }
 
 /// Reads a command line, the program's name first.
@@ -30,7 +30,9 @@ pub enum Parsed {
 ///
 /// Where it is wrong: one line that says what is, and what would be right.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Invalid> {
-    match Args::try_parse_from(arguments) {
+    let command = Args::command().mut_subcommand("bench", ServerArgs::only_with_spawn);
+    let parsed = command.try_get_matches_from(arguments);
+    match parsed.and_then(|matches| Args::from_arg_matches(&matches)) {
         Ok(args) => Ok(Parsed::Do(match args.verb {
             Verb::Serve(args) => Command::Serve(serve(args)),
             Verb::Send(args) => Command::Send(send(args)),
@@ -40,7 +42,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, In
         Err(error)
             if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
         {
-            Ok(Parsed::Tell(error.render().ansi().to_string()))
+            // To stdout, in colours where that is a terminal. If nobody reads, nobody asked.
+            let _ = error.print();
+            Ok(Parsed::Told)
         }
         Err(error) => Err(Invalid(one_line(&error))),
     }
@@ -176,7 +180,7 @@ mod tests {
             ("echometer bench rep", "--spawn"),
             ("echometer bench rep --spawn --addr 127.0.0.1:1", "cannot be used with"),
             ("echometer bench rep --spawn --payload 2MiB", "raise --max-message"),
-            ("echometer bench rep --addr 127.0.0.1:1 --workers 2", "--spawn"),
+            ("echometer bench rep --addr 127.0.0.1:1 --workers 2", "cannot be used with"),
             ("echometer serve rep --addr here", "HOST:PORT"),
             ("echometer report", "DIR"),
         ] {
@@ -188,7 +192,6 @@ mod tests {
 
     #[test]
     fn the_definition_of_the_command_line_is_sound() {
-        use clap::CommandFactory;
         Args::command().debug_assert();
     }
 }

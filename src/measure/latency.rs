@@ -43,7 +43,8 @@ impl Latency {
     #[inline]
     pub fn record(&mut self, latency: Duration) {
         let ns = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
-        if ns < LOWEST_NS || self.histogram.record(ns).is_err() {
+        // The histogram's last bucket reaches beyond the bound that it was given.
+        if !(LOWEST_NS..=HIGHEST_NS).contains(&ns) || self.histogram.record(ns).is_err() {
             self.out_of_range += 1;
             return;
         }

@@ -4,10 +4,15 @@ use anyhow::{Result, anyhow, bail};
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::analysis::Curve;
 
 const SIZE: (u32, u32) = (960, 600);
+/// Strokes of a dashed line, in pixels.
+const DASH: u32 = 7;
+const GAP: u32 = 5;
+
 const TITLE: &str = "Throughput over concurrent clients";
 
 /// Colours that are told apart without seeing red or green (Okabe and Ito, 2008), darkest
@@ -79,7 +84,31 @@ pub fn figure(curves: &[Curve], reference: &[Curve]) -> Result<String> {
 
 fn draw(area: &Area<'_>, curves: &[Curve], reference: &[Curve]) -> Result<()> {
     area.fill(&WHITE)?;
-    let points = || curves.iter().chain(reference).flat_map(|curve| &curve.points);
+    let mut looks = Looks::default();
+    let own = curves.iter().map(|curve| (curve, looks.of(curve, false))).collect::<Vec<_>>();
+    let others = reference.iter().map(|curve| (curve, looks.of(curve, true)));
+    let all: Vec<_> = own.into_iter().chain(others).collect();
+
+    let (left, right) = area.split_horizontally(SIZE.0 - legend_width(&all));
+    let mut chart = axes(&left, &all)?;
+    for (curve, look) in &all {
+        draw_curve(&mut chart, curve, look)?;
+    }
+    for ((_, look), y) in all.iter().zip((70..).step_by(26)) {
+        draw_legend(&right, look, y)?;
+    }
+    area.present()?;
+    Ok(())
+}
+
+/// The legend stands to the right of the axes, where no curve runs.
+fn legend_width(curves: &[(&Curve, Look)]) -> u32 {
+    let longest = curves.iter().map(|(_, look)| look.label.chars().count()).max().unwrap_or(0);
+    u32::try_from(60 + 8 * longest).map_or(SIZE.0 / 2, |width| width.min(SIZE.0 / 2))
+}
+
+fn axes<'a, 'b>(area: &'a Area<'b>, curves: &[(&Curve, Look)]) -> Result<Chart<'a, 'b>> {
+    let points = || curves.iter().flat_map(|(curve, _)| &curve.points);
     let most_clients = points().map(|point| point.clients).max().unwrap_or(1);
     let highest = points().map(|point| point.throughput_per_s).fold(1.0, f64::max);
     let mut chart = ChartBuilder::on(area)
@@ -100,61 +129,51 @@ fn draw(area: &Area<'_>, curves: &[Curve], reference: &[Curve]) -> Result<()> {
         .axis_desc_style(("sans-serif", 17))
         .label_style(("sans-serif", 15))
         .draw()?;
-    let mut known = Vec::new();
-    for curve in curves {
-        draw_curve(&mut chart, curve, &look(&mut known, &curve.label, false))?;
+    Ok(chart)
+}
+
+/// Gives each curve its look; curves of one name look alike in both measurements.
+#[derive(Default)]
+struct Looks(Vec<String>);
+
+impl Looks {
+    fn of(&mut self, curve: &Curve, dashed: bool) -> Look {
+        let known = self.0.iter().position(|label| *label == curve.label);
+        let at = known.unwrap_or_else(|| {
+            self.0.push(curve.label.clone());
+            self.0.len() - 1
+        });
+        let suffix = if dashed { " (reference)" } else { "" };
+        Look {
+            label: format!("{}{suffix}", curve.label),
+            colour: COLOURS[at % COLOURS.len()],
+            shape: SHAPES[at % SHAPES.len()],
+            dashed,
+        }
     }
-    for curve in reference {
-        draw_curve(&mut chart, curve, &look(&mut known, &curve.label, true))?;
+}
+
+fn draw_curve(chart: &mut Chart<'_, '_>, curve: &Curve, look: &Look) -> Result<()> {
+    let points = curve.points.iter().map(|p| (p.clients as f64, p.throughput_per_s));
+    let style = look.colour.stroke_width(2);
+    if look.dashed {
+        chart.draw_series(DashedLineSeries::new(points.clone(), DASH, GAP, style))?;
+    } else {
+        chart.draw_series(LineSeries::new(points.clone(), style))?;
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .margin(14)
-        .legend_area_size(44)
-        .label_font(("sans-serif", 16))
-        .background_style(WHITE.mix(0.9))
-        .border_style(BLACK.mix(0.3))
-        .draw()?;
-    area.present()?;
+    chart.draw_series(points.map(|at| marker!(at, look)))?;
     Ok(())
 }
 
-/// Curves of one name look alike in both measurements.
-fn look(known: &mut Vec<String>, label: &str, dashed: bool) -> Look {
-    let at = known.iter().position(|other| other == label).unwrap_or_else(|| {
-        known.push(label.to_owned());
-        known.len() - 1
-    });
-    let suffix = if dashed { " (reference)" } else { "" };
-    Look {
-        label: format!("{label}{suffix}"),
-        colour: COLOURS[at % COLOURS.len()],
-        shape: SHAPES[at % SHAPES.len()],
-        dashed,
+fn draw_legend(area: &Area<'_>, look: &Look, y: i32) -> Result<()> {
+    // A dashed line of this length is two strokes.
+    let gap = if look.dashed { 5 } else { 0 };
+    for (from, to) in [(0, 20 - gap), (20 + gap, 40)] {
+        area.draw(&PathElement::new([(from, y), (to, y)], look.colour.stroke_width(2)))?;
     }
-}
-
-fn draw_curve<'a, 'b: 'a>(chart: &mut Chart<'a, 'b>, curve: &Curve, look: &Look) -> Result<()> {
-    let points: Vec<_> =
-        curve.points.iter().map(|point| (point.clients as f64, point.throughput_per_s)).collect();
-    let style = look.colour.stroke_width(2);
-    let line = if look.dashed {
-        chart.draw_series(DashedLineSeries::new(points.clone(), 7, 5, style))?
-    } else {
-        chart.draw_series(LineSeries::new(points.clone(), style))?
-    };
-    let legend = look.clone();
-    line.label(look.label.clone()).legend(move |(x, y)| {
-        // A dashed line of this length is two strokes.
-        let gap = if legend.dashed { 5 } else { 0 };
-        let style = legend.colour.stroke_width(2);
-        EmptyElement::at((0, 0))
-            + PathElement::new([(x, y), (x + 18 - gap, y)], style)
-            + PathElement::new([(x + 18 + gap, y), (x + 36, y)], style)
-            + marker!((x + 18, y), legend)
-    });
-    chart.draw_series(points.into_iter().map(|at| marker!(at, look)))?;
+    area.draw(&marker!((20, y), look))?;
+    let style = TextStyle::from(("sans-serif", 16)).pos(Pos::new(HPos::Left, VPos::Center));
+    area.draw(&Text::new(look.label.clone(), (50, y), style))?;
     Ok(())
 }
 

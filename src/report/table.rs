@@ -59,7 +59,7 @@ mod tests {
             points: vec![point(1, 9999.6), point(8, 43210.0)],
         };
         let text = table(&[curve]);
-        let line = text.lines().find(|line| line.contains("| a")).unwrap();
+        let line = text.lines().find(|line| line.starts_with("| a ")).unwrap();
         let words: Vec<_> = line.split(['|', ' ']).filter(|word| !word.is_empty()).collect();
         assert_eq!(words, ["a", "10,000", "43,210", "-", "43,210", "8", "12.3", "-", "-", "-"]);
     }
