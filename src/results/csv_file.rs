@@ -41,7 +41,7 @@ impl CsvSink {
             .append(true)
             .create(true)
             .open(path)
-            .with_context(cannot)?;
+            .with_context(|| format!("{}; is there such a directory, and yours?", cannot()))?;
         if file.metadata()?.len() == 0 {
             file.write_all(&header()?).with_context(cannot)?;
         } else {
@@ -141,7 +141,9 @@ pub fn read_reference(path: &Path) -> Result<Vec<Row>> {
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
     let cannot = || format!("cannot read rows from {}", path.display());
-    let mut reader = csv::Reader::from_path(path).map_err(explain_file).with_context(cannot)?;
+    let mut reader = csv::Reader::from_path(path)
+        .map_err(explain_file)
+        .with_context(|| format!("{}; is it a file of 'bench --csv'?", cannot()))?;
     let headers = reader.headers().with_context(cannot)?.clone();
     reader
         .deserialize()

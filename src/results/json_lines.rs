@@ -26,7 +26,9 @@ impl JsonLines {
     /// Where it cannot be written.
     pub fn open(path: &Path) -> Result<Self> {
         let file = OpenOptions::new().append(true).create(true).open(path);
-        let file = file.with_context(|| format!("cannot append to {}", path.display()))?;
+        let file = file.with_context(|| {
+            format!("cannot append to {}; is there such a directory, and yours?", path.display())
+        })?;
         Ok(JsonLines { path: path.to_owned(), file })
     }
 

@@ -6,7 +6,9 @@ mod send;
 mod serve;
 mod signals;
 
-use anyhow::Result;
+use std::io::{ErrorKind, Write};
+
+use anyhow::{Context, Result};
 
 pub use bench::Bench;
 pub use report::Report;
@@ -49,5 +51,17 @@ impl Command {
             Command::Bench(bench) => bench.run(),
             Command::Report(report) => report.run(),
         }
+    }
+}
+
+/// Prints data on stdout, at once. A reader who has gone is no failure: who pipes a server's
+/// output into `head -1` has what was asked for.
+fn print(data: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(data.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("cannot print on stdout")
+        }
+        _ => Ok(()),
     }
 }

@@ -1,12 +1,11 @@
 //! `report`: turns the rows of a directory into a table and a figure.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::Ending;
+use super::{Ending, print};
 use crate::analysis::{self, Curve};
 use crate::report;
 use crate::results::{self, Row};
@@ -32,8 +31,7 @@ impl Report {
         let figure = self.directory.join("throughput.svg");
         fs::write(&figure, report::figure(&curves, &reference)?)
             .with_context(|| format!("cannot write {}", figure.display()))?;
-        write!(std::io::stdout(), "{}", report::table(&curves))
-            .context("cannot print the table")?;
+        print(&report::table(&curves))?;
         tell_left_out(&rows);
         eprintln!("figure: {}", figure.display());
         Ok(Ending::Done)

@@ -1,10 +1,8 @@
 //! `send`: sends messages one by one, and prints each reply.
 
-use std::io::Write;
+use anyhow::{Result, bail};
 
-use anyhow::{Context, Result, bail};
-
-use super::Ending;
+use super::{Ending, print};
 use crate::load::{self, Requester, Stop};
 use crate::message;
 use crate::spec::{ClientSpec, Endpoint};
@@ -36,10 +34,7 @@ impl Send {
             }
             request.set_text(text);
             match requester.echo(&request) {
-                Ok(reply) => {
-                    writeln!(std::io::stdout(), "{}", reply.message)
-                        .context("cannot print the reply")?;
-                }
+                Ok(reply) => print(&format!("{}\n", reply.message))?,
                 Err(error) => bail!(
                     "message {} ({bytes} bytes) was not answered by {to}: {error}; does an echometer \
                      server of the system {} run there, and take messages of that size?",

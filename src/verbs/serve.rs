@@ -1,13 +1,12 @@
 //! `serve`: runs a server until it is told to stop.
 
-use std::io::Write;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use super::{Ending, signals};
+use super::{Ending, print, signals};
 use crate::host;
 use crate::process::{ProcessEnd, wait_for_any};
 use crate::results::{JsonLines, ServerLine};
@@ -34,7 +33,7 @@ impl Serve {
         // Watched and not asked for by prctl(2), which would speak of the parent's thread.
         let parent = ProcessEnd::of(nix::unistd::getppid().as_raw()).ok();
         let server = self.system.serve(&self.spec)?;
-        announce(server.endpoint())?;
+        print(&format!("listening {}\n", server.endpoint()))?;
         match &parent {
             Some(parent) => wait_for_any([signals.as_fd(), parent.as_fd()], self.uptime)?,
             None => wait_for_any([signals.as_fd()], self.uptime)?,
@@ -55,17 +54,5 @@ impl Serve {
             metrics.append(&[line])?;
         }
         Ok(Ending::Done)
-    }
-}
-
-/// Says on stdout where the server listens. It serves on if nobody reads that.
-fn announce(endpoint: &crate::spec::Endpoint) -> Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    let said = writeln!(stdout, "listening {endpoint}").and_then(|()| stdout.flush());
-    match said {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(error).context("cannot say on stdout where the server listens")
-        }
-        _ => Ok(()),
     }
 }
