@@ -1,0 +1,125 @@
+//! Peers that are not ours: they send any bytes, and tell what the server says.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use echometer::message::BasicMessage;
+use grpcio::{
+    CallOption, ChannelBuilder, EnvBuilder, GrpcSlice, Marshaller, MessageReader, Method,
+    MethodType,
+};
+use protobuf::Message;
+
+use super::{DEADLINE, Wire};
+
+const RESPOND: Method<Vec<u8>, Vec<u8>> = Method {
+    ty: MethodType::Unary,
+    name: "/msg.Hello/Respond",
+    req_mar: Marshaller { ser: pack, de: unpack },
+    resp_mar: Marshaller { ser: pack, de: unpack },
+};
+
+#[allow(clippy::ptr_arg, clippy::unnecessary_wraps, reason = "the type is grpcio's")]
+fn pack(bytes: &Vec<u8>, slice: &mut GrpcSlice) -> grpcio::Result<()> {
+    *slice = GrpcSlice::from(bytes.as_slice());
+    Ok(())
+}
+
+fn unpack(mut reader: MessageReader) -> grpcio::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes).map_err(|error| grpcio::Error::Codec(error.into()))?;
+    Ok(bytes)
+}
+
+/// Bytes that begin a field and do not end it: no message of protobuf.
+pub const NO_PROTOBUF: &[u8] = b"\x0a\xff\xff\xff\xff garbage";
+
+/// A message as a peer writes it that knows the first two fields only.
+pub fn old_message(text: &str) -> Vec<u8> {
+    let message = BasicMessage {
+        sender: "old-peer".to_owned(),
+        message: text.to_owned(),
+        ..BasicMessage::default()
+    };
+    message.write_to_bytes().unwrap()
+}
+
+/// Sends one message, and returns the text of the reply, or of the status in its place.
+pub fn ask(wire: Wire, address: &str, bytes: &[u8]) -> Result<String, String> {
+    let reply = match wire {
+        Wire::ZeroMq => ask_zmq(address, &[bytes]),
+        Wire::Grpc => ask_grpc(address, bytes),
+        Wire::Framed => ask_framed(address, bytes).map_err(|error| error.to_string()),
+    }?;
+    text(&reply)
+}
+
+fn text(reply: &[u8]) -> Result<String, String> {
+    let reply = BasicMessage::parse_from_bytes(reply).map_err(|error| error.to_string())?;
+    Ok(reply.message)
+}
+
+/// Sends a message of several frames, and returns the text of the reply.
+pub fn ask_frames(address: &str, frames: &[&[u8]]) -> Result<String, String> {
+    text(&ask_zmq(address, frames)?)
+}
+
+/// A socket of another context than those of the library.
+pub fn zmq_socket(kind: zmq::SocketType, address: &str) -> zmq::Socket {
+    let socket = zmq::Context::new().socket(kind).unwrap();
+    socket.set_rcvtimeo(i32::try_from(DEADLINE.as_millis()).unwrap()).unwrap();
+    socket.set_linger(1000).unwrap();
+    socket.connect(&format!("tcp://{address}")).unwrap();
+    socket
+}
+
+fn ask_zmq(address: &str, frames: &[&[u8]]) -> Result<Vec<u8>, String> {
+    let socket = zmq_socket(zmq::REQ, address);
+    socket.send_multipart(frames, 0).unwrap();
+    socket.recv_bytes(0).map_err(|error| error.to_string())
+}
+
+fn grpc_client(address: &str) -> grpcio::Client {
+    let environment = Arc::new(EnvBuilder::new().cq_count(1).build());
+    let channel = ChannelBuilder::new(environment).use_local_subchannel_pool(true);
+    grpcio::Client::new(channel.connect(address))
+}
+
+fn ask_grpc(address: &str, bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let deadline = CallOption::default().timeout(DEADLINE);
+    let reply = grpc_client(address).unary_call(&RESPOND, &bytes.to_vec(), deadline);
+    reply.map_err(|error| error.to_string())
+}
+
+fn framed(bytes: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(bytes.len()).unwrap();
+    [&length.to_be_bytes(), bytes].concat()
+}
+
+fn ask_framed(address: &str, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(DEADLINE))?;
+    stream.write_all(&framed(bytes))?;
+    let mut length = [0; 4];
+    stream.read_exact(&mut length)?;
+    let mut reply = vec![0; u32::from_be_bytes(length) as usize];
+    stream.read_exact(&mut reply)?;
+    Ok(reply)
+}
+
+/// Sends one message, and is gone before the reply.
+pub fn ask_and_vanish(wire: Wire, address: &str, bytes: &[u8]) {
+    match wire {
+        // Closing it sends what it has, as long as it lingers.
+        Wire::ZeroMq => zmq_socket(zmq::REQ, address).send(bytes, 0).unwrap(),
+        Wire::Grpc => {
+            let client = grpc_client(address);
+            let call = client.unary_call_async(&RESPOND, &bytes.to_vec(), CallOption::default());
+            drop(call.unwrap());
+        }
+        Wire::Framed => {
+            TcpStream::connect(address).unwrap().write_all(&framed(bytes)).unwrap();
+        }
+    }
+}

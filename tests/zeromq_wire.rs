@@ -1,0 +1,82 @@
+//! What only a ZeroMQ peer can send: messages of several frames, and without an envelope.
+
+mod common;
+
+use common::raw::{NO_PROTOBUF, ask_frames, old_message, zmq_socket};
+use common::{Served, Wire, known};
+use echometer::systems::{SYSTEMS, System};
+
+fn systems() -> impl Iterator<Item = &'static &'static dyn System> {
+    SYSTEMS.iter().filter(|system| known(**system).1 == Wire::ZeroMq)
+}
+
+#[test]
+fn rep_and_router_speak_zeromq() {
+    let names: Vec<_> = systems().map(|system| system.name()).collect();
+    assert_eq!(names, ["rep", "router"]);
+}
+
+#[test]
+fn a_message_with_extra_frames_is_answered_as_malformed_and_the_next_as_ever() {
+    for system in systems() {
+        let server = Served::start(*system, &[]);
+        let message = old_message("hi");
+        for extra in [vec![b"extra".as_slice()], vec![b"", b""], vec![&message; 20]] {
+            let frames = [vec![message.as_slice()], extra].concat();
+            let answer = ask_frames(&server.address, &frames).unwrap();
+            let expected = format!("malformed request: {} frame", frames.len() - 1);
+            assert!(answer.starts_with(&expected), "{answer}");
+        }
+        let answer = ask_frames(&server.address, &[&message]).unwrap();
+        assert!(answer.starts_with("reply msg #1"), "{answer}");
+        let metrics = server.stop().metrics;
+        assert_eq!((&metrics["accesses"], &metrics["malformed"]), (&1.into(), &3.into()));
+    }
+}
+
+#[test]
+fn one_socket_goes_on_after_its_malformed_request() {
+    for system in systems() {
+        let server = Served::start(*system, &["--workers", "1"]);
+        let socket = zmq_socket(zmq::REQ, &server.address);
+        for request in [NO_PROTOBUF, &old_message("hi"), NO_PROTOBUF, b""] {
+            socket.send(request, 0).unwrap();
+            assert!(!socket.recv_bytes(0).unwrap().is_empty());
+        }
+        let metrics = server.stop().metrics;
+        assert_eq!((&metrics["accesses"], &metrics["malformed"]), (&2.into(), &2.into()));
+    }
+}
+
+#[test]
+fn a_message_without_an_envelope_is_dropped_and_does_no_harm() {
+    for system in systems() {
+        let server = Served::start(*system, &[]);
+        let dealer = zmq_socket(zmq::DEALER, &server.address);
+        for _ in 0..20 {
+            dealer.send("no envelope", 0).unwrap();
+            dealer.send_multipart(["no", "envelope"], 0).unwrap();
+        }
+        // One connection is read in order: the answer says that all before has been read.
+        dealer.send_multipart([b"".as_slice(), &old_message("hi")], 0).unwrap();
+        let answer = dealer.recv_multipart(0).unwrap();
+        assert_eq!((answer.len(), answer[0].len()), (2, 0));
+        let metrics = server.stop().metrics;
+        assert_eq!((&metrics["accesses"], &metrics["malformed"]), (&1.into(), &0.into()));
+    }
+}
+
+#[test]
+fn a_dealer_that_sends_many_requests_at_once_gets_as_many_replies() {
+    for system in systems() {
+        let server = Served::start(*system, &["--workers", "3"]);
+        let dealer = zmq_socket(zmq::DEALER, &server.address);
+        for _ in 0..100 {
+            dealer.send_multipart([b"".as_slice(), &old_message("hi")], 0).unwrap();
+        }
+        for _ in 0..100 {
+            assert_eq!(dealer.recv_multipart(0).unwrap().len(), 2);
+        }
+        assert_eq!(server.stop().metrics["accesses"], 100);
+    }
+}
