@@ -1,0 +1,185 @@
+//! `report`, the real binary: the table, the figure, and what cannot be reported.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use common::bench::rows;
+use common::{Ran, file_in_new_directory, run};
+use echometer::results::{CsvSink, Row};
+use echometer::systems::SYSTEMS;
+use roxmltree::Document;
+use tempfile::TempDir;
+
+const CLIENTS: [&str; 3] = ["1", "2", "4"];
+
+/// The first and the last system of the registry.
+static PAIR: LazyLock<[&str; 2]> =
+    LazyLock::new(|| [SYSTEMS[0].name(), SYSTEMS[SYSTEMS.len() - 1].name()]);
+
+/// The rows of a real sweep: two systems, three numbers of clients.
+static SWEEP: LazyLock<Vec<Row>> = LazyLock::new(|| {
+    let (_directory, csv) = file_in_new_directory("results.csv");
+    for (system, clients) in PAIR.iter().flat_map(|s| CLIENTS.map(|clients| (s, clients))) {
+        let point = ["bench", system, "--spawn", "--clients", clients, "--duration", "100ms"];
+        let rest = ["--warmup", "20ms", "--csv", csv.to_str().unwrap()];
+        assert_eq!(run(point.iter().chain(&rest)).status, 0);
+    }
+    rows(&csv)
+});
+
+/// A directory with these rows.
+fn directory_of(rows: &[Row]) -> TempDir {
+    let (directory, csv) = file_in_new_directory("results.csv");
+    let mut sink = CsvSink::open(&csv).unwrap();
+    rows.iter().for_each(|row| sink.append(row).unwrap());
+    directory
+}
+
+fn report(directory: &Path, extra: &[&str]) -> Ran {
+    run(["report", directory.to_str().unwrap()].iter().chain(extra))
+}
+
+fn figure(directory: &Path) -> String {
+    fs::read_to_string(directory.join("throughput.svg")).unwrap()
+}
+
+/// The lines through as many points as there are numbers of clients; markers and legend have
+/// other numbers of points.
+fn curves(figure: &Document<'_>) -> usize {
+    let lines = figure.descendants().filter(|node| node.has_tag_name("polyline"));
+    let points =
+        lines.filter_map(|line| Some(line.attribute("points")?.split_whitespace().count()));
+    points.filter(|points| *points == CLIENTS.len()).count()
+}
+
+fn texts(figure: &Document<'_>) -> Vec<String> {
+    let nodes = figure.descendants().filter(|node| node.has_tag_name("text"));
+    nodes.filter_map(|node| node.text()).map(|text| text.trim().to_owned()).collect()
+}
+
+#[test]
+fn the_figure_has_a_curve_and_a_name_for_each_system() {
+    let directory = directory_of(&SWEEP);
+    assert_eq!(report(directory.path(), &[]).status, 0);
+    let svg = figure(directory.path());
+    let figure = Document::parse(&svg).unwrap();
+    assert_eq!(curves(&figure), 2);
+    let texts = texts(&figure);
+    for word in ["concurrent clients", "throughput (messages/s)", "0", PAIR[0], PAIR[1]] {
+        assert!(texts.iter().any(|text| text == word), "{word} is not in {texts:?}");
+    }
+    let children: Vec<_> = figure.root_element().children().map(|c| c.tag_name().name()).collect();
+    assert!(children.contains(&"title") && children.contains(&"desc"));
+}
+
+#[test]
+fn the_table_has_a_line_for_each_system_with_its_throughput() {
+    let directory = directory_of(&SWEEP);
+    let reported = report(directory.path(), &[]);
+    for system in *PAIR {
+        let lines = reported.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let lines: Vec<_> = lines.filter(|words| words.first() == Some(&system)).collect();
+        assert_eq!(lines.len(), 1, "{}", reported.stdout);
+        let row = SWEEP.iter().find(|row| row.system == system && row.clients == 1).unwrap();
+        let shown: f64 = lines[0][1].replace(',', "").parse().unwrap();
+        assert!((shown - row.throughput_per_s).abs() <= 0.5, "{}", reported.stdout);
+    }
+    assert_eq!(reported.stderr.lines().count(), 1, "{reported:?}");
+    assert!(reported.stderr.contains("throughput.svg"), "{reported:?}");
+}
+
+#[test]
+fn a_report_is_made_again_in_place_of_the_last() {
+    let directory = directory_of(&SWEEP);
+    let first = report(directory.path(), &[]).stdout;
+    let svg = figure(directory.path());
+    assert_eq!(report(directory.path(), &[]).stdout, first);
+    assert_eq!(figure(directory.path()), svg);
+}
+
+#[test]
+fn another_measurement_is_drawn_too() {
+    let directory = directory_of(&SWEEP);
+    let reference = directory.path().join("reference.csv");
+    let points = "note,system,clients,throughput_per_s\nx,before,1,100.5\nx,before,4,250\n";
+    fs::write(&reference, points).unwrap();
+    assert_eq!(report(directory.path(), &[]).status, 0);
+    let alone = figure(directory.path());
+    let reported = report(directory.path(), &["--reference", reference.to_str().unwrap()]);
+    assert_eq!(reported.status, 0, "{reported:?}");
+    let svg = figure(directory.path());
+    let (alone, both) = (Document::parse(&alone).unwrap(), Document::parse(&svg).unwrap());
+    assert_eq!((curves(&alone), curves(&both)), (2, 2), "it is dashed, and not one line");
+    let count = |figure: &Document<'_>| figure.descendants().count();
+    assert!(count(&both) > count(&alone) + 10);
+    assert!(texts(&both).contains(&"before (reference)".to_owned()), "{:?}", texts(&both));
+}
+
+#[test]
+fn a_reference_that_cannot_be_read_is_named() {
+    let directory = directory_of(&SWEEP);
+    for (text, telling) in [
+        ("system,clients\na,1\n", "throughput_per_s"),
+        ("system,clients,throughput_per_s\na,b,1\n", "clients"),
+    ] {
+        let reference = directory.path().join("reference.csv");
+        fs::write(&reference, text).unwrap();
+        let path = reference.to_str().unwrap();
+        report(directory.path(), &["--reference", path]).assert_fails(1, &[path, telling]);
+    }
+    report(directory.path(), &["--reference", "/no/such/file"]).assert_fails(1, &["/no/such/file"]);
+}
+
+#[test]
+fn rows_that_do_not_hold_are_left_out_and_that_is_said() {
+    let bad = Row {
+        valid: false,
+        invalid_reason: Some("interrupted".to_owned()),
+        trial: 7,
+        throughput_per_s: 1e9,
+        ..SWEEP[0].clone()
+    };
+    let directory = directory_of(&[&SWEEP[..], &[bad]].concat());
+    let reported = report(directory.path(), &[]);
+    let expected = format!("left out: {}, 1 clients, trial 7: interrupted", PAIR[0]);
+    assert!(reported.stderr.contains(&expected), "{reported:?}");
+    let held = directory_of(&SWEEP);
+    assert_eq!(reported.stdout, report(held.path(), &[]).stdout);
+}
+
+#[test]
+fn a_bad_number_is_told_with_its_line_and_column() {
+    let directory = directory_of(&SWEEP);
+    let csv = directory.path().join("results.csv");
+    let text = fs::read_to_string(&csv).unwrap();
+    let third = text.lines().nth(3).unwrap();
+    let bad = third.replace(",native,", ",native,many");
+    fs::write(&csv, text.replace(third, &bad)).unwrap();
+    let place = ["results.csv", "line 4", "column clients"];
+    report(directory.path(), &[]).assert_fails(1, &place);
+    assert!(!directory.path().join("throughput.svg").exists());
+}
+
+#[test]
+fn a_line_with_too_few_fields_is_told() {
+    let directory = directory_of(&SWEEP);
+    let csv = directory.path().join("results.csv");
+    let text = fs::read_to_string(&csv).unwrap();
+    fs::write(&csv, &text[..text.len() - 40]).unwrap();
+    report(directory.path(), &[]).assert_fails(1, &["results.csv", "line: 7"]);
+}
+
+#[test]
+fn a_directory_without_rows_is_told() {
+    let (directory, nowhere) = file_in_new_directory("nowhere");
+    let wanted = directory.path().join("results.csv");
+    report(directory.path(), &[]).assert_fails(1, &[wanted.to_str().unwrap()]);
+    report(&nowhere, &[]).assert_fails(1, &[nowhere.to_str().unwrap()]);
+    let empty = directory_of(&[]);
+    report(empty.path(), &[]).assert_fails(1, &["no valid rows"]);
+    let bad = directory_of(&[Row { valid: false, ..SWEEP[0].clone() }]);
+    report(bad.path(), &[]).assert_fails(1, &["no valid rows", "of 1"]);
+}
