@@ -1,0 +1,233 @@
+//! `bench`, the real binary, from beginning to end: what it measures, and what it leaves.
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use common::bench::{Bench, Measured, bench, connections_to, is_alive, rows};
+use common::{Served, echometer, eventually, file_in_new_directory, run, server_spec};
+use echometer::cpus::{CpuChoice, Cpus, Placement};
+use echometer::results::Row;
+use echometer::systems::SYSTEMS;
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+/// Short, and long enough for a thousand echoes.
+const SHORT: [&str; 4] = ["--duration", "200ms", "--warmup", "50ms"];
+
+/// The columns that the row is promised to have, at least.
+const COLUMNS: &str = "run_id, trial, started_at, host, system, driver, clients, workers, backend, \
+    payload_bytes, reply_bytes, think_us, server_cpus, client_cpus, warmup_s, window_s, messages, \
+    errors, timeouts, throughput_per_s, rtt_mean_us, rtt_min_us, rtt_p50_us, rtt_p90_us, \
+    rtt_p99_us, rtt_p999_us, rtt_max_us, server_accesses, server_clients, server_throughput_per_s, \
+    server_cpu_us_per_msg, client_cpu_us_per_msg, server_switches_per_msg, \
+    client_switches_per_msg, server_rss_mib, server_threads, verified";
+
+/// Columns and their text, of the only row of a CSV text.
+fn columns(csv: &str) -> BTreeMap<String, String> {
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let headers = reader.headers().unwrap().clone();
+    let records: Vec<_> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(records.len(), 1, "{csv}");
+    let pairs = headers.iter().zip(records[0].iter());
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// The rows of a CSV text, of which is made sure that they make the same text again.
+fn read_back(csv: &str) -> Vec<Row> {
+    let (_directory, path) = file_in_new_directory("results.csv");
+    fs::write(&path, csv).unwrap();
+    let rows = rows(&path);
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    rows.iter().for_each(|row| writer.serialize(row).unwrap());
+    assert_eq!(String::from_utf8(writer.into_inner().unwrap()).unwrap(), csv);
+    rows
+}
+
+fn assert_holds(row: &Row, clients: usize) {
+    assert!(row.valid && row.verified && row.invalid_reason.is_none(), "{row:?}");
+    assert_eq!((row.errors, row.timeouts, row.clients), (0, 0, clients), "{row:?}");
+    assert!(row.messages > 0 && row.throughput_per_s > 0.0, "{row:?}");
+    assert!((row.messages as f64 / row.window_s - row.throughput_per_s).abs() < 0.01, "{row:?}");
+    let quantiles =
+        [row.rtt_min_us, row.rtt_p50_us, row.rtt_p90_us, row.rtt_p99_us, row.rtt_p999_us];
+    assert!(quantiles.iter().all(Option::is_some) && quantiles.is_sorted(), "{row:?}");
+}
+
+#[test]
+fn every_system_is_measured_and_both_sides_agree() {
+    for system in SYSTEMS {
+        for clients in [1, 2, 4] {
+            let (name, number) = (system.name(), clients.to_string());
+            let point = ["bench", name, "--spawn", "--clients", &number, "--csv", "-"];
+            let ran = run(point.iter().chain(&SHORT));
+            assert_eq!(ran.status, 0, "{ran:?}");
+            assert_eq!(ran.stderr.lines().count(), 2, "{ran:?}");
+            let rows = read_back(&ran.stdout);
+            assert_holds(&rows[0], clients);
+            assert_eq!(rows[0].system, name);
+            assert!(rows[0].server_accesses.unwrap() >= rows[0].messages, "{rows:?}");
+            assert_eq!(rows[0].server_clients, Some(clients));
+            let columns = columns(&ran.stdout);
+            let missing = COLUMNS.split(", ").filter(|name| !columns.contains_key(*name));
+            assert_eq!(missing.collect::<Vec<_>>(), [""; 0]);
+            let of_server = columns.iter().filter(|(name, _)| name.starts_with("server_"));
+            assert!(of_server.clone().all(|(_, value)| !value.is_empty()), "{columns:?}");
+        }
+    }
+}
+
+#[test]
+fn what_a_server_elsewhere_cannot_tell_is_empty_and_never_0() {
+    for system in SYSTEMS {
+        let server = Served::start(*system, &[]);
+        let arguments = ["bench", system.name(), "--addr", &server.address, "--csv", "-"];
+        let ran = run(arguments.iter().chain(&SHORT));
+        assert_eq!(ran.status, 0, "{ran:?}");
+        assert_holds(&read_back(&ran.stdout)[0], 1);
+        let unknown = ["workers", "backend", "completion_queues"];
+        for (name, value) in columns(&ran.stdout) {
+            if name.starts_with("server_") || unknown.contains(&name.as_str()) {
+                assert_eq!(value, "", "{name}");
+            }
+        }
+        assert!(server.stop().metrics["accesses"].as_u64().unwrap() > 0);
+    }
+}
+
+#[test]
+fn rows_are_appended_behind_one_header() {
+    let (_directory, csv) = file_in_new_directory("results.csv");
+    for trial in ["1", "2"] {
+        let point = ["bench", SYSTEMS[0].name(), "--spawn", "--run-id", "a run", "--trial", trial];
+        let to = ["--quiet", "--csv", csv.to_str().unwrap()];
+        let ran = run(point.iter().chain(&SHORT).chain(&to));
+        assert_eq!((ran.status, ran.stdout + &ran.stderr), (0, String::new()));
+    }
+    let rows = read_back(&fs::read_to_string(&csv).unwrap());
+    let named = rows.iter().map(|row| (row.run_id.as_str(), row.trial));
+    assert_eq!(named.collect::<Vec<_>>(), [("a run", 1), ("a run", 2)]);
+}
+
+/// Asserts that the object has the keys of the older tools.
+fn assert_keys(line: &Value) {
+    for key in ["name", "n_clients", "messages", "latency (nsec)", "throughput (msg/sec)"] {
+        assert!(line.get(key).is_some(), "{key}: {line}");
+    }
+    let keys = ["maximum", "mean", "minimum", "range", "samples", "stddev", "total", "variance"];
+    for key in keys {
+        assert!(line["latency distribution"][key].is_number(), "{key}: {line}");
+    }
+    assert_eq!(line["latency (nsec)"], line["latency distribution"]["total"]);
+    assert_eq!(line["messages"], line["latency distribution"]["samples"]);
+}
+
+#[test]
+fn each_client_leaves_a_line_and_these_add_up_to_the_row() {
+    for system in SYSTEMS {
+        let (_directory, results) = file_in_new_directory("clients.jsonl");
+        let to = ["--results", results.to_str().unwrap(), "--clients", "3", "--spawn"];
+        let measured = bench(system.name(), &[&to[..], &SHORT].concat());
+        let text = fs::read_to_string(&results).unwrap();
+        let lines: Vec<Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        lines.iter().for_each(assert_keys);
+        assert!(lines.iter().all(|line| line["n_clients"] == 3));
+        let names: BTreeSet<_> = lines.iter().map(|line| line["name"].as_str().unwrap()).collect();
+        assert_eq!((lines.len(), names.len()), (3, 3));
+        let messages = lines.iter().map(|line| line["messages"].as_u64().unwrap());
+        assert_eq!(messages.sum::<u64>(), measured.row().messages);
+    }
+}
+
+#[test]
+fn each_client_has_a_connection_of_its_own() {
+    for system in SYSTEMS {
+        let server = Served::start(*system, &[]);
+        let load = ["--addr", &server.address, "--clients", "5", "--duration", "10m"];
+        let bench = Bench::start(system.name(), &load);
+        (0..5).for_each(|client| bench.until_echoing(client));
+        eventually("there are 5 connections", || {
+            (connections_to(server.port()) == 5).then_some(())
+        });
+        bench.process.signal(Signal::SIGKILL);
+        assert_eq!(server.stop().metrics["clients"], 5);
+    }
+}
+
+#[test]
+fn a_client_that_thinks_is_away_for_that_long() {
+    for system in SYSTEMS {
+        let think = ["--spawn", "--think", "20ms", "--duration", "500ms", "--warmup", "0"];
+        let Measured { rows, .. } = bench(system.name(), &think);
+        assert_holds(&rows[0], 1);
+        // One at the beginning, and then at most one every 20 ms.
+        assert!((1..=26).contains(&rows[0].messages), "{rows:?}");
+        assert_eq!(rows[0].think_us, 20_000.0);
+    }
+}
+
+#[test]
+fn the_row_tells_what_was_asked_for() {
+    for system in SYSTEMS {
+        let sizes = ["--payload", "1000", "--reply-payload", "2KiB"];
+        let server = ["--spawn", "--workers", "3", "--backend", "ipc", "--completion-queues", "2"];
+        let measured = bench(system.name(), &[&sizes[..], &server, &SHORT].concat());
+        let row = measured.row();
+        assert_holds(row, 1);
+        assert_eq!((row.payload_bytes, row.reply_bytes), (1000, 2048));
+        let mut spec = server_spec();
+        spec.workers = 3.try_into().unwrap();
+        spec.backend = "ipc".parse().unwrap();
+        spec.completion_queues = Some(2.try_into().unwrap());
+        let heeded = system.heeded(&spec);
+        assert_eq!(row.workers, heeded.workers);
+        assert_eq!(row.backend, heeded.backend.map(|backend| backend.to_string()));
+        assert_eq!(row.completion_queues, heeded.completion_queues);
+    }
+}
+
+#[test]
+fn the_row_tells_on_which_cpus_the_two_sides_ran() {
+    let available = Cpus::of(0).unwrap();
+    for choice in ["auto", "all"] {
+        let cpus: CpuChoice = choice.parse().unwrap();
+        let placement = Placement::choose(&available, &cpus, &cpus).unwrap();
+        for system in SYSTEMS {
+            let chosen = ["--spawn", "--server-cpus", choice, "--client-cpus", choice];
+            let measured = bench(system.name(), &[&chosen[..], &SHORT].concat());
+            let row = measured.row();
+            assert_eq!(row.server_cpus, Some(placement.server.to_string()));
+            assert_eq!(row.client_cpus, placement.clients.to_string());
+        }
+    }
+}
+
+#[test]
+fn a_spawned_server_ends_with_its_trial_and_leaves_no_files() {
+    for system in SYSTEMS {
+        let temporary = tempfile::tempdir().unwrap();
+        let load = ["--spawn", "--backend", "ipc", "--duration", "300ms", "--warmup", "0"];
+        let command = &mut echometer();
+        let bench = Bench::start_by(command.env("TMPDIR", temporary.path()), system.name(), &load);
+        let server = bench.server_pid();
+        assert_eq!(bench.end().ran.status, 0);
+        assert!(!is_alive(server));
+        assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0, "{}", system.name());
+    }
+}
+
+#[test]
+fn a_thousand_clients_run_on_every_system() {
+    for system in SYSTEMS {
+        let (_directory, results) = file_in_new_directory("clients.jsonl");
+        let load = ["--spawn", "--clients", "1000", "--duration", "100ms", "--warmup", "0"];
+        let to = ["--results", results.to_str().unwrap()];
+        let measured = bench(system.name(), &[&load[..], &to].concat());
+        // Those too whose turn came when the window had closed.
+        let lines = fs::read_to_string(&results).unwrap().lines().count();
+        assert_eq!((measured.ran.status, lines), (0, 1000), "{measured:?}");
+        assert_holds(measured.row(), 1000);
+    }
+}
