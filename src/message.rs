@@ -13,7 +13,7 @@ use protobuf::Message;
 
 use crate::measure::ServerTally;
 
-#[allow(missing_docs, unused_qualifications, clippy::all, clippy::pedantic, clippy::unwrap_used)]
+#[allow(missing_docs, unused_qualifications, clippy::all, clippy::pedantic)]
 mod wire {
     include!(concat!(env!("OUT_DIR"), "/wire/mod.rs"));
 }

@@ -145,12 +145,16 @@ fn bench_too_large(system: &dyn System, flag: &str) {
 
 #[test]
 fn a_payload_that_a_server_elsewhere_does_not_take_is_told_with_size_and_address() {
-    SYSTEMS.iter().for_each(|system| bench_too_large(*system, "--payload"));
+    for system in SYSTEMS {
+        bench_too_large(*system, "--payload");
+    }
 }
 
 #[test]
 fn a_reply_payload_that_a_server_elsewhere_does_not_give_is_told_with_size_and_address() {
-    SYSTEMS.iter().for_each(|system| bench_too_large(*system, "--reply-payload"));
+    for system in SYSTEMS {
+        bench_too_large(*system, "--reply-payload");
+    }
 }
 
 #[test]

@@ -40,7 +40,9 @@ fn read_back(csv: &str) -> Vec<Row> {
     fs::write(&path, csv).unwrap();
     let rows = rows(&path);
     let mut writer = csv::Writer::from_writer(Vec::new());
-    rows.iter().for_each(|row| writer.serialize(row).unwrap());
+    for row in &rows {
+        writer.serialize(row).unwrap();
+    }
     assert_eq!(String::from_utf8(writer.into_inner().unwrap()).unwrap(), csv);
     rows
 }

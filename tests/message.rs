@@ -9,10 +9,10 @@ use echometer::message::{
 use proptest::prelude::*;
 use protobuf::Message;
 
-const MAX_REPLY: usize = 4096;
+const MAX_REPLY: u32 = 4096;
 
 fn responder() -> Responder {
-    Responder::new("server", None, Sequence::Own(0), MAX_REPLY)
+    Responder::new("server", None, Sequence::Own(0), MAX_REPLY as usize)
 }
 
 /// A request that has been moved on `steps` times.
@@ -32,7 +32,7 @@ proptest! {
         sender in any::<String>(),
         text in any::<String>(),
         steps in 0_usize..40,
-        reply_bytes in 0..=MAX_REPLY as u32,
+        reply_bytes in 0..=MAX_REPLY,
     ) {
         let request = request_at(&sender, text, reply_bytes, steps);
         prop_assert_eq!(request.sequence(), steps as u64 + 1);
@@ -135,7 +135,7 @@ fn names_and_numbers_of_the_wire_are_what_other_programs_speak() {
 #[test]
 fn what_a_server_says_of_a_malformed_request_is_an_error_and_no_unverified_echo() {
     let (mut responder, mut reply) = (responder(), Vec::new());
-    let request = request("client", String::new(), MAX_REPLY as u32 + 1);
+    let request = request("client", String::new(), MAX_REPLY + 1);
     let rejected = respond(&mut responder, request.bytes(), &mut reply).unwrap_err();
     responder.apologise(rejected, &mut reply);
     let Err(EchoError::Refused(why)) = check(&request, &reply) else { panic!("{reply:?}") };

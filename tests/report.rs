@@ -34,7 +34,9 @@ static SWEEP: LazyLock<Vec<Row>> = LazyLock::new(|| {
 fn directory_of(rows: &[Row]) -> TempDir {
     let (directory, csv) = file_in_new_directory("results.csv");
     let mut sink = CsvSink::open(&csv).unwrap();
-    rows.iter().for_each(|row| sink.append(row).unwrap());
+    for row in rows {
+        sink.append(row).unwrap();
+    }
     directory
 }
 

@@ -20,6 +20,8 @@ pub struct ClientThread<'a> {
     pub index: usize,
     pub events: Sender<Event>,
     pub windows: Receiver<Window>,
+    /// Never carries anything: it ends when the coordinator has seen the window close.
+    pub closed: Receiver<()>,
     /// How often to say what was counted; `None`: only at the end.
     pub report_every: Option<Duration>,
 }
@@ -41,10 +43,10 @@ impl ClientThread<'_> {
                 tally.unverified = u64::from(!reply.verified);
                 self.events.send(Event::Ready)
             }
-            Err(error) => self.events.send(Event::Failed(anyhow!(
-                "the first echo of client {} failed: {error}",
-                self.index
-            ))),
+            Err(error) => {
+                let why = self.requester.explain(&self.request, &error);
+                self.events.send(Event::Failed(anyhow!(why)))
+            }
         };
         if let Ok(window) = self.windows.recv() {
             self.echo_until_closed(window, &mut tally);
@@ -52,8 +54,8 @@ impl ClientThread<'_> {
             tally.failed_attempts = self.requester.failed_attempts();
             let _ = self.events.send(Event::Ended(self.index, Box::new(tally)));
             // Stays connected until the coordinator has looked at the server, whose threads
-            // may end with their connections: the channel then ends.
-            let _ = self.windows.recv();
+            // may end with their connections.
+            let _ = self.closed.recv();
         }
     }
 

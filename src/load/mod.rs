@@ -107,8 +107,9 @@ pub fn run(
         // client that waits for its window ends with the channel.
         let (events_in, events) = unbounded();
         let (windows_in, windows) = bounded(clients);
+        let (closing, closed) = bounded(0);
         let reports = observer.wants_progress();
-        let start = Start { system, to, spec, stop, reports, events: events_in, windows };
+        let start = Start { system, to, spec, stop, reports, events: events_in, windows, closed };
         let started = (0..clients).try_for_each(|index| start.client(scope, index));
         // Else the channel of events would not end with the threads.
         drop(start);
@@ -120,7 +121,7 @@ pub fn run(
             // The channel has room for all, and the clients that wait for it hold it open.
             let _ = windows_in.send(window);
         }
-        Ok(coordinate(&events, windows_in, window, clients, stop, observer))
+        Ok(coordinate(&events, closing, window, clients, stop, observer))
     })
 }
 
@@ -133,6 +134,7 @@ struct Start<'env> {
     reports: bool,
     events: Sender<Event>,
     windows: Receiver<Window>,
+    closed: Receiver<()>,
 }
 
 impl<'env> Start<'env> {
@@ -154,6 +156,7 @@ impl<'env> Start<'env> {
             index,
             events: self.events.clone(),
             windows: self.windows.clone(),
+            closed: self.closed.clone(),
             report_every: self.reports.then_some(TICK),
         };
         let name = format!("client-{index}");
@@ -188,13 +191,13 @@ fn wait_until_ready(events: &Receiver<Event>, clients: usize, stop: &Stop) -> Re
 /// Looks on until all clients have ended, and gathers what they counted.
 fn coordinate(
     events: &Receiver<Event>,
-    windows_in: Sender<Window>,
+    closing: Sender<()>,
     window: Window,
     clients: usize,
     stop: &Stop,
     observer: &mut dyn Observer,
 ) -> Outcome {
-    let mut hold = Some(windows_in);
+    let mut hold = Some(closing);
     let mut tallies: Vec<Option<ClientTally>> = vec![None; clients];
     let (mut running, mut completed) = (clients, 0);
     let (mut opened, mut closed) = (false, None);

@@ -61,6 +61,20 @@ impl<'a> Requester<'a> {
         first.or_else(|error| self.retry(request, error))
     }
 
+    /// Says of a request that was not answered what was asked of whom, and what to look at.
+    pub fn explain(&self, request: &Request, error: &EchoError) -> String {
+        let (system, to) = (self.system.name(), self.to);
+        let advice = match error {
+            // The server has said what is wrong.
+            EchoError::Refused(_) => String::new(),
+            _ => format!(
+                "; does a server of that system run there, and let requests of {} bytes pass its limit, --max-message?",
+                request.bytes().len()
+            ),
+        };
+        format!("{system} at {to} did not answer: {error}{advice}")
+    }
+
     #[cold]
     fn retry(&mut self, request: &Request, mut error: EchoError) -> Result<Reply, EchoError> {
         let mut pause = BACKOFF;

@@ -15,6 +15,7 @@ use grpcio::{
     Method, MethodType, RpcContext, RpcStatus, RpcStatusCode, ServerBuilder, ServerCredentials,
     ServiceBuilder, UnarySink,
 };
+use log::warn;
 
 use super::{Client, Heeded, Server, System, cannot_listen, why_not_bound};
 use crate::measure::ServerTally;
@@ -49,7 +50,7 @@ impl System for Grpc {
             handler.answer(&context, request, sink);
         };
         let service = ServiceBuilder::new().add_unary_handler(&RESPOND, answer).build();
-        let mut server = ServerBuilder::new(environment)
+        let mut server = ServerBuilder::new(Arc::clone(&environment))
             .channel_args(arguments)
             .register_service(service)
             .build()
@@ -62,7 +63,8 @@ impl System for Grpc {
             })?;
         server.start();
         let endpoint = SocketAddr::new(address.ip(), port).into();
-        Ok(Box::new(GrpcServer { endpoint, server, tallies }))
+        let (server, environment) = (Some(server), Some(environment));
+        Ok(Box::new(GrpcServer { endpoint, server, tallies, environment }))
     }
 
     fn connect(&self, to: &Endpoint, who: &ClientSpec) -> Result<Box<dyn Client>> {
@@ -203,8 +205,31 @@ impl Drop for Handler {
 
 struct GrpcServer {
     endpoint: Endpoint,
-    server: grpcio::Server,
+    server: Option<grpcio::Server>,
     tallies: Receiver<ServerTally>,
+    /// Keeps the completion queues open until the last handler has been dropped: C-core aborts
+    /// the process if a request is taken up on a queue that has been shut down.
+    environment: Option<Arc<Environment>>,
+}
+
+impl GrpcServer {
+    /// Shuts down, and waits for it: the threads of the completion queues then drop the
+    /// handlers, each of which hands its tally back. The channel ends with the last one.
+    fn shut_down(&mut self) -> Result<ServerTally> {
+        drop(self.server.take());
+        let mut all = ServerTally::default();
+        loop {
+            match self.tallies.recv_timeout(STOPPING) {
+                Ok(tally) => all.merge(tally),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(anyhow!("the gRPC server did not stop within {STOPPING:?}"));
+                }
+            }
+        }
+        drop(self.environment.take());
+        Ok(all)
+    }
 }
 
 impl Server for GrpcServer {
@@ -212,20 +237,15 @@ impl Server for GrpcServer {
         &self.endpoint
     }
 
-    fn stop(self: Box<Self>) -> Result<ServerTally> {
-        let GrpcServer { server, tallies, .. } = *self;
-        // Shuts down, and waits for it; the threads of the completion queues then drop the
-        // handlers, each of which hands its tally back. The channel ends with the last one.
-        drop(server);
-        let mut all = ServerTally::default();
-        loop {
-            match tallies.recv_timeout(STOPPING) {
-                Ok(tally) => all.merge(tally),
-                Err(RecvTimeoutError::Disconnected) => return Ok(all),
-                Err(RecvTimeoutError::Timeout) => {
-                    return Err(anyhow!("the gRPC server did not stop within {STOPPING:?}"));
-                }
-            }
+    fn stop(mut self: Box<Self>) -> Result<ServerTally> {
+        self.shut_down()
+    }
+}
+
+impl Drop for GrpcServer {
+    fn drop(&mut self) {
+        if let Err(error) = self.shut_down() {
+            warn!("{error:#}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `send`: sends messages one by one, and prints each reply.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 
 use super::{Ending, print};
 use crate::load::{self, Requester, Stop};
@@ -28,20 +28,13 @@ impl Send {
         let mut request = message::request(&who.name, String::new(), 0);
         let mut requester = Requester::new(system, &to, who, &stop);
         for (i, text) in messages.into_iter().enumerate() {
-            let bytes = text.len();
             if i > 0 {
                 request.advance();
             }
             request.set_text(text);
-            match requester.echo(&request) {
-                Ok(reply) => print(&format!("{}\n", reply.message))?,
-                Err(error) => bail!(
-                    "message {} ({bytes} bytes) was not answered by {to}: {error}; does an echometer \
-                     server of the system {} run there, and take messages of that size?",
-                    i + 1,
-                    system.name(),
-                ),
-            }
+            let answered = requester.echo(&request);
+            let reply = answered.map_err(|error| anyhow!(requester.explain(&request, &error)))?;
+            print(&format!("{}\n", reply.message))?;
         }
         Ok(Ending::Done)
     }

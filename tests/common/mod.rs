@@ -181,8 +181,9 @@ impl Served {
         let status = self.process.wait();
         let took = since.elapsed();
         let read = |name| fs::read_to_string(self.directory.path().join(name)).unwrap();
-        let (stderr, metrics) = (read("stderr"), metrics_line(&read("metrics")));
-        Stopped { status, stderr, metrics, took }
+        let (stderr, metrics) = (read("stderr"), read("metrics"));
+        assert_ne!(metrics, "", "it ended with {status}, and said: {stderr}");
+        Stopped { status, stderr, metrics: metrics_line(&metrics), took }
     }
 }
 

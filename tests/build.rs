@@ -1,0 +1,24 @@
+//! How the libraries were built.
+
+mod common;
+
+use common::{Served, Wire, known};
+use echometer::systems::SYSTEMS;
+use procfs::process::{FDTarget, Process};
+
+/// Without the flags of `.cargo/config.toml`, the threads of libzmq wake each other by a socket
+/// pair: that measures a library which no distribution has.
+#[test]
+fn the_threads_of_libzmq_wake_each_other_by_eventfd_and_have_names() {
+    for system in SYSTEMS.iter().filter(|system| known(**system).1 == Wire::ZeroMq) {
+        let server = Served::start(*system, &[]);
+        let process = Process::new(server.process.pid()).unwrap();
+        let files = process.fd().unwrap().flatten().map(|file| file.target);
+        let events =
+            files.filter(|file| matches!(file, FDTarget::AnonInode(kind) if kind == "[eventfd]"));
+        assert!(events.count() >= 3, "the context's, the I/O thread's, the socket's");
+        let tasks = process.tasks().unwrap().flatten();
+        let names: Vec<_> = tasks.filter_map(|task| Some(task.stat().ok()?.comm)).collect();
+        assert!(names.iter().any(|name| name == "ZMQbg/IO/0"), "{names:?}");
+    }
+}
