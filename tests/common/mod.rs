@@ -182,7 +182,7 @@ impl Served {
         let took = since.elapsed();
         let read = |name| fs::read_to_string(self.directory.path().join(name)).unwrap();
         let (stderr, metrics) = (read("stderr"), read("metrics"));
-        assert_ne!(metrics, "", "it ended with {status}, and said: {stderr}");
+        assert!(!metrics.is_empty(), "it left no metrics: {status}, {stderr}");
         Stopped { status, stderr, metrics: metrics_line(&metrics), took }
     }
 }
