@@ -223,13 +223,22 @@ fn a_spawned_server_ends_with_its_trial_and_leaves_no_files() {
 #[test]
 fn a_thousand_clients_run_on_every_system() {
     for system in SYSTEMS {
+        let load = ["--spawn", "--clients", "1000", "--duration", "1s", "--warmup", "0"];
+        let measured = bench(system.name(), &load);
+        assert_eq!(measured.ran.status, 0, "{measured:?}");
+        assert_holds(measured.row(), 1000);
+    }
+}
+
+#[test]
+fn clients_whose_turn_comes_when_the_window_has_closed_are_not_lost() {
+    for system in SYSTEMS {
         let (_directory, results) = file_in_new_directory("clients.jsonl");
-        let load = ["--spawn", "--clients", "1000", "--duration", "100ms", "--warmup", "0"];
+        let load = ["--spawn", "--clients", "500", "--duration", "10ms", "--warmup", "0"];
         let to = ["--results", results.to_str().unwrap()];
         let measured = bench(system.name(), &[&load[..], &to].concat());
-        // Those too whose turn came when the window had closed.
-        let lines = fs::read_to_string(&results).unwrap().lines().count();
-        assert_eq!((measured.ran.status, lines), (0, 1000), "{measured:?}");
-        assert_holds(measured.row(), 1000);
+        assert_eq!(fs::read_to_string(&results).unwrap().lines().count(), 500, "{measured:?}");
+        let reason = measured.row().invalid_reason.as_deref();
+        assert!(matches!(reason, None | Some("no echo ended inside the window")), "{measured:?}");
     }
 }

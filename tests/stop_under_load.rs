@@ -4,7 +4,8 @@
 mod common;
 
 use std::sync::mpsc::{Sender, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use common::bench::Bench;
 use common::{Served, client_spec, server_spec, with_each_system};
@@ -14,50 +15,52 @@ use echometer::systems::System;
 
 const CLIENTS: usize = 4;
 
+/// Echoes after which a client is in full flow.
+const FULL_FLOW: u64 = 5;
+
 /// How often each system is stopped: what goes wrong between threads does so now and then.
 const TIMES: usize = 20;
 
-/// Echoes until the server has gone, says when it is in full flow, and returns how often.
-fn echo_until_gone(system: &dyn System, to: &Endpoint, name: &str, flowing: &Sender<()>) -> u64 {
-    // What a framework retries in the background must not keep this from ending.
-    let who = ClientSpec { timeout: std::time::Duration::from_millis(200), ..client_spec(name) };
+/// Echoes until the server has gone, says whether it came to be in full flow, and returns how
+/// often the server answered.
+fn echo_until_gone(system: &dyn System, to: &Endpoint, name: &str, flowing: &Sender<bool>) -> u64 {
+    // So long do some wait for an answer when the server has gone: all of them at once.
+    let who = ClientSpec { timeout: Duration::from_secs(5), ..client_spec(name) };
     let mut client = system.connect(to, &who).unwrap();
     let mut request = message::request(name, "hello".to_owned(), 0);
     let mut completed = 0;
     while client.echo(&request).is_ok() {
         request.advance();
         completed += 1;
-        if completed == 5 {
-            flowing.send(()).unwrap();
+        if completed == FULL_FLOW {
+            flowing.send(true).unwrap();
         }
     }
+    // Nobody hears it from a client that was in full flow.
+    let _ = flowing.send(false);
     completed
 }
 
-/// Stops a server that is in full flow; what clients completed, and what it says it answered.
-fn stop_in_full_flow(system: &'static dyn System) -> (u64, u64) {
+/// Stops a server that is in full flow: what it says it answered, and those who know better.
+fn stop_in_full_flow(system: &'static dyn System) -> (u64, Vec<JoinHandle<u64>>) {
     let server = system.serve(&server_spec()).unwrap();
     let (flowing, flows) = channel();
     let start = |index| {
         let (to, flowing) = (server.endpoint().clone(), flowing.clone());
         thread::spawn(move || echo_until_gone(system, &to, &format!("client-{index}"), &flowing))
     };
-    let threads: Vec<_> = (0..CLIENTS).map(start).collect();
-    // Else a client that failed would be waited for.
-    drop(flowing);
-    (0..CLIENTS).for_each(|_| flows.recv().unwrap());
-    let tally = server.stop().unwrap();
-    let completed = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
-    (completed, tally.accesses)
+    let clients: Vec<_> = (0..CLIENTS).map(start).collect();
+    (0..CLIENTS).for_each(|_| assert!(flows.recv().unwrap(), "a client failed too early"));
+    (server.stop().unwrap().accesses, clients)
 }
 
 #[test]
 fn a_server_that_is_stopped_in_full_flow_has_counted_all_that_it_answered() {
     with_each_system(|system| {
-        for _ in 0..TIMES {
-            let (completed, answered) = stop_in_full_flow(system);
-            let unanswered = CLIENTS as u64;
-            let agree = (completed..=completed + unanswered).contains(&answered);
+        let stopped: Vec<_> = (0..TIMES).map(|_| stop_in_full_flow(system)).collect();
+        for (answered, clients) in stopped {
+            let completed = clients.into_iter().map(|client| client.join().unwrap()).sum();
+            let agree = (completed..=completed + CLIENTS as u64).contains(&answered);
             assert!(agree, "{}: {completed} completed, {answered} answered", system.name());
         }
     });
