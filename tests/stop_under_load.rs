@@ -71,7 +71,8 @@ fn a_process_that_is_stopped_in_full_flow_leaves_its_metrics() {
     with_each_system(|system| {
         for _ in 0..TIMES {
             let server = Served::start(system, &[]);
-            let load = ["--addr", &server.address, "--duration", "10m", "--warmup", "0"];
+            // Not for long: an abort of the test above would leave it behind.
+            let load = ["--addr", &server.address, "--duration", "30s", "--warmup", "0"];
             let bench = Bench::start(system.name(), &load);
             bench.until_echoing(0);
             let stopped = server.stop();
