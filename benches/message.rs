@@ -1,6 +1,8 @@
 //! What our own code costs per message: what the frameworks do is not in it.
 //!
-//!     cargo bench
+//! ```text
+//! cargo bench
+//! ```
 //!
 //! `server` is all that is ours on a server's way from the request's bytes to the reply's:
 //! decode, answer, tally, encode. `client` is what a client adds: encode, check, record.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use crate::cpus::CpuChoice;
 
@@ -37,7 +37,7 @@ impl Endpoint {
     pub fn resolve(&self) -> Result<SocketAddr> {
         let found = (self.host.as_str(), self.port).to_socket_addrs();
         let mut all: Vec<_> = found
-            .with_context(|| format!("cannot resolve {}; is the host's name right?", self.host))?
+            .map_err(|e| anyhow!("cannot resolve {}: {e}; is the host's name right?", self.host))?
             .collect();
         all.sort_by_key(|address| !address.is_ipv4());
         match all.first() {

@@ -109,22 +109,6 @@ fn a_server_that_comes_back_is_found_again_by_those_who_retry() {
 }
 
 #[test]
-fn a_server_that_is_stopped_under_load_stops_as_cleanly_as_an_idle_one() {
-    for _ in 0..3 {
-        with_each_system(|system| {
-            let server = Served::start(system, &[]);
-            let load = ["--addr", &server.address, "--duration", "10m", "--clients", "8"];
-            let bench = Bench::start(system.name(), &[&load[..], &IMPATIENT].concat());
-            bench.until_echoing(7);
-            let stopped = server.stop();
-            assert_eq!(stopped.status.code(), Some(0), "{stopped:?}");
-            assert_eq!(stopped.metrics["clients"], 8);
-            bench.process.signal(Signal::SIGKILL);
-        });
-    }
-}
-
-#[test]
 fn a_server_ends_with_the_bench_that_was_killed() {
     for system in SYSTEMS {
         let (bench, server) = spawned(system.name(), &LONG);

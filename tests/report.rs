@@ -82,11 +82,14 @@ fn the_table_has_a_line_for_each_system_with_its_throughput() {
     let directory = directory_of(&SWEEP);
     let reported = report(directory.path(), &[]);
     for system in *PAIR {
-        let lines = reported.stdout.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-        let lines: Vec<_> = lines.filter(|words| words.first() == Some(&system)).collect();
+        let cells = |line: &'_ str| line.split('|').map(|cell| cell.trim().to_owned()).collect();
+        let lines = reported.stdout.lines().map(cells);
+        let lines: Vec<Vec<String>> = lines
+            .filter(|cells: &Vec<String>| cells.get(1).is_some_and(|name| name == system))
+            .collect();
         assert_eq!(lines.len(), 1, "{}", reported.stdout);
         let row = SWEEP.iter().find(|row| row.system == system && row.clients == 1).unwrap();
-        let shown: f64 = lines[0][1].replace(',', "").parse().unwrap();
+        let shown: f64 = lines[0][2].replace(',', "").parse().unwrap();
         assert!((shown - row.throughput_per_s).abs() <= 0.5, "{}", reported.stdout);
     }
     assert_eq!(reported.stderr.lines().count(), 1, "{reported:?}");

@@ -3,7 +3,9 @@
 //! Each client is a thread with a connection of its own. All connect and echo once; when
 //! the last has done so, they are given one common [`Window`], and run until it closes.
 //!
-//!     clients --Ready--> coordinator --Window--> clients --Progress, Ended(tally)--> coordinator
+//! ```text
+//! clients --Ready--> coordinator --Window--> clients --Progress, Ended(tally)--> coordinator
+//! ```
 //!
 //! What is sent over channels is never sent for a single message.
 
@@ -84,9 +86,12 @@ pub fn first_request(spec: &LoadSpec, name: &str) -> Request {
 /// Where nothing does, with advice.
 pub fn reach(system: &dyn System, to: &Endpoint, timeout: Duration) -> Result<()> {
     let name = system.name();
-    TcpStream::connect_timeout(&to.resolve()?, timeout).map(drop).with_context(|| {
-        format!("no server to reach at {to}; start one with 'echometer serve {name} --addr {to}'")
-    })
+    match TcpStream::connect_timeout(&to.resolve()?, timeout) {
+        Ok(_) => Ok(()),
+        Err(error) => bail!(
+            "no server to reach at {to}: {error}; start one with 'echometer serve {name} --addr {to}'"
+        ),
+    }
 }
 
 /// Runs the clients against the server at `to`, until the window closes or `stop` is set.

@@ -70,13 +70,13 @@ impl Usage {
 
 impl UsageDelta {
     /// CPU time per message, in us; `None` without messages.
-    pub fn cpu_us_per(&self, messages: u64) -> Option<f64> {
-        (messages > 0).then(|| self.cpu.as_secs_f64() * 1e6 / messages as f64)
+    pub fn cpu_us_per(&self, messages: f64) -> Option<f64> {
+        (messages > 0.0).then(|| self.cpu.as_secs_f64() * 1e6 / messages)
     }
 
     /// Context switches per message; `None` without messages.
-    pub fn switches_per(&self, messages: u64) -> Option<f64> {
-        (messages > 0).then(|| self.switches as f64 / messages as f64)
+    pub fn switches_per(&self, messages: f64) -> Option<f64> {
+        (messages > 0.0).then(|| self.switches as f64 / messages)
     }
 }
 
@@ -90,9 +90,9 @@ mod tests {
         let after = Usage { cpu: Duration::from_millis(350), switches: 60, ..Usage::default() };
         let used = after.since(&before);
         assert_eq!(used, UsageDelta { cpu: Duration::from_millis(250), switches: 50 });
-        assert_eq!(used.cpu_us_per(1000), Some(250.0));
-        assert_eq!(used.switches_per(1000), Some(0.05));
-        assert_eq!((used.cpu_us_per(0), used.switches_per(0)), (None, None));
+        assert_eq!(used.cpu_us_per(1000.0), Some(250.0));
+        assert_eq!(used.switches_per(1000.0), Some(0.05));
+        assert_eq!((used.cpu_us_per(0.0), used.switches_per(0.0)), (None, None));
     }
 
     #[test]

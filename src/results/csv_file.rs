@@ -41,7 +41,7 @@ impl CsvSink {
             .append(true)
             .create(true)
             .open(path)
-            .with_context(|| format!("{}; is there such a directory, and yours?", cannot()))?;
+            .map_err(|e| anyhow!("{}: {e}; is there such a directory, and yours?", cannot()))?;
         if file.metadata()?.len() == 0 {
             file.write_all(&header()?).with_context(cannot)?;
         } else {

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
 
 use crate::measure::{ClientTally, Latency, ServerTally};
@@ -26,8 +26,9 @@ impl JsonLines {
     /// Where it cannot be written.
     pub fn open(path: &Path) -> Result<Self> {
         let file = OpenOptions::new().append(true).create(true).open(path);
-        let file = file.with_context(|| {
-            format!("cannot append to {}; is there such a directory, and yours?", path.display())
+        let file = file.map_err(|error| {
+            let path = path.display();
+            anyhow!("cannot append to {path}: {error}; is there such a directory, and yours?")
         })?;
         Ok(JsonLines { path: path.to_owned(), file })
     }

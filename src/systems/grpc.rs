@@ -1,9 +1,11 @@
 //! `grpc`: `msg.Hello/Respond` as a unary call, on the gRPC C-core.
 //!
-//!     channels --HTTP/2--> C-core [a thread per completion queue] --> handler, on that thread
+//! ```text
+//! channels --HTTP/2--> C-core [a thread per completion queue] --> handler, on that thread
+//! ```
 
 use std::io::{self, BufRead, Read};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -17,7 +19,7 @@ use grpcio::{
 };
 use log::warn;
 
-use super::{Client, Heeded, Server, System, cannot_listen, why_not_bound};
+use super::{Client, Heeded, Server, System, cannot_listen};
 use crate::measure::ServerTally;
 use crate::message::{self, EchoError, Reply, Request, Responder, Sequence};
 use crate::spec::{ClientSpec, Endpoint, ServerSpec};
@@ -38,6 +40,8 @@ impl System for Grpc {
 
     fn serve(&self, spec: &ServerSpec) -> Result<Box<dyn Server>> {
         let address = spec.address.resolve()?;
+        // C-core does not return why it cannot bind an address: it prints it.
+        TcpListener::bind(address).map_err(|error| cannot_listen(self.name(), address, &error))?;
         let environment = environment(completion_queues(spec));
         let arguments = ChannelBuilder::new(Arc::clone(&environment))
             // Else the kernel lets a second server listen on the same port.
@@ -57,10 +61,7 @@ impl System for Grpc {
             .context("cannot make a gRPC server")?;
         let port = server
             .add_listening_port(address.to_string(), ServerCredentials::insecure())
-            .map_err(|error| match why_not_bound(address) {
-                Some(source) => cannot_listen(self.name(), address, &source),
-                None => anyhow!("cannot listen on {address} as {}: {error}", self.name()),
-            })?;
+            .map_err(|error| anyhow!("cannot listen on {address} as {}: {error}", self.name()))?;
         server.start();
         let endpoint = SocketAddr::new(address.ip(), port).into();
         let (server, environment) = (Some(server), Some(environment));
@@ -278,7 +279,10 @@ impl GrpcClient {
         };
         match status.code() {
             RpcStatusCode::DEADLINE_EXCEEDED => EchoError::Timeout(self.who.timeout),
-            RpcStatusCode::UNAVAILABLE => EchoError::Disconnected(status.message().to_owned()),
+            // A server that stops cancels what it has not answered.
+            RpcStatusCode::UNAVAILABLE | RpcStatusCode::CANCELLED => {
+                EchoError::Disconnected(status.message().to_owned())
+            }
             code => EchoError::Refused(format!("{code}: {}", status.message())),
         }
     }

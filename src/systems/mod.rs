@@ -9,7 +9,7 @@ mod router;
 mod tcp;
 mod zmq;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 use anyhow::{Result, anyhow};
 
@@ -114,11 +114,6 @@ fn cannot_listen(system: &str, address: SocketAddr, source: &std::io::Error) -> 
         _ => "choose another --addr",
     };
     anyhow!("cannot listen on {address} as {system}: {source}; {advice}")
-}
-
-/// Why `address` cannot be bound, for a framework that does not tell; `None` if it can be.
-fn why_not_bound(address: SocketAddr) -> Option<std::io::Error> {
-    TcpListener::bind(address).err()
 }
 
 #[cfg(test)]

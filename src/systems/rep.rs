@@ -1,6 +1,8 @@
 //! `rep`: one thread that receives, answers and sends on a ZeroMQ REP socket.
 //!
-//!     REQ clients --tcp--> [I/O thread of libzmq] --> REP socket, one thread
+//! ```text
+//! REQ clients --tcp--> [I/O thread of libzmq] --> REP socket, one thread
+//! ```
 
 use std::sync::Arc;
 use std::thread::JoinHandle;

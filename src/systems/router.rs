@@ -1,6 +1,8 @@
 //! `router`: a ZeroMQ ROUTER in front, a proxy, and a pool of workers behind a DEALER.
 //!
-//!     REQ clients --tcp--> ROUTER [proxy thread] DEALER --inproc or ipc--> REP, one per worker
+//! ```text
+//! REQ clients --tcp--> ROUTER [proxy thread] DEALER --inproc or ipc--> REP, one per worker
+//! ```
 
 use std::sync::Arc;
 use std::thread::JoinHandle;

@@ -1,7 +1,9 @@
 //! `tcp`: the baseline, which shows what the frameworks cost. A thread per connection, and
 //! before each message its length in 4 bytes, big-endian.
 //!
-//!     clients --tcp--> [acceptor thread] --> one thread per connection: read, answer, write
+//! ```text
+//! clients --tcp--> [acceptor thread] --> one thread per connection: read, answer, write
+//! ```
 
 use std::collections::HashMap;
 use std::io::{self, BufReader, ErrorKind, Read, Write};

@@ -171,7 +171,7 @@ fn answer_one(
     socket.recv(request, 0)?;
     let outcome = if request.get_more() {
         let extra = receive_rest(socket)?;
-        Err(responder.reject(&format!("{extra} frames too many")))
+        Err(responder.reject(&format!("there are {extra} more frames than one")))
     } else {
         message::respond(responder, request, reply)
     };

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::cpus::Cpus;
-use crate::measure::{ClientTally, UsageDelta, Window};
+use crate::measure::{ClientTally, Window};
 use crate::results::{ClientLine, Row, ServerLine};
 use crate::spec::{Target, TrialSpec};
 use crate::systems::{Heeded, System};
@@ -80,26 +80,28 @@ impl Evidence<'_> {
     fn add_rates(&self, row: Row, all: &ClientTally) -> Row {
         let window_s = self.window.length().as_secs_f64();
         let messages = all.messages();
-        let clients = used(&self.seen.clients);
-        let server = used(&self.seen.server);
+        let observed = self.messages_observed(messages);
+        let (server_cpu, server_switches) = per_message(&self.seen.server, observed);
+        let (client_cpu, client_switches) = per_message(&self.seen.clients, observed);
         Row {
             window_s: rounded(window_s, 6),
             messages,
             throughput_per_s: rounded(messages as f64 / window_s, 3),
-            server_cpu_us_per_msg: per_message(server.as_ref(), messages, UsageDelta::cpu_us_per),
-            client_cpu_us_per_msg: per_message(clients.as_ref(), messages, UsageDelta::cpu_us_per),
-            server_switches_per_msg: per_message(
-                server.as_ref(),
-                messages,
-                UsageDelta::switches_per,
-            ),
-            client_switches_per_msg: per_message(
-                clients.as_ref(),
-                messages,
-                UsageDelta::switches_per,
-            ),
+            server_cpu_us_per_msg: server_cpu,
+            client_cpu_us_per_msg: client_cpu,
+            server_switches_per_msg: server_switches,
+            client_switches_per_msg: client_switches,
             ..row
         }
+    }
+
+    /// Of the messages of the window, the share that falls behind the first look at the
+    /// processes, which comes late where a thousand threads want the CPU of the one that looks.
+    /// At the closing there is no such haste: the clients have stopped.
+    fn messages_observed(&self, messages: u64) -> f64 {
+        let looked_at = self.seen.opened_at.unwrap_or(self.window.close);
+        let observed = self.window.close.saturating_duration_since(looked_at);
+        messages as f64 * (observed.as_secs_f64() / self.window.length().as_secs_f64()).min(1.0)
     }
 
     fn add_server(&self, row: Row) -> Row {
@@ -146,16 +148,12 @@ fn disagreement(answered: u64, completed: u64, failed_attempts: u64) -> Option<S
     })
 }
 
-fn used(ends: &Ends) -> Option<UsageDelta> {
-    Some(ends.close?.since(&ends.open?))
-}
-
-fn per_message(
-    used: Option<&UsageDelta>,
-    messages: u64,
-    share: impl Fn(&UsageDelta, u64) -> Option<f64>,
-) -> Option<f64> {
-    share(used?, messages).map(|value| rounded(value, 4))
+/// CPU time in us and context switches, per message; empty where they are not known.
+fn per_message(ends: &Ends, messages: f64) -> (Option<f64>, Option<f64>) {
+    let Some((open, close)) = ends.open.zip(ends.close) else { return (None, None) };
+    let used = close.since(&open);
+    let shown = |value: Option<f64>| value.map(|value| rounded(value, 4));
+    (shown(used.cpu_us_per(messages)), shown(used.switches_per(messages)))
 }
 
 fn add_latency(row: Row, all: &ClientTally) -> Row {

@@ -1,6 +1,8 @@
 //! One trial: start the server, drive it, stop it, look at both sides, make the row.
 //!
-//!     spec -> [server process] -> load -> [stop the process] -> evidence -> row
+//! ```text
+//! spec -> [server process] -> load -> [stop the process] -> evidence -> row
+//! ```
 //!
 //! What the two processes used is read at the window's ends, by the one that looks on.
 

@@ -1,5 +1,7 @@
 //! Who looks on while the clients run: at both processes, at the window's ends.
 
+use std::time::Instant;
+
 use crate::load::{Observer, Stop};
 use crate::measure::Usage;
 
@@ -13,6 +15,8 @@ pub struct Seen {
     pub clients: Ends,
     /// The server's process, if it is ours.
     pub server: Ends,
+    /// When the opening was looked at: later than it was, where CPUs are scarce.
+    pub opened_at: Option<Instant>,
     /// The server has ended before it was told to.
     pub server_gone: bool,
 }
@@ -67,6 +71,7 @@ impl Observer for Watch<'_, '_> {
     }
 
     fn opened(&mut self) {
+        self.seen.opened_at = Some(Instant::now());
         (self.seen.clients.open, self.seen.server.open) = self.usages();
     }
 
