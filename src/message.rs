@@ -3,6 +3,18 @@
 //!
 //! Every system carries the bytes that these functions make, and nothing else: a
 //! difference between two systems is therefore never a difference between two handlers.
+//!
+//! ```
+//! use echometer::message::{self, Responder, Sequence};
+//!
+//! let request = message::request("client-1", "hello".to_owned(), 0);
+//! let mut responder = Responder::new("server", None, Sequence::Own(0), 1024);
+//! let mut bytes = Vec::new();
+//! message::respond(&mut responder, request.bytes(), &mut bytes)?;
+//! let reply = message::check(&request, &bytes)?;
+//! assert_eq!((reply.message.as_str(), reply.verified), ("reply msg #1", true));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::fmt::Write;
 use std::sync::Arc;

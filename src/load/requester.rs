@@ -63,16 +63,16 @@ impl<'a> Requester<'a> {
 
     /// Says of a request that was not answered what was asked of whom, and what to look at.
     pub fn explain(&self, request: &Request, error: &EchoError) -> String {
-        let (system, to) = (self.system.name(), self.to);
+        let (system, to, number) = (self.system.name(), self.to, request.sequence());
         let advice = match error {
             // The server has said what is wrong.
             EchoError::Refused(_) => String::new(),
             _ => format!(
-                "; does a server of that system run there, and let requests of {} bytes pass its limit, --max-message?",
+                "; does a server of the system {system} run there, and are {} bytes within its limit, --max-message?",
                 request.bytes().len()
             ),
         };
-        format!("{system} at {to} did not answer: {error}{advice}")
+        format!("{system} at {to} did not answer message {number}: {error}{advice}")
     }
 
     #[cold]
