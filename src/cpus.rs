@@ -59,6 +59,20 @@ impl Cpus {
         bound.with_context(|| format!("cannot run on the CPUs {self}"))
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Those of either; and whether any is of both.
+    pub fn union(&self, other: &Cpus) -> (Cpus, bool) {
+        let mut all: Vec<_> = self.0.iter().chain(&other.0).copied().collect();
+        all.sort_unstable();
+        all.dedup();
+        let shared = all.len() < self.0.len() + other.0.len();
+        (Cpus(all), shared)
+    }
+
     fn contains_all(&self, other: &Cpus) -> bool {
         other.0.iter().all(|cpu| self.0.contains(cpu))
     }
@@ -146,6 +160,13 @@ mod tests {
         for text in ["", "x", "1-", "2-1", "0,,1", "-1", "99999999"] {
             assert!(text.parse::<CpuChoice>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn cpus_of_both_sides_are_counted_once() {
+        let cpus = |list: &[usize]| Cpus(list.to_vec());
+        assert_eq!(cpus(&[0]).union(&cpus(&[1, 2])), (cpus(&[0, 1, 2]), false));
+        assert_eq!(cpus(&[0, 1]).union(&cpus(&[1, 2])), (cpus(&[0, 1, 2]), true));
     }
 
     #[test]

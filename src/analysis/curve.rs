@@ -1,6 +1,6 @@
 //! Curves: the mean of the trials at each number of clients.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::results::Row;
 
@@ -32,6 +32,8 @@ pub struct Point {
     pub server_cpu_us_per_msg: Option<f64>,
     /// CPU time of the clients per message, in us.
     pub client_cpu_us_per_msg: Option<f64>,
+    /// What bounded the trials, each kind once.
+    pub bounds: BTreeSet<String>,
 }
 
 impl Curve {
@@ -114,6 +116,7 @@ fn point(clients: usize, trials: &[&Row]) -> Point {
         rtt_p99_us: mean_of(|row| row.rtt_p99_us),
         server_cpu_us_per_msg: mean_of(|row| row.server_cpu_us_per_msg),
         client_cpu_us_per_msg: mean_of(|row| row.client_cpu_us_per_msg),
+        bounds: trials.iter().filter_map(|row| row.bound.clone()).collect(),
     }
 }
 
@@ -141,6 +144,7 @@ mod tests {
         assert_eq!(b, [(1, 2, 100.0), (8, 1, 300.0)]);
         assert_eq!(curves[0].peak().unwrap().clients, 8);
         assert_eq!(curves[0].at(24), None);
+        assert!(curves[0].points[0].bounds.is_empty());
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub fn table(curves: &[Curve]) -> String {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
     let at = AT.map(|clients| format!("msg/s at {clients}"));
-    let rest = ["peak msg/s", "at", "rtt p50", "rtt p99", "CPU/msg server", "clients"];
+    let rest = ["peak msg/s", "at", "rtt p50", "rtt p99", "CPU/msg server", "clients", "bound"];
     let titles = ["system"].into_iter().chain(at.iter().map(String::as_str)).chain(rest);
     table.set_header(titles.map(Cell::new));
     for curve in curves {
@@ -32,9 +32,16 @@ pub fn table(curves: &[Curve]) -> String {
         number(us(|point| point.rtt_p99_us));
         number(us(|point| point.server_cpu_us_per_msg));
         number(us(|point| point.client_cpu_us_per_msg));
+        number(bound(peak));
         table.add_row(line);
     }
-    format!("{table}\nrtt and CPU time are those at the peak, in us\n")
+    format!("{table}\nrtt, CPU time and bound are those at the peak; times are in us\n")
+}
+
+/// What bounded the trials of a point, where that is known.
+fn bound(point: Option<&Point>) -> String {
+    let bounds = point.map(|point| point.bounds.iter().map(String::as_str).collect::<Vec<_>>());
+    bounds.filter(|bounds| !bounds.is_empty()).map_or_else(|| "-".to_owned(), |b| b.join(", "))
 }
 
 fn shown(value: Option<f64>, digits: usize) -> String {
@@ -51,6 +58,7 @@ mod tests {
             clients,
             throughput_per_s,
             rtt_p50_us: Some(12.34),
+            bounds: ["client".to_owned()].into(),
             ..Point::default()
         };
         let curve = Curve {
@@ -61,6 +69,9 @@ mod tests {
         let text = table(&[curve]);
         let line = text.lines().find(|line| line.starts_with("| a ")).unwrap();
         let words: Vec<_> = line.split(['|', ' ']).filter(|word| !word.is_empty()).collect();
-        assert_eq!(words, ["a", "10,000", "43,210", "-", "43,210", "8", "12.3", "-", "-", "-"]);
+        assert_eq!(
+            words,
+            ["a", "10,000", "43,210", "-", "43,210", "8", "12.3", "-", "-", "-", "client"]
+        );
     }
 }

@@ -76,6 +76,12 @@ pub struct Row {
     pub server_switches_per_msg: Option<f64>,
     /// The same of the clients' process.
     pub client_switches_per_msg: Option<f64>,
+    /// The server's user and system time in the window, over what its CPUs had to give.
+    pub server_busy: Option<f64>,
+    /// The same of the clients' process.
+    pub client_busy: Option<f64>,
+    /// What kept the throughput from being higher: server, client, host or latency.
+    pub bound: Option<String>,
     /// The server's resident memory at the window's close.
     pub server_rss_mib: Option<f64>,
     /// The server's threads at the window's close.

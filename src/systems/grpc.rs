@@ -24,7 +24,10 @@ use crate::measure::ServerTally;
 use crate::message::{self, EchoError, Reply, Request, Responder, Sequence};
 use crate::spec::{ClientSpec, Endpoint, ServerSpec};
 
-/// How long a server that was stopped may take to give its handlers back.
+/// How long a server that was stopped is given to drop its handlers by itself.
+const SETTLING: Duration = Duration::from_millis(250);
+
+/// How long it may take to do so when its queues are shut down.
 const STOPPING: Duration = Duration::from_secs(5);
 
 pub struct Grpc;
@@ -208,28 +211,35 @@ struct GrpcServer {
     endpoint: Endpoint,
     server: Option<grpcio::Server>,
     tallies: Receiver<ServerTally>,
-    /// Keeps the completion queues open until the last handler has been dropped: C-core aborts
-    /// the process if a request is taken up on a queue that has been shut down.
+    /// Keeps the completion queues open while handlers may be at work: C-core aborts the
+    /// process if a request is taken up on a queue that has been shut down.
     environment: Option<Arc<Environment>>,
 }
 
 impl GrpcServer {
-    /// Shuts down, and waits for it: the threads of the completion queues then drop the
-    /// handlers, each of which hands its tally back. The channel ends with the last one.
+    /// Shuts down, and waits for it. The threads of the completion queues then drop the
+    /// handlers, each of which hands its tally back; the channel ends with the last one.
     fn shut_down(&mut self) -> Result<ServerTally> {
-        drop(self.server.take());
         let mut all = ServerTally::default();
+        drop(self.server.take());
+        // Now and then C-core keeps one request slot, and with it a handler that nothing will
+        // come to, until its queue is shut down: by then, none is at work any more.
+        let ended = self.gather(&mut all, SETTLING);
+        drop(self.environment.take());
+        if ended || self.gather(&mut all, STOPPING) {
+            return Ok(all);
+        }
+        Err(anyhow!("the gRPC server did not stop within {STOPPING:?}"))
+    }
+
+    /// Takes in tallies until the last handler is gone; `false`: none came for `patience`.
+    fn gather(&self, all: &mut ServerTally, patience: Duration) -> bool {
         loop {
-            match self.tallies.recv_timeout(STOPPING) {
+            match self.tallies.recv_timeout(patience) {
                 Ok(tally) => all.merge(tally),
-                Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => {
-                    return Err(anyhow!("the gRPC server did not stop within {STOPPING:?}"));
-                }
+                Err(error) => return error == RecvTimeoutError::Disconnected,
             }
         }
-        drop(self.environment.take());
-        Ok(all)
     }
 }
 

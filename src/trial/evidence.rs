@@ -3,13 +3,13 @@
 use std::time::{Duration, SystemTime};
 
 use crate::cpus::Cpus;
-use crate::measure::{ClientTally, Window};
+use crate::measure::{Bound, ClientTally, Window, busy};
 use crate::results::{ClientLine, Row, ServerLine};
 use crate::spec::{Target, TrialSpec};
 use crate::systems::{Heeded, System};
 
 use super::Trial;
-use super::watch::{Ends, Seen};
+use super::watch::Seen;
 
 /// Everything that a row is made of.
 pub struct Evidence<'a> {
@@ -80,28 +80,50 @@ impl Evidence<'_> {
     fn add_rates(&self, row: Row, all: &ClientTally) -> Row {
         let window_s = self.window.length().as_secs_f64();
         let messages = all.messages();
-        let observed = self.messages_observed(messages);
-        let (server_cpu, server_switches) = per_message(&self.seen.server, observed);
-        let (client_cpu, client_switches) = per_message(&self.seen.clients, observed);
         Row {
             window_s: rounded(window_s, 6),
             messages,
             throughput_per_s: rounded(messages as f64 / window_s, 3),
-            server_cpu_us_per_msg: server_cpu,
-            client_cpu_us_per_msg: client_cpu,
-            server_switches_per_msg: server_switches,
-            client_switches_per_msg: client_switches,
+            ..self.add_usage(row, messages)
+        }
+    }
+
+    /// What the two processes used, per message and of what they had.
+    fn add_usage(&self, row: Row, messages: u64) -> Row {
+        let span = self.observed();
+        let share = span.as_secs_f64() / self.window.length().as_secs_f64();
+        let observed = messages as f64 * share.min(1.0);
+        let shown = |value: Option<f64>| value.map(|value| rounded(value, 4));
+        let (server, clients) = (self.seen.server.used(), self.seen.clients.used());
+        let server_busy = server.zip(self.server_cpus.as_ref());
+        let server_busy = server_busy.and_then(|(used, cpus)| busy(used.cpu, span, cpus.count()));
+        let client_busy = clients.and_then(|used| busy(used.cpu, span, self.client_cpus.count()));
+        let bound = client_busy.and_then(|busy| Bound::of(server_busy, busy, self.busy_together()));
+        Row {
+            server_cpu_us_per_msg: shown(server.and_then(|used| used.cpu_us_per(observed))),
+            client_cpu_us_per_msg: shown(clients.and_then(|used| used.cpu_us_per(observed))),
+            server_switches_per_msg: shown(server.and_then(|used| used.switches_per(observed))),
+            client_switches_per_msg: shown(clients.and_then(|used| used.switches_per(observed))),
+            server_busy: shown(server_busy),
+            client_busy: shown(client_busy),
+            bound: bound.map(|bound| bound.to_string()),
             ..row
         }
     }
 
-    /// Of the messages of the window, the share that falls behind the first look at the
-    /// processes, which comes late where a thousand threads want the CPU of the one that looks.
-    /// At the closing there is no such haste: the clients have stopped.
-    fn messages_observed(&self, messages: u64) -> f64 {
+    /// How busy both sides were together; `None` where they share no CPU.
+    fn busy_together(&self) -> Option<f64> {
+        let (all, shared) = self.server_cpus.as_ref()?.union(&self.client_cpus);
+        let cpu = self.seen.server.used()?.cpu + self.seen.clients.used()?.cpu;
+        busy(cpu, self.observed(), all.count()).filter(|_| shared)
+    }
+
+    /// The part of the window that lies behind the first look at the processes, which comes
+    /// late where a thousand threads want the CPU of the one that looks. At the closing there
+    /// is no such haste: the clients have stopped.
+    fn observed(&self) -> Duration {
         let looked_at = self.seen.opened_at.unwrap_or(self.window.close);
-        let observed = self.window.close.saturating_duration_since(looked_at);
-        messages as f64 * (observed.as_secs_f64() / self.window.length().as_secs_f64()).min(1.0)
+        self.window.close.saturating_duration_since(looked_at)
     }
 
     fn add_server(&self, row: Row) -> Row {
@@ -146,14 +168,6 @@ fn disagreement(answered: u64, completed: u64, failed_attempts: u64) -> Option<S
     (!agree).then(|| {
         format!("the server answered {answered}, the clients completed {completed} (+{failed_attempts} failed)")
     })
-}
-
-/// CPU time in us and context switches, per message; empty where they are not known.
-fn per_message(ends: &Ends, messages: f64) -> (Option<f64>, Option<f64>) {
-    let Some((open, close)) = ends.open.zip(ends.close) else { return (None, None) };
-    let used = close.since(&open);
-    let shown = |value: Option<f64>| value.map(|value| rounded(value, 4));
-    (shown(used.cpu_us_per(messages)), shown(used.switches_per(messages)))
 }
 
 fn add_latency(row: Row, all: &ClientTally) -> Row {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::load::{Observer, Stop};
-use crate::measure::Usage;
+use crate::measure::{Usage, UsageDelta};
 
 use super::Progress;
 use super::child::ServerProcess;
@@ -28,6 +28,13 @@ pub struct Ends {
     pub open: Option<Usage>,
     /// At its closing.
     pub close: Option<Usage>,
+}
+
+impl Ends {
+    /// What was used in between, if both ends are known.
+    pub fn used(&self) -> Option<UsageDelta> {
+        Some(self.close?.since(&self.open?))
+    }
 }
 
 /// Looks on, and stops the clients if their server has ended.

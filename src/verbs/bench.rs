@@ -102,7 +102,7 @@ fn summary(row: &Row) -> String {
     let plural = if row.clients == 1 { "" } else { "s" };
     format!(
         "{}, {} client{plural}: {:.0} msg/s ({} messages in {:.2} s, {} errors, {} timeouts)\n\
-         rtt p50 {}, p99 {}, max {}; CPU per message: server {}, clients {}",
+         rtt p50 {}, p99 {}, max {}; CPU per message: server {}, clients {}; bound: {}",
         row.system,
         row.clients,
         row.throughput_per_s,
@@ -115,6 +115,7 @@ fn summary(row: &Row) -> String {
         us(row.rtt_max_us),
         us(row.server_cpu_us_per_msg),
         us(row.client_cpu_us_per_msg),
+        row.bound.as_deref().unwrap_or("?"),
     )
 }
 
