@@ -54,13 +54,15 @@ main() {
 
 measure() { # TRIAL SYSTEM CLIENTS
     local before status=0
-    before=$(count_rows)
+    count_rows
+    before=$count
     "$echometer" bench "$2" --spawn --clients "$3" --trial "$1" --run-id "$(basename "$OUT")" \
         --duration "$DURATION" --warmup "$WARMUP" \
         --csv "$rows" --results "$OUT/clients.jsonl" --quiet || status=$?
     [ "$status" -eq 130 ] && stopped
     # It has said what is wrong; without a row, the next point would say the same.
-    [ "$(count_rows)" -gt "$before" ] || exit "$status"
+    count_rows
+    [ "$count" -gt "$before" ] || exit "$status"
     return "$status"
 }
 
@@ -72,8 +74,12 @@ is_measured() { # TRIAL SYSTEM CLIENTS
         grep -qx "$1 $2 $3 true"
 }
 
+# Sets $count, in this very shell: a Ctrl-C reaches every process, and would end one that
+# counts in the middle.
 count_rows() {
-    if [ -e "$rows" ]; then wc -l <"$rows"; else echo 0; fi
+    local lines=()
+    [ ! -e "$rows" ] || mapfile -t lines <"$rows"
+    count=${#lines[@]}
 }
 
 tell() {
