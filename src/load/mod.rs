@@ -206,6 +206,7 @@ fn coordinate(
     let mut tallies: Vec<Option<ClientTally>> = vec![None; clients];
     let (mut running, mut completed) = (clients, 0);
     let (mut opened, mut closed) = (false, None);
+    let mut next_tick = Instant::now() + TICK;
     loop {
         let now = Instant::now();
         if !opened && closed.is_none() && now >= window.open {
@@ -218,7 +219,12 @@ fn coordinate(
             // Lets the clients go, which stayed connected until now.
             drop(hold.take());
         }
-        let moments = [now + TICK, window.open, window.close];
+        // By the clock, and not when nothing else comes: clients report as often as this.
+        if now >= next_tick {
+            observer.tick(completed);
+            next_tick = now + TICK;
+        }
+        let moments = [next_tick, window.open, window.close];
         let next = moments.into_iter().filter(|moment| *moment > now).min();
         match events.recv_deadline(next.unwrap_or(now)) {
             Ok(Event::Progress(more)) => completed += more,
@@ -226,8 +232,7 @@ fn coordinate(
                 tallies[index] = Some(*tally);
                 running -= 1;
             }
-            Ok(Event::Ready | Event::Failed(_)) => {}
-            Err(RecvTimeoutError::Timeout) => observer.tick(completed),
+            Ok(Event::Ready | Event::Failed(_)) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
