@@ -44,7 +44,7 @@ fn client(c: &mut Criterion) {
                 let checked = message::check(&request, black_box(&reply));
                 let received = Instant::now();
                 let verified = checked.is_ok_and(|reply| reply.verified);
-                tally.succeeded(verified, received - sent, window.contains(received));
+                tally.succeeded(verified, sent, received, &window);
                 request.advance();
                 request
             },

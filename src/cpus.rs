@@ -64,13 +64,24 @@ impl Cpus {
         self.0.len()
     }
 
-    /// Those of either; and whether any is of both.
-    pub fn union(&self, other: &Cpus) -> (Cpus, bool) {
+    /// Those of either.
+    #[must_use]
+    pub fn union(&self, other: &Cpus) -> Cpus {
         let mut all: Vec<_> = self.0.iter().chain(&other.0).copied().collect();
         all.sort_unstable();
         all.dedup();
-        let shared = all.len() < self.0.len() + other.0.len();
-        (Cpus(all), shared)
+        Cpus(all)
+    }
+
+    /// Those of both; `None` if there are none.
+    pub fn shared_with(&self, other: &Cpus) -> Option<Cpus> {
+        let shared: Vec<_> = self.0.iter().filter(|cpu| other.0.contains(cpu)).copied().collect();
+        (!shared.is_empty()).then_some(Cpus(shared))
+    }
+
+    /// Their numbers, ascending.
+    pub fn numbers(&self) -> &[usize] {
+        &self.0
     }
 
     fn contains_all(&self, other: &Cpus) -> bool {
@@ -93,18 +104,13 @@ impl fmt::Display for Cpus {
     }
 }
 
-impl FromStr for CpuChoice {
+impl FromStr for Cpus {
     type Err = String;
 
-    /// Reads `auto`, `all`, or a list such as `0,2-3`.
+    /// Reads a list such as `0,2-3`.
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("'{text}' names no CPUs; write auto, all, or a list such as 0,2-3");
         let mut list = Vec::new();
-        match text {
-            "auto" => return Ok(CpuChoice::Auto),
-            "all" => return Ok(CpuChoice::All),
-            _ => {}
-        }
         for part in text.split(',') {
             let (from, to) = part.split_once('-').unwrap_or((part, part));
             let from: usize = from.parse().map_err(|_| wrong())?;
@@ -116,7 +122,31 @@ impl FromStr for CpuChoice {
         }
         list.sort_unstable();
         list.dedup();
-        Ok(CpuChoice::These(Cpus(list)))
+        Ok(Cpus(list))
+    }
+}
+
+impl FromStr for CpuChoice {
+    type Err = String;
+
+    /// Reads `auto`, `all`, or a list such as `0,2-3`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(CpuChoice::Auto),
+            "all" => Ok(CpuChoice::All),
+            list => list.parse().map(CpuChoice::These),
+        }
+    }
+}
+
+impl fmt::Display for CpuChoice {
+    /// Writes what [`CpuChoice::from_str`] reads.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CpuChoice::Auto => f.write_str("auto"),
+            CpuChoice::All => f.write_str("all"),
+            CpuChoice::These(cpus) => cpus.fmt(f),
+        }
     }
 }
 
@@ -164,9 +194,11 @@ mod tests {
 
     #[test]
     fn cpus_of_both_sides_are_counted_once() {
-        let cpus = |list: &[usize]| Cpus(list.to_vec());
-        assert_eq!(cpus(&[0]).union(&cpus(&[1, 2])), (cpus(&[0, 1, 2]), false));
-        assert_eq!(cpus(&[0, 1]).union(&cpus(&[1, 2])), (cpus(&[0, 1, 2]), true));
+        let cpus = |text: &str| text.parse::<Cpus>().unwrap();
+        assert_eq!(cpus("0").union(&cpus("1-2")), cpus("0-2"));
+        assert_eq!(cpus("0-1").union(&cpus("1-2")), cpus("0-2"));
+        assert_eq!(cpus("0-1").shared_with(&cpus("1-2")), Some(cpus("1")));
+        assert_eq!(cpus("0").shared_with(&cpus("1-2")), None);
     }
 
     #[test]

@@ -2,11 +2,35 @@
 
 use anyhow::{Context, Result, bail};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use procfs::Current;
 
 /// The machine's name, as uname(2) tells it.
 pub fn name() -> String {
     nix::unistd::gethostname()
         .map_or_else(|_| "localhost".into(), |name| name.to_string_lossy().into_owned())
+}
+
+/// The kernel's name, release and version, as uname(2) tells them.
+pub fn kernel() -> String {
+    nix::sys::utsname::uname().map_or_else(
+        |_| "unknown".into(),
+        |uname| {
+            let parts = [uname.sysname(), uname.release(), uname.version(), uname.machine()];
+            parts.map(|part| part.to_string_lossy().into_owned()).join(" ")
+        },
+    )
+}
+
+/// The model of the first CPU, as /proc/cpuinfo tells it.
+pub fn cpu_model() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let named = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    named.map_or_else(|| "unknown".to_owned(), |(_, model)| model.trim().to_owned())
+}
+
+/// The memory of this machine, in MiB; 0 where it is not known.
+pub fn memory_mib() -> u64 {
+    procfs::Meminfo::current().map_or(0, |info| info.mem_total >> 20)
 }
 
 /// Raises the limit of open files as far as this user may, and returns it.

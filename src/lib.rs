@@ -23,6 +23,7 @@ pub mod verbs;
 pub mod cpus;
 pub mod host;
 pub mod process;
+pub mod quota;
 pub mod spec;
 pub mod threads;
 

@@ -2,6 +2,7 @@
 //!
 //! What a user typed becomes one of these in [`crate::cli`], and only these travel on.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::num::NonZeroUsize;
@@ -193,6 +194,52 @@ pub enum Target {
         /// Its CPUs.
         cpus: CpuChoice,
     },
+}
+
+impl LoadSpec {
+    /// Every option in force, by the name of its flag.
+    fn options(&self) -> Vec<(&'static str, String)> {
+        let time = |length| humantime::format_duration(length).to_string();
+        vec![
+            ("clients", self.clients.to_string()),
+            ("duration", time(self.window)),
+            ("warmup", time(self.warmup)),
+            ("think", time(self.think)),
+            ("payload", self.payload.to_string()),
+            ("reply-payload", self.reply_payload.to_string()),
+            ("timeout", time(self.timeout)),
+            ("retries", self.retries.to_string()),
+        ]
+    }
+}
+
+impl Target {
+    /// Every option in force, by the name of its flag.
+    fn options(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Target::Running(address) => vec![("addr", address.to_string())],
+            Target::Spawn { server, cpus, .. } => vec![
+                ("server-cpus", cpus.to_string()),
+                ("name", server.name.clone()),
+                ("workers", server.workers.to_string()),
+                ("backend", server.backend.to_string()),
+                (
+                    "completion-queues",
+                    server.completion_queues.map_or_else(|| "auto".to_owned(), |n| n.to_string()),
+                ),
+                ("max-message", server.max_message.to_string()),
+            ],
+        }
+    }
+}
+
+impl TrialSpec {
+    /// Every option in force, by the name of its flag.
+    pub fn options(&self) -> BTreeMap<String, String> {
+        let client_cpus = [("client-cpus", self.client_cpus.to_string())];
+        let all = self.load.options().into_iter().chain(self.target.options()).chain(client_cpus);
+        all.map(|(name, value)| (name.to_owned(), value)).collect()
+    }
 }
 
 /// One trial of a system, which becomes one row.

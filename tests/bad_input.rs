@@ -97,7 +97,7 @@ fn a_csv_file_with_another_header_is_refused_and_left_as_it_was() {
 #[test]
 fn a_csv_file_that_is_cut_off_in_a_line_is_refused_and_left_as_it_was() {
     let (_directory, csv) = file_in_new_directory("results.csv");
-    CsvSink::open(&csv).unwrap().append(&Row::default()).unwrap();
+    CsvSink::open(&csv).unwrap().append(&[Row::default()]).unwrap();
     let whole = fs::read_to_string(&csv).unwrap();
     for cut in [1, 20] {
         let text = &whole[..whole.len() - cut];

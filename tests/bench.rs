@@ -65,7 +65,10 @@ fn every_system_is_measured_and_both_sides_agree() {
             let point = ["bench", name, "--spawn", "--clients", &number, "--csv", "-"];
             let ran = run(point.iter().chain(&SHORT));
             assert_eq!(ran.status, 0, "{ran:?}");
-            assert_eq!(ran.stderr.lines().count(), 2, "{ran:?}");
+            // Other tests may want the same CPUs.
+            let lines =
+                ran.stderr.lines().filter(|line| !line.contains("warning: other processes"));
+            assert_eq!(lines.count(), 2, "{ran:?}");
             let rows = read_back(&ran.stdout);
             assert_holds(&rows[0], clients);
             assert_eq!(rows[0].system, name);

@@ -38,11 +38,17 @@ pub enum Verb {
     /// Every client sends its next request after the reply to the last. All connect and echo
     /// once; after the warm-up, one window of wall-clock time opens for all of them. The
     /// row's throughput is the echoes that ended inside it, over its length.
-    Bench(BenchArgs),
-    /// Turn the rows of a directory into a table and a figure
+    Bench(Box<BenchArgs>),
+    /// Turn the rows of a directory into tables and a figure
     ///
-    /// Reads DIR/results.csv, prints the table on stdout, and writes DIR/throughput.svg.
+    /// Reads DIR/results.csv, prints the tables on stdout, and writes DIR/throughput.svg. Means
+    /// have an interval, and differences are claimed, from 3 trials on.
     Report(ReportArgs),
+    /// Say what changed from one measurement to another
+    ///
+    /// Prints each point that both have, the change from A to B with its 95 % interval, and
+    /// whether it is one. Refuses to compare what was measured with different options.
+    Compare(CompareArgs),
 }
 
 #[derive(ClapArgs)]
@@ -170,7 +176,14 @@ pub struct BenchArgs {
     #[arg(long, value_name = "CPUS", default_value = "auto")]
     pub client_cpus: CpuChoice,
 
-    /// Append the row to this file; - is stdout
+    /// Measure so many times, a row each
+    #[arg(long, value_name = "N", default_value = "1", value_parser = values::count, allow_hyphen_values = true)]
+    pub trials: NonZeroUsize,
+    /// Measure until the mean's 95 % interval is within this share of it, 5 to 20 times
+    #[arg(long, value_name = "PERCENT", value_parser = values::percent, allow_hyphen_values = true, conflicts_with = "trials")]
+    pub until: Option<f64>,
+
+    /// Append the rows to this file; - is stdout. threads.csv and run.json are written beside it
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
     /// Append one JSON line per client to this file
@@ -179,10 +192,13 @@ pub struct BenchArgs {
     /// The run that the row is part of [default: a new one]
     #[arg(long, value_name = "ID")]
     pub run_id: Option<String>,
-    /// The pass over all points that the row is part of
+    /// The command that makes the whole run, for run.json [default: this one]
+    #[arg(long, value_name = "COMMAND")]
+    pub run_command: Option<String>,
+    /// The pass over all points that the first row is part of
     #[arg(long, value_name = "N", default_value = "1")]
     pub trial: u32,
-    /// Print no summary
+    /// Print no summary, and of warnings only those that concern the trial's validity
     #[arg(short, long)]
     pub quiet: bool,
 
@@ -200,4 +216,21 @@ pub struct ReportArgs {
     /// `throughput_per_s`
     #[arg(long, value_name = "FILE")]
     pub reference: Option<PathBuf>,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = help::compare())]
+pub struct CompareArgs {
+    /// The directory of the first measurement
+    #[arg(value_name = "DIR_A")]
+    pub a: PathBuf,
+    /// The directory of the second measurement
+    #[arg(value_name = "DIR_B")]
+    pub b: PathBuf,
+    /// Exit with status 1 where a point lost more than this, and not by chance
+    #[arg(long, value_name = "PERCENT", value_parser = values::percent, allow_hyphen_values = true)]
+    pub fail_on_regression: Option<f64>,
+    /// Compare even what was measured with different options
+    #[arg(long)]
+    pub anyway: bool,
 }

@@ -23,7 +23,7 @@ Examples:
   for n in 1 2 4 8; do echometer bench {0} --spawn -c $n -d 5s --csv rows/results.csv; done
       one row for each number of clients
   echometer report rows
-      these rows as a table and a figure
+      these rows as tables and a figure
 
 Exit status: 0 done, 1 failed while running, 2 wrong command line, 130 interrupted",
         first()
@@ -53,7 +53,9 @@ Examples:
   echometer bench {0} --addr 10.0.0.7:4157 --clients 24 --results clients.jsonl
       a server elsewhere; its own CPU time is not known, and empty in the row
   echometer bench {0} --spawn --clients 24 --think 300us
-      clients that are away for 300 us after each reply, as behind a network",
+      clients that are away for 300 us after each reply, as behind a network
+  echometer bench {0} --spawn --clients 24 --duration 2s --until 2%
+      again and again, until the mean is known to 2 %",
         first()
     )
 }
@@ -63,5 +65,12 @@ pub fn report() -> String {
 Examples:
   echometer report results/2026-01-31-1200
   echometer report results/2026-01-31-1200 --reference other/results.csv"
+        .to_owned()
+}
+
+pub fn compare() -> String {
+    "\
+Example:
+  echometer compare results/before results/after --fail-on-regression 5%"
         .to_owned()
 }

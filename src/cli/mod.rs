@@ -10,11 +10,11 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 
-use self::args::{Args, BenchArgs, ReportArgs, SendArgs, ServeArgs, ServerArgs, Verb};
+use self::args::{Args, BenchArgs, CompareArgs, ReportArgs, SendArgs, ServeArgs, ServerArgs, Verb};
 use crate::host;
 use crate::load;
 use crate::spec::{ClientSpec, Endpoint, Invalid, LoadSpec, ServerSpec, Target, TrialSpec};
-use crate::verbs::{Bench, Command, Report, Send, Serve};
+use crate::verbs::{Bench, Command, Compare, Repeat, Report, Send, Serve};
 
 /// What a command line asks for.
 pub enum Parsed {
@@ -31,13 +31,15 @@ pub enum Parsed {
 /// Where it is wrong: one line that says what is, and what would be right.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Invalid> {
     let command = Args::command().mut_subcommand("bench", ServerArgs::only_with_spawn);
-    let parsed = command.try_get_matches_from(arguments);
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    let parsed = command.try_get_matches_from(&arguments);
     match parsed.and_then(|matches| Args::from_arg_matches(&matches)) {
         Ok(args) => Ok(Parsed::Do(match args.verb {
             Verb::Serve(args) => Command::Serve(serve(args)),
             Verb::Send(args) => Command::Send(send(args)),
-            Verb::Bench(args) => Command::Bench(Box::new(bench(args)?)),
+            Verb::Bench(args) => Command::Bench(Box::new(bench(*args, as_typed(&arguments))?)),
             Verb::Report(args) => Command::Report(report(args)),
+            Verb::Compare(args) => Command::Compare(compare(args)),
         })),
         Err(error)
             if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
@@ -48,6 +50,13 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, In
         }
         Err(error) => Err(Invalid(one_line(&error))),
     }
+}
+
+/// A command line that can be pasted into a shell.
+fn as_typed(arguments: &[OsString]) -> String {
+    let words: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
+    // It fails for a null byte, which no argument has.
+    shlex::try_join(words.iter().map(AsRef::as_ref)).unwrap_or_else(|_| words.join(" "))
 }
 
 /// clap explains an error in a paragraph; of that, what is wrong and what would be right.
@@ -95,7 +104,7 @@ fn send(args: SendArgs) -> Send {
     Send { system: args.system, to: args.addr, who, messages: args.messages }
 }
 
-fn bench(args: BenchArgs) -> Result<Bench, Invalid> {
+fn bench(args: BenchArgs, command: String) -> Result<Bench, Invalid> {
     let load = LoadSpec {
         clients: args.clients,
         window: args.duration,
@@ -115,7 +124,16 @@ fn bench(args: BenchArgs) -> Result<Bench, Invalid> {
     };
     let (run_id, trial) = (args.run_id.unwrap_or_else(new_run_id), args.trial);
     let spec = TrialSpec { target, load, client_cpus: args.client_cpus, run_id, trial };
-    Ok(Bench { system: args.system, spec, csv: args.csv, results: args.results, quiet: args.quiet })
+    Ok(Bench {
+        system: args.system,
+        spec,
+        repeat: args.until.map_or(Repeat::Times(args.trials), Repeat::Until),
+        csv: args.csv,
+        results: args.results,
+        command,
+        whole_run: args.run_command,
+        quiet: args.quiet,
+    })
 }
 
 /// A server that we start ourselves is not sent what it would refuse.
@@ -145,6 +163,15 @@ fn new_run_id() -> String {
 
 fn report(args: ReportArgs) -> Report {
     Report { directory: args.directory, reference: args.reference }
+}
+
+fn compare(args: CompareArgs) -> Compare {
+    Compare {
+        a: args.a,
+        b: args.b,
+        fail_on_regression: args.fail_on_regression,
+        anyway: args.anyway,
+    }
 }
 
 #[cfg(test)]
@@ -182,7 +209,11 @@ mod tests {
             ("echometer bench rep --spawn --payload 2MiB", "raise --max-message"),
             ("echometer bench rep --addr 127.0.0.1:1 --workers 2", "cannot be used with"),
             ("echometer serve rep --addr here", "HOST:PORT"),
+            ("echometer bench rep --spawn --until 0%", "'0%' is no share"),
+            ("echometer bench rep --spawn --until 2% --trials 3", "cannot be used with"),
             ("echometer report", "DIR"),
+            ("echometer compare a", "DIR_B"),
+            ("echometer compare a b --fail-on-regression much", "'much' is no share"),
         ] {
             let Err(Invalid(error)) = parse_words(line) else { panic!("{line} is right") };
             assert!(error.contains(telling), "{line}: {error}");

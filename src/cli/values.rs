@@ -56,6 +56,15 @@ pub fn reply_bytes(text: &str) -> Result<u32, String> {
     u32::try_from(bytes(text)?).map_err(|_| format!("'{text}' is too large; 4GiB is the most"))
 }
 
+/// A share, as in `5%`; over 0 and up to 100 %.
+pub fn percent(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim();
+    match number.parse::<f64>() {
+        Ok(percent) if percent > 0.0 && percent <= 100.0 => Ok(percent / 100.0),
+        _ => Err(format!("'{text}' is no share; write one over 0 and up to 100 %, as in 5%")),
+    }
+}
+
 /// A free port on loopback.
 pub fn free_port() -> Endpoint {
     std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()
@@ -89,6 +98,17 @@ mod tests {
             assert!(some_bytes(text).is_err(), "{text}");
         }
         assert!(reply_bytes("5GiB").is_err());
+    }
+
+    #[test]
+    fn shares() {
+        assert_eq!(
+            (percent("5%"), percent("2.5 %"), percent("100")),
+            (Ok(0.05), Ok(0.025), Ok(1.0))
+        );
+        for text in ["", "0%", "-1%", "101%", "nan", "inf%", "five"] {
+            assert!(percent(text).unwrap_err().contains("as in 5%"), "{text}");
+        }
     }
 
     #[test]

@@ -34,8 +34,7 @@ impl ClientThread<'_> {
             // pauses are longer, and the rows say what was measured.
             let _ = nix::sys::prctl::set_timerslack(1);
         }
-        let mut tally =
-            ClientTally { name: self.requester.who().name.clone(), ..Default::default() };
+        let mut tally = ClientTally::new(self.requester.who().name.clone());
         // If the coordinator has gone, nobody wants to know.
         let _ = match self.requester.echo(&self.request) {
             Ok(reply) => {
@@ -50,8 +49,7 @@ impl ClientThread<'_> {
         };
         if let Ok(window) = self.windows.recv() {
             self.echo_until_closed(window, &mut tally);
-            tally.timeouts = self.requester.timeouts();
-            tally.failed_attempts = self.requester.failed_attempts();
+            tally.faults = self.requester.settle();
             let _ = self.events.send(Event::Ended(self.index, Box::new(tally)));
             // Stays connected until the coordinator has looked at the server, whose threads
             // may end with their connections.
@@ -72,7 +70,7 @@ impl ClientThread<'_> {
             let received = Instant::now();
             match outcome {
                 Ok(reply) => {
-                    tally.succeeded(reply.verified, received - sent, window.contains(received));
+                    tally.succeeded(reply.verified, sent, received, &window);
                 }
                 Err(error) => {
                     tally.failed(error.to_string());
@@ -86,6 +84,7 @@ impl ClientThread<'_> {
             report.when_due(received, tally.completed, &self.events);
             if !self.spec.think.is_zero() {
                 thread::sleep(self.spec.think);
+                tally.paused(received.elapsed());
             }
         }
     }

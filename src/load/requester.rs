@@ -1,7 +1,9 @@
 //! One client's way to an answer: connect, echo, and try again as often as it may.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::measure::Faults;
 use crate::message::{EchoError, Reply, Request};
 use crate::spec::{ClientSpec, Endpoint};
 use crate::systems::{Client, System};
@@ -10,6 +12,10 @@ use super::Stop;
 
 /// The pause before the first reconnection; it doubles with each further one.
 const BACKOFF: Duration = Duration::from_millis(50);
+
+/// How many connections whose reply did not come in time are kept open, to see whether it
+/// comes at all: replies that are late by as many timeouts are seen.
+const OVERDUE: usize = 2;
 
 /// A client that closes its connection after each failure, and resends on a new one.
 ///
@@ -20,8 +26,8 @@ pub struct Requester<'a> {
     who: ClientSpec,
     stop: &'a Stop,
     client: Option<Box<dyn Client>>,
-    timeouts: u64,
-    failed_attempts: u64,
+    overdue: VecDeque<Box<dyn Client>>,
+    faults: Faults,
 }
 
 impl<'a> Requester<'a> {
@@ -32,7 +38,15 @@ impl<'a> Requester<'a> {
         who: ClientSpec,
         stop: &'a Stop,
     ) -> Self {
-        Requester { system, to, who, stop, client: None, timeouts: 0, failed_attempts: 0 }
+        Requester {
+            system,
+            to,
+            who,
+            stop,
+            client: None,
+            overdue: VecDeque::new(),
+            faults: Faults::default(),
+        }
     }
 
     /// Who this is.
@@ -40,14 +54,10 @@ impl<'a> Requester<'a> {
         &self.who
     }
 
-    /// Waits for a reply that ended without one, so far.
-    pub fn timeouts(&self) -> u64 {
-        self.timeouts
-    }
-
-    /// Requests that were sent, so far, and whose reply did not come or was wrong.
-    pub fn failed_attempts(&self) -> u64 {
-        self.failed_attempts
+    /// What went wrong so far. Looks a last time for replies that are late.
+    pub fn settle(&mut self) -> Faults {
+        self.look_for_late_replies(0);
+        self.faults
     }
 
     /// Sends the request until it is answered, with the same sequence each time.
@@ -102,18 +112,47 @@ impl<'a> Requester<'a> {
     fn attempt(&mut self, request: &Request) -> Result<Reply, EchoError> {
         let client = match &mut self.client {
             Some(client) => client,
-            none => none.insert(
-                self.system
-                    .connect(self.to, &self.who)
-                    .map_err(|error| EchoError::Disconnected(format!("{error:#}")))?,
-            ),
+            none => none.insert(self.system.connect(self.to, &self.who).map_err(|error| {
+                self.faults.disconnects += 1;
+                EchoError::Disconnected(format!("{error:#}"))
+            })?),
         };
         let outcome = client.echo(request);
         if let Err(error) = &outcome {
-            self.client = None;
-            self.failed_attempts += 1;
-            self.timeouts += u64::from(matches!(error, EchoError::Timeout(_)));
+            self.failed(error);
         }
         outcome
+    }
+
+    /// Counts what went wrong, and lets the connection go, or keeps it for a reply that may
+    /// still come.
+    #[cold]
+    fn failed(&mut self, error: &EchoError) {
+        self.faults.sent += 1;
+        *match error {
+            EchoError::Timeout(_) => &mut self.faults.timeouts,
+            EchoError::Disconnected(_) => &mut self.faults.disconnects,
+            EchoError::Refused(_) => &mut self.faults.refused,
+            EchoError::Malformed(_) => &mut self.faults.malformed,
+            EchoError::Stray { sent, acknowledged }
+                if acknowledged.checked_add(1) == Some(*sent) =>
+            {
+                &mut self.faults.repeats
+            }
+            EchoError::Stray { .. } => &mut self.faults.strays,
+        } += 1;
+        let client = self.client.take();
+        if let (EchoError::Timeout(_), Some(client)) = (error, client) {
+            self.overdue.push_back(client);
+            self.look_for_late_replies(OVERDUE);
+        }
+    }
+
+    /// Closes the oldest overdue connections until `most` are left, with a look at each.
+    fn look_for_late_replies(&mut self, most: usize) {
+        while self.overdue.len() > most {
+            let came = self.overdue.pop_front().is_some_and(|mut client| client.came_late());
+            self.faults.late += u64::from(came);
+        }
     }
 }

@@ -13,6 +13,11 @@ impl Stop {
         self.0.store(true, Ordering::Relaxed);
     }
 
+    /// Makes ready for another load.
+    pub fn clear(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+
     /// Whether it is over. All clients read one line of cache that nobody writes meanwhile.
     #[inline]
     pub fn is_set(&self) -> bool {

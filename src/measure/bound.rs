@@ -19,14 +19,29 @@ pub enum Bound {
     Latency,
 }
 
+/// How much of their CPUs the server, the clients, or both had left.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Side {
+    /// CPU time used, over what the CPUs had to give.
+    pub busy: f64,
+    /// The share in which the CPUs did nothing, for this side or for anyone else; `None`
+    /// where that is not known, or where others' use of them says nothing of this side.
+    pub idle: Option<f64>,
+}
+
+impl Side {
+    /// Whether there was no time left: used by this side, or taken from it by others.
+    fn is_full(self) -> bool {
+        self.busy >= FULL || self.idle.is_some_and(|idle| idle <= 1.0 - FULL)
+    }
+}
+
 impl Bound {
-    /// The rule. `server` and `client` are what each side was busy; `shared` is what both
-    /// together were, where they share CPUs. A server elsewhere is not known: then nothing
-    /// is, unless the clients were the bound.
-    pub fn of(server: Option<f64>, client: f64, shared: Option<f64>) -> Option<Bound> {
-        let full = |busy: f64| busy >= FULL;
-        match (server.map(full), full(client)) {
-            _ if shared.is_some_and(full) => Some(Bound::Host),
+    /// The rule. `together` is what both sides were where they share CPUs. A server elsewhere
+    /// is not known: then nothing is, unless the clients were the bound.
+    pub fn of(server: Option<Side>, client: Side, together: Option<Side>) -> Option<Bound> {
+        match (server.map(Side::is_full), client.is_full()) {
+            _ if together.is_some_and(Side::is_full) => Some(Bound::Host),
             (Some(true), true) => Some(Bound::Host),
             (Some(true), false) => Some(Bound::Server),
             (_, true) => Some(Bound::Client),
@@ -66,20 +81,35 @@ mod tests {
         assert_eq!(busy(ms(1), ms(1), 0), None);
     }
 
+    fn side(busy: f64) -> Side {
+        Side { busy, idle: None }
+    }
+
     #[test]
     fn the_rule_of_the_method() {
-        let of = Bound::of;
-        assert_eq!(of(Some(0.95), 0.94, None), Some(Bound::Server));
-        assert_eq!(of(Some(0.94), 0.95, None), Some(Bound::Client));
-        assert_eq!(of(Some(0.99), 0.99, None), Some(Bound::Host));
-        assert_eq!(of(Some(0.5), 0.46, Some(0.96)), Some(Bound::Host));
-        assert_eq!(of(Some(0.5), 0.4, Some(0.9)), Some(Bound::Latency));
-        assert_eq!(of(Some(0.2), 0.3, None), Some(Bound::Latency));
+        let of = |server, client, together: Option<f64>| {
+            Bound::of(Some(side(server)), side(client), together.map(side))
+        };
+        assert_eq!(of(0.95, 0.94, None), Some(Bound::Server));
+        assert_eq!(of(0.94, 0.95, None), Some(Bound::Client));
+        assert_eq!(of(0.99, 0.99, None), Some(Bound::Host));
+        assert_eq!(of(0.5, 0.46, Some(0.96)), Some(Bound::Host));
+        assert_eq!(of(0.5, 0.4, Some(0.9)), Some(Bound::Latency));
+        assert_eq!(of(0.2, 0.3, None), Some(Bound::Latency));
     }
 
     #[test]
     fn of_a_server_elsewhere_nothing_is_claimed() {
-        assert_eq!(Bound::of(None, 0.99, None), Some(Bound::Client));
-        assert_eq!(Bound::of(None, 0.5, None), None);
+        assert_eq!(Bound::of(None, side(0.99), None), Some(Bound::Client));
+        assert_eq!(Bound::of(None, side(0.5), None), None);
+    }
+
+    #[test]
+    fn who_is_left_no_time_by_others_is_full_too() {
+        let starved = Side { busy: 0.5, idle: Some(0.01) };
+        let idle = Side { busy: 0.5, idle: Some(0.4) };
+        assert_eq!(Bound::of(Some(idle), starved, None), Some(Bound::Client));
+        assert_eq!(Bound::of(Some(starved), idle, None), Some(Bound::Server));
+        assert_eq!(Bound::of(Some(idle), idle, Some(starved)), Some(Bound::Host));
     }
 }

@@ -2,14 +2,26 @@
 //!
 //! Nothing here starts a thread, and no file is read but those of /proc.
 
+mod agreement;
 mod bound;
+mod fairness;
+mod faults;
 mod latency;
+mod machine;
+mod role;
 mod tally;
+mod totals;
 mod usage;
 mod window;
 
-pub use bound::{Bound, busy};
+pub use agreement::{TOLERANCE, disagreement, littles_law};
+pub use bound::{Bound, Side, busy};
+pub use fairness::Fairness;
+pub use faults::Faults;
 pub use latency::Latency;
+pub use machine::{CpuShares, CpuTimes};
+pub use role::role;
 pub use tally::{ClientTally, ServerTally};
-pub use usage::{Usage, UsageDelta};
-pub use window::Window;
+pub use totals::Totals;
+pub use usage::{Counters, RoleUsage, ThreadUsage, Usage, by_role};
+pub use window::{View, Window};

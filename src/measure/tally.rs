@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use super::Latency;
+use super::{Faults, Latency, View, Window};
 
 /// What a thread of a server counted.
 #[derive(Debug, Default, Clone)]
@@ -66,24 +66,29 @@ impl ServerTally {
     }
 }
 
-/// What a client counted. All but `latency` is over the whole trial, warm-up included.
+/// What a client counted. All but `latency` and `view` is over the whole trial, warm-up included.
 #[derive(Debug, Default, Clone)]
 pub struct ClientTally {
     /// The client's name.
     pub name: String,
     /// Round-trip times of the echoes that ended inside the window: as many as count.
     pub latency: Latency,
+    /// When the first and the last of these ended.
+    pub view: Option<View>,
     /// Echoes that succeeded.
     pub completed: u64,
     /// Of those, echoes whose reply did not name the request that it answers.
     pub unverified: u64,
     /// Echoes that failed, after all retries.
     pub errors: u64,
-    /// Waits for a reply that ended without one, whether or not a retry then succeeded.
-    pub timeouts: u64,
-    /// Requests that were sent and whose reply did not come, or was wrong: of these, and of
-    /// these only, the server may have answered some that are not in `completed`.
-    pub failed_attempts: u64,
+    /// Of those, echoes that failed since the last success.
+    trailing: u64,
+    /// How many echoes had succeeded when the last one failed.
+    completed_before_failure: u64,
+    /// What went wrong with single requests.
+    pub faults: Faults,
+    /// Pauses between a reply and the next request, and their sum.
+    pub pauses: (u64, Duration),
     /// Why the first echo that failed did so.
     pub first_error: Option<String>,
     /// The client stopped before the trial did: its server could not be reached again.
@@ -91,6 +96,11 @@ pub struct ClientTally {
 }
 
 impl ClientTally {
+    /// Of a client that has not begun.
+    pub fn new(name: String) -> Self {
+        ClientTally { name, ..ClientTally::default() }
+    }
+
     /// The echoes that count: those whose reply arrived inside the window.
     pub fn messages(&self) -> u64 {
         self.latency.samples() + self.latency.out_of_range()
@@ -98,32 +108,36 @@ impl ClientTally {
 
     /// Counts an echo that succeeded, with its round-trip time if it ended in the window.
     #[inline]
-    pub fn succeeded(&mut self, verified: bool, rtt: Duration, in_window: bool) {
+    pub fn succeeded(&mut self, verified: bool, sent: Instant, received: Instant, window: &Window) {
         self.completed += 1;
         self.unverified += u64::from(!verified);
-        if in_window {
-            self.latency.record(rtt);
+        if window.contains(received) {
+            self.latency.record(received - sent);
+            self.view.get_or_insert(View { first: received, last: received }).last = received;
         }
     }
 
     /// Counts an echo that failed, after all retries.
     pub fn failed(&mut self, why: String) {
+        if self.completed > self.completed_before_failure {
+            self.trailing = 0;
+        }
+        self.completed_before_failure = self.completed;
+        self.trailing += 1;
         self.errors += 1;
         self.first_error.get_or_insert(why);
     }
 
-    /// Takes in what another client counted; the name stays.
-    pub fn merge(&mut self, other: &ClientTally) {
-        self.latency.merge(&other.latency);
-        self.completed += other.completed;
-        self.unverified += other.unverified;
-        self.errors += other.errors;
-        self.timeouts += other.timeouts;
-        self.failed_attempts += other.failed_attempts;
-        if self.first_error.is_none() {
-            self.first_error.clone_from(&other.first_error);
-        }
-        self.gave_up |= other.gave_up;
+    /// Sequences that were never acknowledged, though a later one was.
+    pub fn gaps(&self) -> u64 {
+        let overtaken = self.completed > self.completed_before_failure;
+        if overtaken { self.errors } else { self.errors - self.trailing }
+    }
+
+    /// Counts a pause.
+    pub fn paused(&mut self, length: Duration) {
+        self.pauses.0 += 1;
+        self.pauses.1 += length;
     }
 }
 
@@ -152,5 +166,35 @@ mod tests {
     fn a_server_that_answered_nothing_divides_by_nothing() {
         let none = ServerTally::default();
         assert_eq!((none.throughput_per_s(), none.mean()), (0.0, 0.0));
+    }
+
+    #[test]
+    fn a_gap_is_a_failure_that_a_later_success_overtook() {
+        let now = Instant::now();
+        let window = Window::after(now, Duration::ZERO, Duration::from_secs(1));
+        let gaps = |outcomes: &str| {
+            let mut tally = ClientTally { completed: 1, ..ClientTally::default() };
+            for outcome in outcomes.chars() {
+                match outcome {
+                    '+' => tally.succeeded(true, now, now, &window),
+                    _ => tally.failed("lost".to_owned()),
+                }
+            }
+            tally.gaps()
+        };
+        assert_eq!(["", "+++", "--", "--+", "-+--", "-+-+--+-"].map(gaps), [0, 0, 0, 2, 1, 4]);
+    }
+
+    #[test]
+    fn only_what_ended_in_the_window_is_in_the_view() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let window = Window::after(start, Duration::from_millis(10), Duration::from_millis(10));
+        let mut tally = ClientTally::default();
+        for ms in [9, 11, 15, 19, 20] {
+            tally.succeeded(true, at(ms - 2), at(ms), &window);
+        }
+        assert_eq!(tally.view, Some(View { first: at(11), last: at(19) }));
+        assert_eq!((tally.messages(), tally.completed), (3, 5));
     }
 }

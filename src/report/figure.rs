@@ -6,7 +6,9 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use crate::analysis::Curve;
+use super::marker::{Shape, marker};
+use super::numbers::grouped;
+use crate::analysis::{Curve, Point};
 
 const SIZE: (u32, u32) = (960, 600);
 /// Strokes of a dashed line, in pixels.
@@ -27,39 +29,15 @@ const COLOURS: [RGBColor; 7] = [
     RGBColor(60, 150, 210),
 ];
 
-const SHAPES: [Shape; 5] =
-    [Shape::Disc, Shape::Triangle, Shape::Square, Shape::Diamond, Shape::Cross];
-
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-#[derive(Debug, Clone, Copy)]
-enum Shape {
-    Disc,
-    Triangle,
-    Square,
-    Diamond,
-    Cross,
-}
-
-/// How a curve is drawn: what it is called, colour, shape of the markers, and whether dashed.
+/// How a curve is drawn: what it is called, its colour, and whether it is dashed.
 #[derive(Debug, Clone)]
 struct Look {
     label: String,
     colour: RGBColor,
-    shape: Shape,
     dashed: bool,
-}
-
-/// A marker at `at`: the shape's outline, filled, or with a white inside if it is dashed.
-macro_rules! marker {
-    ($at:expr, $look:expr) => {{
-        let outline = $look.shape.outline();
-        let inside = if $look.dashed { WHITE } else { $look.colour };
-        EmptyElement::at($at)
-            + Polygon::new(outline.clone(), inside.filled())
-            + PathElement::new(outline, $look.colour.stroke_width(1))
-    }};
 }
 
 /// Draws the curves, and those of another measurement dashed, as an SVG document.
@@ -94,8 +72,14 @@ fn draw(area: &Area<'_>, curves: &[Curve], reference: &[Curve]) -> Result<()> {
     for (curve, look) in &all {
         draw_curve(&mut chart, curve, look)?;
     }
-    for ((_, look), y) in all.iter().zip((70..).step_by(26)) {
+    let mut lines = (70..).step_by(26);
+    for ((_, look), y) in all.iter().zip(&mut lines) {
         draw_legend(&right, look, y)?;
+    }
+    let shapes = Shape::of_all(curves);
+    for (shape, y) in shapes.iter().zip(lines.skip(1)) {
+        right.draw(&marker(*shape, BLACK.mix(0.7), true, (20, y)))?;
+        write(&right, shape.meaning(), y)?;
     }
     area.present()?;
     Ok(())
@@ -103,14 +87,15 @@ fn draw(area: &Area<'_>, curves: &[Curve], reference: &[Curve]) -> Result<()> {
 
 /// The legend stands to the right of the axes, where no curve runs.
 fn legend_width(curves: &[(&Curve, Look)]) -> u32 {
-    let longest = curves.iter().map(|(_, look)| look.label.chars().count()).max().unwrap_or(0);
+    let labels = curves.iter().map(|(_, look)| look.label.chars().count());
+    let longest = labels.chain(Shape::ALL.map(|shape| shape.meaning().len())).max().unwrap_or(0);
     u32::try_from(60 + 8 * longest).map_or(SIZE.0 / 2, |width| width.min(SIZE.0 / 2))
 }
 
 fn axes<'a, 'b>(area: &'a Area<'b>, curves: &[(&Curve, Look)]) -> Result<Chart<'a, 'b>> {
     let points = || curves.iter().flat_map(|(curve, _)| &curve.points);
     let most_clients = points().map(|point| point.clients).max().unwrap_or(1);
-    let highest = points().map(|point| point.throughput_per_s).fold(1.0, f64::max);
+    let highest = points().map(|point| ends(point).1).fold(1.0, f64::max);
     let mut chart = ChartBuilder::on(area)
         .caption(TITLE, ("sans-serif", 22))
         .margin(18)
@@ -147,21 +132,43 @@ impl Looks {
         Look {
             label: format!("{}{suffix}", curve.label),
             colour: COLOURS[at % COLOURS.len()],
-            shape: SHAPES[at % SHAPES.len()],
             dashed,
         }
     }
 }
 
+/// The lower and the upper end of a point's interval; its mean, where it has none.
+fn ends(point: &Point) -> (f64, f64) {
+    let half = point.throughput.half_width().unwrap_or(0.0);
+    ((point.throughput.mean - half).max(0.0), point.throughput.mean + half)
+}
+
 fn draw_curve(chart: &mut Chart<'_, '_>, curve: &Curve, look: &Look) -> Result<()> {
-    let points = curve.points.iter().map(|p| (p.clients as f64, p.throughput_per_s));
+    draw_band(chart, curve, look)?;
+    let at = |point: &Point| (point.clients as f64, point.throughput.mean);
+    let points = curve.points.iter().map(at);
     let style = look.colour.stroke_width(2);
     if look.dashed {
-        chart.draw_series(DashedLineSeries::new(points.clone(), DASH, GAP, style))?;
+        chart.draw_series(DashedLineSeries::new(points, DASH, GAP, style))?;
     } else {
-        chart.draw_series(LineSeries::new(points.clone(), style))?;
+        chart.draw_series(LineSeries::new(points, style))?;
     }
-    chart.draw_series(points.map(|at| marker!(at, look)))?;
+    let shape = |point: &Point| if look.dashed { Shape::Disc } else { Shape::of(point) };
+    chart.draw_series(
+        curve.points.iter().map(|p| marker(shape(p), look.colour.into(), !look.dashed, at(p))),
+    )?;
+    Ok(())
+}
+
+/// The 95 % intervals, where all points have one.
+fn draw_band(chart: &mut Chart<'_, '_>, curve: &Curve, look: &Look) -> Result<()> {
+    if curve.points.iter().any(|point| point.throughput.half_width().is_none()) {
+        return Ok(());
+    }
+    let lower = curve.points.iter().map(|point| (point.clients as f64, ends(point).0));
+    let upper = curve.points.iter().map(|point| (point.clients as f64, ends(point).1));
+    let around: Vec<_> = lower.chain(upper.rev()).collect();
+    chart.draw_series([Polygon::new(around, look.colour.mix(0.18).filled())])?;
     Ok(())
 }
 
@@ -169,59 +176,23 @@ fn draw_legend(area: &Area<'_>, look: &Look, y: i32) -> Result<()> {
     // A dashed line of this length is two strokes.
     let gap = if look.dashed { 5 } else { 0 };
     for (from, to) in [(0, 20 - gap), (20 + gap, 40)] {
-        area.draw(&PathElement::new([(from, y), (to, y)], look.colour.stroke_width(2)))?;
+        area.draw(&PathElement::new([(from, y), (to, y)], look.colour.stroke_width(3)))?;
     }
-    area.draw(&marker!((20, y), look))?;
-    let style = TextStyle::from(("sans-serif", 16)).pos(Pos::new(HPos::Left, VPos::Center));
-    area.draw(&Text::new(look.label.clone(), (50, y), style))?;
-    Ok(())
+    write(area, &look.label, y)
 }
 
-impl Shape {
-    /// A closed path around (0, 0), in pixels.
-    fn outline(self) -> Vec<(i32, i32)> {
-        let corners: &[(i32, i32)] = match self {
-            Shape::Disc => &[
-                (5, 0),
-                (4, 3),
-                (3, 4),
-                (0, 5),
-                (-3, 4),
-                (-4, 3),
-                (-5, 0),
-                (-4, -3),
-                (-3, -4),
-                (0, -5),
-                (3, -4),
-                (4, -3),
-            ],
-            Shape::Triangle => &[(0, -6), (6, 5), (-6, 5)],
-            Shape::Square => &[(-5, -5), (5, -5), (5, 5), (-5, 5)],
-            Shape::Diamond => &[(0, -7), (7, 0), (0, 7), (-7, 0)],
-            Shape::Cross => &[
-                (0, -2),
-                (4, -6),
-                (6, -4),
-                (2, 0),
-                (6, 4),
-                (4, 6),
-                (0, 2),
-                (-4, 6),
-                (-6, 4),
-                (-2, 0),
-                (-6, -4),
-                (-4, -6),
-            ],
-        };
-        corners.iter().chain(&corners[..1]).copied().collect()
-    }
+/// Text of the legend, behind its mark.
+fn write(area: &Area<'_>, text: &str, y: i32) -> Result<()> {
+    let style = TextStyle::from(("sans-serif", 16)).pos(Pos::new(HPos::Left, VPos::Center));
+    area.draw(&Text::new(text.to_owned(), (50, y), style))?;
+    Ok(())
 }
 
 /// Gives the picture a title and a description, for who does not see it.
 fn describe(svg: &str, curves: &[Curve]) -> String {
     let peaks = curves.iter().filter_map(|curve| {
         let peak = curve.peak()?;
-        let rate = grouped(peak.throughput_per_s, 0);
+        let rate = grouped(peak.throughput.mean, 0);
         Some(format!("{}: at most {rate} messages/s, at {} clients", curve.label, peak.clients))
     });
     let text = escaped(&peaks.collect::<Vec<_>>().join("; "));
@@ -234,39 +205,4 @@ fn describe(svg: &str, curves: &[Curve]) -> String {
 
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-/// A number with commas between groups of three digits.
-pub(super) fn grouped(value: f64, digits: usize) -> String {
-    let text = format!("{value:.digits$}");
-    let (whole, fraction) = text.split_once('.').map_or((text.as_str(), ""), |(w, f)| (w, f));
-    let mut out = String::new();
-    for (i, digit) in whole.chars().enumerate() {
-        let left = whole.len() - i;
-        if i > 0 && left % 3 == 0 && !out.ends_with('-') {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    if fraction.is_empty() { out } else { format!("{out}.{fraction}") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped_by_three() {
-        let cases = [
-            (0.0, 0, "0"),
-            (999.0, 0, "999"),
-            (1000.0, 0, "1,000"),
-            (-1234.5, 1, "-1,234.5"),
-            (1_234_567.0, 0, "1,234,567"),
-            (-123.0, 0, "-123"),
-        ];
-        for (value, digits, text) in cases {
-            assert_eq!(grouped(value, digits), text);
-        }
-    }
 }

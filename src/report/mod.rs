@@ -1,7 +1,9 @@
 //! What people see: pure functions of the analysis.
 
 mod figure;
+mod marker;
+mod numbers;
 mod table;
 
 pub use figure::figure;
-pub use table::table;
+pub use table::{changes, points, ratios, summary};

@@ -1,20 +1,19 @@
-//! Files of rows.
+//! Files of rows, as they are written.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::Serialize;
 
-use super::Row;
-
-/// Where rows are appended: a file, or stdout.
+/// Where rows of one kind are appended: a file, or stdout.
 #[derive(Debug)]
-pub struct CsvSink {
+pub struct CsvSink<T> {
     name: PathBuf,
     out: Out,
+    kind: PhantomData<T>,
 }
 
 #[derive(Debug)]
@@ -24,7 +23,14 @@ enum Out {
     Stdout(bool),
 }
 
-impl CsvSink {
+/// The file `name` in the directory of the rows in `csv`; `None` for those that are in none:
+/// stdout, pipes and devices.
+pub fn beside(csv: &Path, name: &str) -> Option<PathBuf> {
+    let elsewhere = csv == Path::new("-") || csv.metadata().is_ok_and(|file| !file.is_file());
+    (!elsewhere).then(|| csv.with_file_name(name))
+}
+
+impl<T: Serialize + Default> CsvSink<T> {
     /// Opens the file, or stdout for `-`. A file that is missing or empty gets its header.
     ///
     /// # Errors
@@ -33,7 +39,8 @@ impl CsvSink {
     pub fn open(path: &Path) -> Result<Self> {
         let name = path.to_owned();
         if path == Path::new("-") {
-            return Ok(CsvSink { name: "stdout".into(), out: Out::Stdout(false) });
+            let out = Out::Stdout(false);
+            return Ok(CsvSink { name: "stdout".into(), out, kind: PhantomData });
         }
         let cannot = || format!("cannot append rows to {}", path.display());
         let mut file = OpenOptions::new()
@@ -43,27 +50,27 @@ impl CsvSink {
             .open(path)
             .map_err(|e| anyhow!("{}: {e}; is there such a directory, and yours?", cannot()))?;
         if file.metadata()?.len() == 0 {
-            file.write_all(&header()?).with_context(cannot)?;
+            file.write_all(&header::<T>()?).with_context(cannot)?;
         } else {
-            check_header(&mut file).with_context(cannot)?;
+            check_header(&mut file, &header::<T>()?).with_context(cannot)?;
             check_last_byte(&mut file).with_context(cannot)?;
         }
-        Ok(CsvSink { name, out: Out::File(file) })
+        Ok(CsvSink { name, out: Out::File(file), kind: PhantomData })
     }
 
-    /// Appends a row, in one write.
+    /// Appends rows, in one write.
     ///
     /// # Errors
     ///
-    /// Where it cannot be written, as on a full disk.
-    pub fn append(&mut self, row: &Row) -> Result<()> {
-        let line = lines(row, false)?;
+    /// Where they cannot be written, as on a full disk.
+    pub fn append(&mut self, rows: &[T]) -> Result<()> {
+        let lines = lines(rows, false)?;
         let written = match &mut self.out {
-            Out::File(file) => file.write_all(&line).and_then(|()| file.sync_data()),
+            Out::File(file) => file.write_all(&lines).and_then(|()| file.sync_data()),
             Out::Stdout(begun) => {
-                let mut bytes = if *begun { Vec::new() } else { header()? };
+                let mut bytes = if *begun { Vec::new() } else { header::<T>()? };
                 *begun = true;
-                bytes.extend(line);
+                bytes.extend(lines);
                 let mut stdout = io::stdout().lock();
                 stdout.write_all(&bytes).and_then(|()| stdout.flush())
             }
@@ -72,20 +79,21 @@ impl CsvSink {
     }
 }
 
-fn header() -> Result<Vec<u8>> {
-    let with_row = lines(&Row::default(), true)?;
+fn header<T: Serialize + Default>() -> Result<Vec<u8>> {
+    let with_row = lines(&[T::default()], true)?;
     let end = with_row.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     Ok(with_row[..end].to_vec())
 }
 
-fn lines(row: &Row, with_header: bool) -> Result<Vec<u8>> {
+fn lines<T: Serialize>(rows: &[T], with_header: bool) -> Result<Vec<u8>> {
     let mut writer = csv::WriterBuilder::new().has_headers(with_header).from_writer(Vec::new());
-    writer.serialize(row)?;
+    for row in rows {
+        writer.serialize(row)?;
+    }
     Ok(writer.into_inner().map_err(csv::IntoInnerError::into_error)?)
 }
 
-fn check_header(file: &mut File) -> Result<()> {
-    let expected = header()?;
+fn check_header(file: &mut File, expected: &[u8]) -> Result<()> {
     let mut found = Vec::new();
     Read::by_ref(file).take(expected.len() as u64).read_to_end(&mut found)?;
     if found != expected {
@@ -102,68 +110,4 @@ fn check_last_byte(file: &mut File) -> Result<()> {
         bail!("its last line is cut off; complete or delete that line, or choose another file");
     }
     Ok(())
-}
-
-/// Reads all rows of a file.
-///
-/// # Errors
-///
-/// Where it is not readable, or is not made of rows: line and column are named.
-pub fn read_rows(path: &Path) -> Result<Vec<Row>> {
-    read(path)
-}
-
-/// Of another measurement, what can be compared with.
-#[derive(Deserialize)]
-struct ReferencePoint {
-    system: String,
-    clients: usize,
-    throughput_per_s: f64,
-}
-
-/// Reads the points of another program's measurement, of whose columns only `system`,
-/// `clients` and `throughput_per_s` are looked at: rows that tell nothing else.
-///
-/// # Errors
-///
-/// As [`read_rows`].
-pub fn read_reference(path: &Path) -> Result<Vec<Row>> {
-    let points = read::<ReferencePoint>(path)?;
-    let row = |ReferencePoint { system, clients, throughput_per_s }| Row {
-        system,
-        clients,
-        throughput_per_s,
-        valid: true,
-        ..Row::default()
-    };
-    Ok(points.into_iter().map(row).collect())
-}
-
-fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
-    let cannot = || format!("cannot read rows from {}", path.display());
-    let mut reader = csv::Reader::from_path(path)
-        .map_err(explain_file)
-        .with_context(|| format!("{}; is it a file of 'bench --csv'?", cannot()))?;
-    let headers = reader.headers().with_context(cannot)?.clone();
-    reader
-        .deserialize()
-        .map(|row| row.map_err(|e| explain(e, &headers)).with_context(cannot))
-        .collect()
-}
-
-/// Without csv's words around those of the operating system.
-fn explain_file(error: csv::Error) -> anyhow::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error.into(),
-        other => anyhow!("{other:?}"),
-    }
-}
-
-/// Says of an error in which line and which column it is.
-fn explain(error: csv::Error, headers: &csv::StringRecord) -> anyhow::Error {
-    let csv::ErrorKind::Deserialize { pos, err } = error.kind() else { return error.into() };
-    let line = pos.as_ref().map_or_else(String::new, |pos| format!("line {}, ", pos.line()));
-    let field = err.field().and_then(|field| headers.get(usize::try_from(field).ok()?));
-    let column = field.map_or_else(String::new, |name| format!("column {name}: "));
-    anyhow!("{line}{column}{}", err.kind())
 }

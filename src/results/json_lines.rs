@@ -193,7 +193,7 @@ impl ClientLine {
             run_id: row.run_id.clone(),
             trial: row.trial,
             errors: tally.errors,
-            timeouts: tally.timeouts,
+            timeouts: tally.faults.timeouts,
         }
     }
 }

@@ -42,8 +42,30 @@ pub struct Row {
     pub errors: u64,
     /// Waits for a reply that ended without one, over the whole trial.
     pub timeouts: u64,
+    /// Requests that were never answered, though a later one of that client was.
+    pub gaps: Option<u64>,
+    /// Replies that answered the request before once more.
+    pub repeats: Option<u64>,
+    /// Replies that answered yet another request.
+    pub strays: Option<u64>,
+    /// Replies that are no message.
+    pub malformed: Option<u64>,
+    /// Replies that came when nobody waited for them any more.
+    pub late: Option<u64>,
     /// `messages / window_s`.
     pub throughput_per_s: f64,
+    /// How far the clients' views of the window lie apart.
+    pub window_skew_us: Option<f64>,
+    /// Each client's pause between a reply and the next request as it was; empty without.
+    pub pause_mean_us: Option<f64>,
+    /// `throughput_per_s` x (mean round trip + mean pause), over `clients`: 1 by Little's law.
+    pub littles_law: Option<f64>,
+    /// Jain's index of the clients' messages: 1 where all had the same.
+    pub client_fairness: Option<f64>,
+    /// The share that the slowest client had of all messages.
+    pub slowest_client_share: Option<f64>,
+    /// The share that the fastest client had.
+    pub fastest_client_share: Option<f64>,
     /// Mean round-trip time.
     pub rtt_mean_us: Option<f64>,
     /// Shortest round-trip time.
@@ -68,18 +90,44 @@ pub struct Row {
     pub server_clients: Option<usize>,
     /// Its own account: answers per second from its first to its last.
     pub server_throughput_per_s: Option<f64>,
+    /// Jain's index of what the server's workers answered, where its system has them.
+    pub worker_fairness: Option<f64>,
+    /// The share that the slowest worker had of all answers.
+    pub slowest_worker_share: Option<f64>,
+    /// The share that the fastest worker had.
+    pub fastest_worker_share: Option<f64>,
     /// The server's user and system time in the window, per message.
     pub server_cpu_us_per_msg: Option<f64>,
-    /// The same of the clients' process.
+    /// Of it, user time.
+    pub server_user_us_per_msg: Option<f64>,
+    /// Of it, system time.
+    pub server_system_us_per_msg: Option<f64>,
+    /// What the clients' process used, as for the server.
     pub client_cpu_us_per_msg: Option<f64>,
+    /// Of it, user time.
+    pub client_user_us_per_msg: Option<f64>,
+    /// Of it, system time.
+    pub client_system_us_per_msg: Option<f64>,
     /// The server's context switches in the window, per message.
     pub server_switches_per_msg: Option<f64>,
-    /// The same of the clients' process.
+    /// Of these, those of threads that had to wait.
+    pub server_voluntary_switches_per_msg: Option<f64>,
+    /// Of these, those of threads that would have gone on.
+    pub server_involuntary_switches_per_msg: Option<f64>,
+    /// Those of the clients' process, as for the server.
     pub client_switches_per_msg: Option<f64>,
+    /// Of these, those of threads that had to wait.
+    pub client_voluntary_switches_per_msg: Option<f64>,
+    /// Of these, those of threads that would have gone on.
+    pub client_involuntary_switches_per_msg: Option<f64>,
     /// The server's user and system time in the window, over what its CPUs had to give.
     pub server_busy: Option<f64>,
     /// The same of the clients' process.
     pub client_busy: Option<f64>,
+    /// The share of the window in which the server's CPUs did nothing, for anyone.
+    pub server_cpus_idle: Option<f64>,
+    /// The same of the clients' CPUs.
+    pub client_cpus_idle: Option<f64>,
     /// What kept the throughput from being higher: server, client, host or latency.
     pub bound: Option<String>,
     /// The server's resident memory at the window's close.
@@ -88,14 +136,22 @@ pub struct Row {
     pub server_threads: Option<u64>,
     /// Whether every reply named the request that it answers.
     pub verified: bool,
+    /// The CPUs' worth of time that a control group grants both sides; empty where none limits.
+    pub cpu_quota: Option<f64>,
     /// When it started, RFC 3339, UTC.
     pub started_at: String,
     /// The machine of the clients.
     pub host: String,
+    /// The CPUs that were asked for, for the server: auto, all, or a list.
+    pub server_cpus_asked: Option<String>,
+    /// The same for the clients.
+    pub client_cpus_asked: Option<String>,
     /// The CPUs that the server may run on, as the kernel says.
     pub server_cpus: Option<String>,
     /// The CPUs that the clients may run on, as the kernel says.
     pub client_cpus: String,
     /// Why the trial does not hold.
     pub invalid_reason: Option<String>,
+    /// What a reader should know of the trial, separated by semicolons.
+    pub notes: Option<String>,
 }

@@ -86,6 +86,16 @@ impl System for Grpc {
     fn heeded(&self, spec: &ServerSpec) -> Heeded {
         Heeded { completion_queues: Some(completion_queues(spec)), ..Heeded::default() }
     }
+
+    fn library(&self) -> Option<String> {
+        Some(format!("gRPC C-core {}", core_version()))
+    }
+}
+
+#[allow(unsafe_code)]
+fn core_version() -> std::borrow::Cow<'static, str> {
+    // SAFETY: grpc_version_string() returns a constant that ends with a null byte.
+    unsafe { std::ffi::CStr::from_ptr(grpcio_sys::grpc_version_string()) }.to_string_lossy()
 }
 
 fn completion_queues(spec: &ServerSpec) -> usize {

@@ -48,6 +48,11 @@ pub trait System: Sync {
         Heeded::default()
     }
 
+    /// What it is built on, with its version; `None` for the operating system alone.
+    fn library(&self) -> Option<String> {
+        None
+    }
+
     /// How many file descriptors a client takes.
     fn descriptors_per_client(&self) -> u64 {
         1
@@ -76,6 +81,13 @@ pub trait Client: Send {
     /// As [`EchoError`] lists them. After one, the client is to be dropped: a late reply to
     /// this request would be taken for one to the next.
     fn echo(&mut self, request: &Request) -> Result<Reply, EchoError>;
+
+    /// Whether the reply that the last echo waited for in vain has come since. Does not wait.
+    ///
+    /// A framework that ends a call with its timeout never knows.
+    fn came_late(&mut self) -> bool {
+        false
+    }
 }
 
 /// The options of a server that its system heeds; `None` where it does not know them.

@@ -38,6 +38,10 @@ impl System for Rep {
         Ok(Box::new(zmq::Req::connect(to, who)?))
     }
 
+    fn library(&self) -> Option<String> {
+        Some(zmq::library())
+    }
+
     fn descriptors_per_client(&self) -> u64 {
         zmq::DESCRIPTORS_PER_CLIENT
     }

@@ -58,6 +58,10 @@ impl System for Router {
         }
     }
 
+    fn library(&self) -> Option<String> {
+        Some(zmq::library())
+    }
+
     fn descriptors_per_client(&self) -> u64 {
         zmq::DESCRIPTORS_PER_CLIENT
     }

@@ -302,4 +302,11 @@ impl Client for TcpClient {
             }),
         }
     }
+
+    fn came_late(&mut self) -> bool {
+        let stream = self.stream.get_ref();
+        // Of its first byte on: what it answers was asked for with the connection.
+        let peeked = stream.set_nonblocking(true).and_then(|()| stream.peek(&mut [0]));
+        matches!(peeked, Ok(1..)) || !self.stream.buffer().is_empty()
+    }
 }

@@ -24,6 +24,12 @@ const MAX_SOCKETS: i32 = 65_535;
 /// How long a closing socket goes on sending what it has, in ms.
 const LINGER_MS: i32 = 200;
 
+/// The library, with its version.
+pub fn library() -> String {
+    let (major, minor, patch) = zmq::version();
+    format!("libzmq {major}.{minor}.{patch}")
+}
+
 /// A libzmq context.
 ///
 /// `zmq::Context` cannot set `ZMQ_MAX_SOCKETS`, nor be shut down while sockets are in use, so
@@ -242,5 +248,9 @@ impl Client for Req {
             Err(zmq::Error::EAGAIN) => Err(EchoError::Timeout(self.who.timeout)),
             Err(error) => Err(EchoError::Disconnected(format!("ZeroMQ says: {error}"))),
         }
+    }
+
+    fn came_late(&mut self) -> bool {
+        self.socket.recv(&mut self.reply, zmq::DONTWAIT).is_ok()
     }
 }

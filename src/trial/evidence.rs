@@ -3,25 +3,26 @@
 use std::time::{Duration, SystemTime};
 
 use crate::cpus::Cpus;
-use crate::measure::{Bound, ClientTally, Window, busy};
-use crate::results::{ClientLine, Row, ServerLine};
+use crate::measure::{Fairness, TOLERANCE, Totals, Window, disagreement, littles_law};
+use crate::results::{ClientLine, Row, ServerLine, ThreadRow, rounded};
 use crate::spec::{Target, TrialSpec};
 use crate::systems::{Heeded, System};
 
-use super::Trial;
+use super::account::{Account, Cpu};
+use super::warning::Warning;
 use super::watch::Seen;
+use super::{Granted, Trial};
 
 /// Everything that a row is made of.
 pub struct Evidence<'a> {
     pub system: &'a dyn System,
     pub spec: &'a TrialSpec,
     pub started_at: SystemTime,
-    pub server_cpus: Option<Cpus>,
-    pub client_cpus: Cpus,
+    pub granted: Granted,
     pub window: Window,
     /// The load was ended before its time.
     pub stopped: bool,
-    pub tallies: &'a [ClientTally],
+    pub tallies: &'a [crate::measure::ClientTally],
     pub seen: Seen,
     /// What the server counted; `None` for a server that is not ours, or has gone.
     pub server: Option<ServerLine>,
@@ -30,31 +31,34 @@ pub struct Evidence<'a> {
 impl Evidence<'_> {
     /// Makes the row.
     pub fn judge(self) -> Trial {
-        let mut all = ClientTally::default();
-        self.tallies.iter().for_each(|tally| all.merge(tally));
+        let all = Totals::of(self.tallies);
+        let Granted { server, clients, quota } = &self.granted;
+        let cpu = Cpu { server: server.as_ref(), clients, quota: *quota };
+        let account = Account::of(&self.seen, &self.window, &cpu, all.messages());
         let invalid_reason = self.why_invalid(&all);
-        let row = Row {
-            errors: all.errors,
-            timeouts: all.timeouts,
-            verified: all.completed > 0 && all.unverified == 0,
-            valid: invalid_reason.is_none(),
-            invalid_reason,
-            ..self.asked()
-        };
-        let row = self.add_server(add_latency(self.add_rates(row, &all), &all));
+        let row = Row { valid: invalid_reason.is_none(), invalid_reason, ..self.asked() };
+        let row = account.add_to(self.add_server(self.add_counts(row, &all)));
+        let row = add_law(add_latency(row, &all), &all);
+        let warnings = self.warnings(&row, &all, &account);
+        let notes: Vec<_> = warnings.iter().filter_map(Warning::note).collect();
+        let row = Row { notes: (!notes.is_empty()).then(|| notes.join("; ")), ..row };
+        let roles = self.seen.server.roles();
         Trial {
             clients: self.tallies.iter().map(|tally| ClientLine::new(&row, tally)).collect(),
+            threads: roles.iter().map(|r| ThreadRow::new(&row, r, account.messages)).collect(),
+            warnings,
             row,
-            first_error: all.first_error,
         }
     }
 
-    /// The columns that tell what was asked for.
+    /// The columns that tell what was asked for, and where it ran.
     fn asked(&self) -> Row {
-        let TrialSpec { load, run_id, trial, .. } = self.spec;
-        let heeded = match &self.spec.target {
-            Target::Spawn { server, .. } => self.system.heeded(server),
-            Target::Running(_) => Heeded::default(),
+        let TrialSpec { load, run_id, trial, client_cpus, .. } = self.spec;
+        let (heeded, server_cpus_asked) = match &self.spec.target {
+            Target::Spawn { server, cpus, .. } => {
+                (self.system.heeded(server), Some(cpus.to_string()))
+            }
+            Target::Running(_) => (Heeded::default(), None),
         };
         Row {
             run_id: run_id.clone(),
@@ -70,81 +74,74 @@ impl Evidence<'_> {
             payload_bytes: load.payload,
             reply_bytes: load.reply_payload,
             think_us: us(load.think),
-            server_cpus: self.server_cpus.as_ref().map(Cpus::to_string),
-            client_cpus: self.client_cpus.to_string(),
+            server_cpus_asked,
+            client_cpus_asked: Some(client_cpus.to_string()),
+            server_cpus: self.granted.server.as_ref().map(Cpus::to_string),
+            client_cpus: self.granted.clients.to_string(),
             warmup_s: load.warmup.as_secs_f64(),
             ..Row::default()
         }
     }
 
-    fn add_rates(&self, row: Row, all: &ClientTally) -> Row {
-        let window_s = self.window.length().as_secs_f64();
-        let messages = all.messages();
+    /// What the clients counted.
+    fn add_counts(&self, row: Row, all: &Totals) -> Row {
+        let (window_s, messages) = (self.window.length().as_secs_f64(), all.messages());
+        let (slowest, fastest, jain) = shares(all.fairness);
         Row {
             window_s: rounded(window_s, 6),
             messages,
             throughput_per_s: rounded(messages as f64 / window_s, 3),
-            ..self.add_usage(row, messages)
-        }
-    }
-
-    /// What the two processes used, per message and of what they had.
-    fn add_usage(&self, row: Row, messages: u64) -> Row {
-        let span = self.observed();
-        let share = span.as_secs_f64() / self.window.length().as_secs_f64();
-        let observed = messages as f64 * share.min(1.0);
-        let shown = |value: Option<f64>| value.map(|value| rounded(value, 4));
-        let (server, clients) = (self.seen.server.used(), self.seen.clients.used());
-        let server_busy = server.zip(self.server_cpus.as_ref());
-        let server_busy = server_busy.and_then(|(used, cpus)| busy(used.cpu, span, cpus.count()));
-        let client_busy = clients.and_then(|used| busy(used.cpu, span, self.client_cpus.count()));
-        let bound = client_busy.and_then(|busy| Bound::of(server_busy, busy, self.busy_together()));
-        Row {
-            server_cpu_us_per_msg: shown(server.and_then(|used| used.cpu_us_per(observed))),
-            client_cpu_us_per_msg: shown(clients.and_then(|used| used.cpu_us_per(observed))),
-            server_switches_per_msg: shown(server.and_then(|used| used.switches_per(observed))),
-            client_switches_per_msg: shown(clients.and_then(|used| used.switches_per(observed))),
-            server_busy: shown(server_busy),
-            client_busy: shown(client_busy),
-            bound: bound.map(|bound| bound.to_string()),
+            errors: all.errors,
+            timeouts: all.faults.timeouts,
+            gaps: Some(all.gaps),
+            repeats: Some(all.faults.repeats),
+            strays: Some(all.faults.strays),
+            malformed: Some(all.faults.malformed),
+            late: Some(all.faults.late),
+            verified: all.completed > 0 && all.unverified == 0,
+            window_skew_us: all.skew.map(us),
+            pause_mean_us: all.mean_pause.map(us),
+            client_fairness: jain,
+            slowest_client_share: slowest,
+            fastest_client_share: fastest,
             ..row
         }
     }
 
-    /// How busy both sides were together; `None` where they share no CPU.
-    fn busy_together(&self) -> Option<f64> {
-        let (all, shared) = self.server_cpus.as_ref()?.union(&self.client_cpus);
-        let cpu = self.seen.server.used()?.cpu + self.seen.clients.used()?.cpu;
-        busy(cpu, self.observed(), all.count()).filter(|_| shared)
-    }
-
-    /// The part of the window that lies behind the first look at the processes, which comes
-    /// late where a thousand threads want the CPU of the one that looks. At the closing there
-    /// is no such haste: the clients have stopped.
-    fn observed(&self) -> Duration {
-        let looked_at = self.seen.opened_at.unwrap_or(self.window.close);
-        self.window.close.saturating_duration_since(looked_at)
-    }
-
+    /// What the server counted.
     fn add_server(&self, row: Row) -> Row {
-        let last = self.seen.server.close;
+        let last = self.seen.server.close.as_ref();
         let line = self.server.as_ref();
+        let (slowest, fastest, jain) = shares(line.and_then(|line| Fairness::of(&line.per_worker)));
+        // It knows its own CPUs, by which some options go.
+        let row = match line {
+            Some(line) => Row {
+                workers: line.workers,
+                backend: line.backend.clone(),
+                completion_queues: line.completion_queues,
+                ..row
+            },
+            None => row,
+        };
         Row {
             server_accesses: line.map(|line| line.accesses),
             server_malformed: line.map(|line| line.malformed),
             server_clients: line.map(|line| line.clients),
             server_throughput_per_s: line.map(|line| rounded(line.throughput, 3)),
+            worker_fairness: jain,
+            slowest_worker_share: slowest,
+            fastest_worker_share: fastest,
             server_rss_mib: last.map(|usage| rounded(usage.rss_bytes as f64 / 1_048_576.0, 3)),
-            server_threads: last.map(|usage| usage.threads),
+            server_threads: last.map(|usage| usage.thread_count),
             ..row
         }
     }
 
-    fn why_invalid(&self, all: &ClientTally) -> Option<String> {
+    fn why_invalid(&self, all: &Totals) -> Option<String> {
         if self.seen.server_gone {
             return Some("the server ended during the trial".to_owned());
         }
-        if self.tallies.iter().any(|tally| tally.gave_up) {
+        if all.gave_up {
             let why = all.first_error.clone().unwrap_or_default();
             return Some(format!("clients lost their server: {why}"));
         }
@@ -154,23 +151,37 @@ impl Evidence<'_> {
         if all.messages() == 0 {
             return Some("no echo ended inside the window".to_owned());
         }
-        let answered = self.server.as_ref()?.accesses;
-        disagreement(answered, all.completed, all.failed_attempts)
+        disagreement(self.server.as_ref()?.accesses, all.completed, all.in_flight)
+    }
+
+    fn warnings(&self, row: &Row, all: &Totals, account: &Account) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        if let Some(reason) = &row.invalid_reason {
+            warnings.push(Warning::Invalid(reason.clone()));
+        } else if row.errors > 0 {
+            let first = all.first_error.clone().unwrap_or_default();
+            warnings.push(Warning::Failed { errors: row.errors, first });
+        }
+        if row.rtt_out_of_range > 0 {
+            warnings.push(Warning::OutOfRange(row.rtt_out_of_range));
+        }
+        if !row.verified && row.messages > 0 {
+            warnings.push(Warning::Unverified);
+        }
+        if let Some(law) = row.littles_law.filter(|law| (law - 1.0).abs() > TOLERANCE) {
+            warnings.push(Warning::LittlesLaw(law * row.clients as f64, row.clients));
+        }
+        warnings.extend(account.warnings());
+        if let Target::Running(to) = &self.spec.target {
+            warnings.push(Warning::NotOurs(to.clone()));
+        }
+        warnings.extend(self.seen.unreadable.clone().map(Warning::Unreadable));
+        warnings.extend(self.granted.warnings());
+        warnings
     }
 }
 
-/// Why the counts of the two sides do not agree; `None` if they do.
-///
-/// The server has answered every echo that succeeded. Of the requests whose reply did not
-/// come, or was wrong, it may have answered any, and no others.
-fn disagreement(answered: u64, completed: u64, failed_attempts: u64) -> Option<String> {
-    let agree = (completed..=completed + failed_attempts).contains(&answered);
-    (!agree).then(|| {
-        format!("the server answered {answered}, the clients completed {completed} (+{failed_attempts} failed)")
-    })
-}
-
-fn add_latency(row: Row, all: &ClientTally) -> Row {
+fn add_latency(row: Row, all: &Totals) -> Row {
     let latency = &all.latency;
     let quantile = |q| latency.quantile_ns(q).map(|ns| ns as f64 / 1e3);
     Row {
@@ -186,34 +197,20 @@ fn add_latency(row: Row, all: &ClientTally) -> Row {
     }
 }
 
+fn add_law(row: Row, all: &Totals) -> Row {
+    let pause_us = all.mean_pause.map_or(0.0, us);
+    let law = row
+        .rtt_mean_us
+        .map(|rtt_us| littles_law(row.throughput_per_s, rtt_us, pause_us, row.clients));
+    Row { littles_law: law.map(|law| rounded(law, 4)), ..row }
+}
+
+/// The slowest share, the fastest, and the index.
+fn shares(fairness: Option<Fairness>) -> (Option<f64>, Option<f64>, Option<f64>) {
+    let shown = |of: fn(&Fairness) -> f64| fairness.as_ref().map(|f| rounded(of(f), 6));
+    (shown(|f| f.slowest), shown(|f| f.fastest), shown(|f| f.jain))
+}
+
 fn us(duration: Duration) -> f64 {
     duration.as_nanos() as f64 / 1e3
-}
-
-/// Digits beyond what was measured only make files longer.
-fn rounded(value: f64, digits: i32) -> f64 {
-    let scale = 10_f64.powi(digits);
-    (value * scale).round() / scale
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_sides_agree_up_to_the_requests_whose_reply_did_not_come() {
-        assert_eq!(disagreement(100, 100, 0), None);
-        assert_eq!(disagreement(102, 100, 2), None);
-        assert_eq!(
-            disagreement(103, 100, 2).unwrap(),
-            "the server answered 103, the clients completed 100 (+2 failed)"
-        );
-        assert!(disagreement(99, 100, 2).is_some());
-    }
-
-    #[test]
-    fn values_are_rounded_and_not_cut() {
-        assert_eq!(rounded(1.23456, 3), 1.235);
-        assert_eq!(rounded(-0.0004, 3), 0.0);
-    }
 }

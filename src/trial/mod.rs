@@ -6,8 +6,11 @@
 //!
 //! What the two processes used is read at the window's ends, by the one that looks on.
 
+mod account;
 mod child;
 mod evidence;
+mod granted;
+mod warning;
 mod watch;
 
 use std::time::SystemTime;
@@ -16,10 +19,12 @@ use anyhow::{Context, Result};
 
 use self::child::ServerProcess;
 use self::evidence::Evidence;
+use self::granted::Granted;
+pub use self::warning::Warning;
 use self::watch::Watch;
 use crate::cpus::{CpuChoice, Cpus, Placement};
 use crate::load::{self, Outcome, Stop};
-use crate::results::{ClientLine, Row};
+use crate::results::{ClientLine, Row, ThreadRow};
 use crate::spec::{Endpoint, Target, TrialSpec};
 use crate::systems::System;
 
@@ -30,8 +35,10 @@ pub struct Trial {
     pub row: Row,
     /// One line per client.
     pub clients: Vec<ClientLine>,
-    /// Why the first echo that failed did so.
-    pub first_error: Option<String>,
+    /// What the server's threads used, a line per role.
+    pub threads: Vec<ThreadRow>,
+    /// What a reader of the row should know.
+    pub warnings: Vec<Warning>,
 }
 
 /// Is told the echoes so far, ten times a second.
@@ -65,8 +72,7 @@ fn run_placed(
 ) -> Result<Trial> {
     let started_at = SystemTime::now();
     let (mut server, endpoint) = place(system, spec, available)?;
-    let server_cpus = server.as_ref().map(|server| Cpus::of(server.pid())).transpose()?;
-    let client_cpus = Cpus::of(0)?;
+    let granted = Granted::to(server.as_ref().map(ServerProcess::pid))?;
     let mut watch = Watch::new(server.as_mut(), stop, progress);
     let driven = load::reach(system, &endpoint, spec.load.timeout)
         .and_then(|()| load::run(system, &endpoint, &spec.load, stop, &mut watch));
@@ -84,8 +90,7 @@ fn run_placed(
         system,
         spec,
         started_at,
-        server_cpus,
-        client_cpus,
+        granted,
         window,
         stopped: stop.is_set(),
         tallies: &tallies,

@@ -2,38 +2,59 @@
 
 use std::time::Instant;
 
+use anyhow::Result;
+
 use crate::load::{Observer, Stop};
-use crate::measure::{Usage, UsageDelta};
+use crate::measure::{Counters, CpuTimes, RoleUsage, Usage, by_role};
 
 use super::Progress;
 use super::child::ServerProcess;
 
-/// What was seen. Usages are empty where /proc could not be read.
+/// What was seen. It is empty where /proc could not be read.
 #[derive(Debug, Default)]
 pub struct Seen {
     /// The clients' process at the window's opening and closing.
-    pub clients: Ends,
+    pub clients: Ends<Usage>,
     /// The server's process, if it is ours.
-    pub server: Ends,
+    pub server: Ends<Usage>,
+    /// The CPUs of this machine.
+    pub cpus: Ends<CpuTimes>,
     /// When the opening was looked at: later than it was, where CPUs are scarce.
     pub opened_at: Option<Instant>,
     /// The server has ended before it was told to.
     pub server_gone: bool,
+    /// Why something could not be read.
+    pub unreadable: Option<String>,
 }
 
-/// What a process had used at the two ends of the window.
-#[derive(Debug, Default)]
-pub struct Ends {
+/// What was there at the two ends of the window.
+#[derive(Debug)]
+pub struct Ends<T> {
     /// At its opening.
-    pub open: Option<Usage>,
+    pub open: Option<T>,
     /// At its closing.
-    pub close: Option<Usage>,
+    pub close: Option<T>,
 }
 
-impl Ends {
+// Derived, it would ask for the same of T.
+impl<T> Default for Ends<T> {
+    fn default() -> Self {
+        Ends { open: None, close: None }
+    }
+}
+
+impl Ends<Usage> {
     /// What was used in between, if both ends are known.
-    pub fn used(&self) -> Option<UsageDelta> {
-        Some(self.close?.since(&self.open?))
+    pub fn used(&self) -> Option<Counters> {
+        Some(self.close.as_ref()?.used.since(&self.open.as_ref()?.used))
+    }
+
+    /// The same by the roles of threads.
+    pub fn roles(&self) -> Vec<RoleUsage> {
+        match (&self.open, &self.close) {
+            (Some(open), Some(close)) => by_role(&open.threads, &close.threads),
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -44,6 +65,9 @@ pub struct Watch<'a, 'p> {
     progress: Progress<'p>,
     seen: Seen,
 }
+
+/// All that is looked at, at one end of the window.
+type Look = (Option<CpuTimes>, Option<Usage>, Option<Usage>);
 
 impl<'a, 'p> Watch<'a, 'p> {
     pub fn new(
@@ -66,9 +90,19 @@ impl<'a, 'p> Watch<'a, 'p> {
         }
     }
 
-    fn usages(&self) -> (Option<Usage>, Option<Usage>) {
-        let server = self.server.as_ref().and_then(|server| Usage::of(server.pid()).ok());
-        (Usage::of(std::process::id()).ok(), server)
+    fn look(&mut self) -> Look {
+        let server = self.server.as_ref().map(|server| server.pid());
+        let cpus = self.readable(CpuTimes::now());
+        let clients = self.readable(Usage::of(std::process::id()));
+        let server = server.map(Usage::by_thread).and_then(|usage| self.readable(usage));
+        (cpus, clients, server)
+    }
+
+    fn readable<T>(&mut self, read: Result<T>) -> Option<T> {
+        read.inspect_err(|error| {
+            self.seen.unreadable.get_or_insert_with(|| format!("{error:#}"));
+        })
+        .ok()
     }
 }
 
@@ -79,11 +113,11 @@ impl Observer for Watch<'_, '_> {
 
     fn opened(&mut self) {
         self.seen.opened_at = Some(Instant::now());
-        (self.seen.clients.open, self.seen.server.open) = self.usages();
+        (self.seen.cpus.open, self.seen.clients.open, self.seen.server.open) = self.look();
     }
 
     fn closed(&mut self) {
-        (self.seen.clients.close, self.seen.server.close) = self.usages();
+        (self.seen.cpus.close, self.seen.clients.close, self.seen.server.close) = self.look();
     }
 
     fn tick(&mut self, completed: u64) {

@@ -1,17 +1,16 @@
-//! `bench`: measures one point, and leaves its row.
+//! `bench`: measures one point, as often as it is asked to, and leaves a row each time.
 
-use std::io::IsTerminal;
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Ending, signals};
+use super::progress::Bar;
+use super::repeat::{Repeat, Spread};
+use super::{Ending, provenance, signals};
 use crate::host;
 use crate::load::Stop;
-use crate::results::{CsvSink, JsonLines, Row};
-use crate::spec::{LoadSpec, TrialSpec};
+use crate::results::{CsvSink, JsonLines, Row, RunFile, ThreadRow, beside};
+use crate::spec::TrialSpec;
 use crate::systems::System;
 use crate::trial::{self, Trial};
 
@@ -19,80 +18,115 @@ use crate::trial::{self, Trial};
 pub struct Bench {
     /// The system.
     pub system: &'static dyn System,
-    /// The trial.
+    /// The first trial.
     pub spec: TrialSpec,
-    /// Where to append the row.
+    /// How many there are.
+    pub repeat: Repeat,
+    /// Where to append the rows.
     pub csv: Option<PathBuf>,
     /// Where to append a line per client.
     pub results: Option<PathBuf>,
+    /// The command line of this process.
+    pub command: String,
+    /// The command line of the script that called it, if one did.
+    pub whole_run: Option<String>,
     /// Whether to keep the summary to oneself.
     pub quiet: bool,
 }
 
+/// What is written, opened before anything is measured.
+struct Files {
+    csv: Option<CsvSink<Row>>,
+    threads: Option<CsvSink<ThreadRow>>,
+    results: Option<JsonLines>,
+}
+
 impl Bench {
-    pub(super) fn run(self) -> Result<Ending> {
-        let mut csv = self.csv.as_deref().map(CsvSink::open).transpose()?;
-        let mut results = self.results.as_deref().map(JsonLines::open).transpose()?;
-        let load = &self.spec.load;
-        host::check_file_limit(load.clients.get(), self.system.descriptors_per_client())?;
+    pub(super) fn run(mut self) -> Result<Ending> {
+        let mut files = self.open_files()?;
+        let clients = self.spec.load.clients.get();
+        host::check_file_limit(clients, self.system.descriptors_per_client())?;
         let stop = Stop::default();
         let interrupted = signals::set(&stop)?;
-        let outcome = self.measure(&stop);
-        let Trial { row, clients, first_error } = match outcome {
-            Err(error) if interrupted.is_set() => {
-                eprintln!("echometer: {error:#}");
+        let mut spread = Spread::default();
+        let mut all_hold = true;
+        loop {
+            let trial = match self.measure(&stop) {
+                Err(error) if interrupted.is_set() => {
+                    eprintln!("echometer: {error:#}");
+                    return Ok(Ending::Interrupted);
+                }
+                trial => trial?,
+            };
+            files.append(&trial)?;
+            self.tell(&trial, spread.trials() == 0);
+            all_hold &= trial.row.valid && trial.row.errors == 0;
+            spread.add(&trial.row);
+            // Whoever else has set it, it is over for this trial only.
+            stop.clear();
+            if interrupted.is_set() {
                 return Ok(Ending::Interrupted);
             }
-            outcome => outcome?,
+            if self.repeat.is_over(&spread) {
+                break;
+            }
+            self.spec.trial += 1;
+        }
+        if let Some(text) = self.repeat.summary(&spread).filter(|_| !self.quiet) {
+            eprintln!("{text}");
+        }
+        Ok(if all_hold { Ending::Done } else { Ending::Failed })
+    }
+
+    fn open_files(&self) -> Result<Files> {
+        let csv = self.csv.as_deref();
+        let threads = csv.and_then(|csv| beside(csv, "threads.csv"));
+        let files = Files {
+            csv: csv.map(CsvSink::open).transpose()?,
+            threads: threads.as_deref().map(CsvSink::open).transpose()?,
+            results: self.results.as_deref().map(JsonLines::open).transpose()?,
         };
-        if let Some(csv) = &mut csv {
-            csv.append(&row)?;
+        // Beside the rows, which by now are there.
+        if let Some(directory) = threads.as_deref().and_then(Path::parent) {
+            let whole_run = self.whole_run.as_deref();
+            let run = provenance::run(self.system, &self.spec, &self.command, whole_run)?;
+            RunFile::of(directory).add(run)?;
         }
-        if let Some(results) = &mut results {
-            results.append(&clients)?;
-        }
-        if !self.quiet {
-            eprintln!("{}", summary(&row));
-        }
-        warn(&row, first_error);
-        Ok(match (interrupted.is_set(), row.valid && row.errors == 0) {
-            (true, _) => Ending::Interrupted,
-            (false, true) => Ending::Done,
-            (false, false) => Ending::Failed,
-        })
+        Ok(files)
     }
 
     fn measure(&self, stop: &Stop) -> Result<Trial> {
-        if !std::io::stderr().is_terminal() {
+        let Some(bar) = Bar::on_a_terminal(&self.spec.load) else {
             return trial::run(self.system, &self.spec, stop, None);
-        }
-        let bar = Bar::new(&self.spec.load);
+        };
         let trial = trial::run(self.system, &self.spec, stop, Some(&mut |done| bar.show(done)));
-        bar.0.finish_and_clear();
+        bar.end();
         trial
+    }
+
+    /// Says what was measured, and what a reader should know. What holds for all trials of a
+    /// point is said once.
+    fn tell(&self, trial: &Trial, first: bool) {
+        if !self.quiet {
+            eprintln!("{}", summary(&trial.row));
+        }
+        for warning in &trial.warnings {
+            if warning.is_grave() || (!self.quiet && (first || !warning.is_of_the_place())) {
+                eprintln!("echometer: warning: {warning}");
+            }
+        }
     }
 }
 
-/// A bar over the warm-up and the window, with the rate since the clients began.
-struct Bar(ProgressBar, Instant, Duration);
-
-impl Bar {
-    fn new(load: &LoadSpec) -> Self {
-        let length = load.warmup + load.window;
-        let bar = ProgressBar::new(u64::try_from(length.as_millis()).unwrap_or(u64::MAX));
-        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {msg}") {
-            bar.set_style(style);
-        }
-        Bar(bar, Instant::now(), length)
-    }
-
-    fn show(&self, completed: u64) {
-        let Bar(bar, since, length) = self;
-        let past = since.elapsed();
-        let left = length.saturating_sub(past);
-        bar.set_position(u64::try_from(past.as_millis()).unwrap_or(u64::MAX));
-        let rate = completed as f64 / past.as_secs_f64();
-        bar.set_message(format!("{rate:.0} msg/s, {:.0} s left", left.as_secs_f64()));
+impl Files {
+    /// Appends to each, whatever becomes of the others.
+    fn append(&mut self, trial: &Trial) -> Result<()> {
+        let threads = self.threads.as_mut().map_or(Ok(()), |file| file.append(&trial.threads));
+        let clients = self.results.as_mut().map_or(Ok(()), |file| file.append(&trial.clients));
+        let row = std::slice::from_ref(&trial.row);
+        // The row last, so that whoever sees it finds the others.
+        let row = self.csv.as_mut().map_or(Ok(()), |file| file.append(row));
+        row.and(threads).and(clients)
     }
 }
 
@@ -117,27 +151,4 @@ fn summary(row: &Row) -> String {
         us(row.client_cpu_us_per_msg),
         row.bound.as_deref().unwrap_or("?"),
     )
-}
-
-/// Says what a reader of the row should know.
-fn warn(row: &Row, first_error: Option<String>) {
-    let say = |text: String| eprintln!("echometer: warning: {text}");
-    if let Some(reason) = &row.invalid_reason {
-        say(format!("this trial is not valid: {reason}"));
-    } else if row.errors > 0 {
-        let why = first_error.unwrap_or_default();
-        say(format!("{} echoes failed, the first of them so: {why}", row.errors));
-    }
-    if row.rtt_out_of_range > 0 {
-        say(format!(
-            "{} round trips were longer than 60 s; they count, but are in no percentile",
-            row.rtt_out_of_range
-        ));
-    }
-    if !row.verified && row.messages > 0 {
-        say(
-            "the server does not say which request it answers; its replies were counted unverified"
-                .to_owned(),
-        );
-    }
 }

@@ -1,6 +1,11 @@
 //! What the program does when it is told to: one verb a file.
 
 mod bench;
+mod compare;
+mod measured;
+mod progress;
+mod provenance;
+mod repeat;
 mod report;
 mod send;
 mod serve;
@@ -11,6 +16,8 @@ use std::io::{ErrorKind, Write};
 use anyhow::{Context, Result};
 
 pub use bench::Bench;
+pub use compare::Compare;
+pub use repeat::Repeat;
 pub use report::Report;
 pub use send::Send;
 pub use serve::Serve;
@@ -25,6 +32,8 @@ pub enum Command {
     Bench(Box<Bench>),
     /// Shows rows.
     Report(Report),
+    /// Compares the rows of two runs.
+    Compare(Compare),
 }
 
 /// How a verb ended that did not fail to begin with.
@@ -50,6 +59,7 @@ impl Command {
             Command::Send(send) => send.run(),
             Command::Bench(bench) => bench.run(),
             Command::Report(report) => report.run(),
+            Command::Compare(compare) => compare.run(),
         }
     }
 }

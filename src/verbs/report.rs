@@ -1,15 +1,15 @@
-//! `report`: turns the rows of a directory into a table and a figure.
+//! `report`: turns the rows of a directory into tables and a figure.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
+use super::measured::{Measured, curves};
 use super::{Ending, print};
-use crate::analysis::{self, Curve};
+use crate::analysis::{Curve, FEWEST_TRIALS};
 use crate::report;
-use crate::results::{self, Row};
-use crate::systems::SYSTEMS;
+use crate::results;
 
 /// What to report of.
 pub struct Report {
@@ -21,42 +21,40 @@ pub struct Report {
 
 impl Report {
     pub(super) fn run(self) -> Result<Ending> {
-        let source = self.directory.join("results.csv");
-        let rows = results::read_rows(&source)?;
-        let curves = curves(&rows);
-        if curves.is_empty() {
-            bail!("{} has no valid rows to report, of {}", source.display(), rows.len());
-        }
+        let measured = Measured::read(&self.directory)?;
+        let curves = &measured.curves;
         let reference = self.reference.as_deref().map(reference).transpose()?.unwrap_or_default();
         let figure = self.directory.join("throughput.svg");
-        fs::write(&figure, report::figure(&curves, &reference)?)
+        fs::write(&figure, report::figure(curves, &reference)?)
             .with_context(|| format!("cannot write {}", figure.display()))?;
-        print(&report::table(&curves))?;
-        tell_left_out(&rows);
+        let tables = [report::points(curves), report::ratios(curves), report::summary(curves)];
+        let tables = tables.into_iter().filter(|table| !table.is_empty());
+        print(&tables.collect::<Vec<_>>().join("\n"))?;
+        for line in remarks(&measured) {
+            eprintln!("{line}");
+        }
         eprintln!("figure: {}", figure.display());
+        for run in measured.provenance.iter().flat_map(|provenance| &provenance.runs) {
+            eprintln!("to measure it again: {}", run.command);
+        }
         Ok(Ending::Done)
     }
 }
 
+/// What the tables do not say.
+fn remarks(measured: &Measured) -> Vec<String> {
+    let few = |curve: &Curve| curve.points.iter().any(|p| p.throughput.count < FEWEST_TRIALS);
+    let few = measured.curves.iter().any(few).then(|| {
+        format!(
+            "points of fewer than {FEWEST_TRIALS} trials have no interval, and no difference is \
+             claimed of them; measure with TRIALS=5, or --trials 5"
+        )
+    });
+    let not_ranked = measured.not_ranked();
+    let first = few.into_iter().chain(not_ranked);
+    first.chain(measured.left_out()).chain(measured.notes()).collect()
+}
+
 fn reference(path: &Path) -> Result<Vec<Curve>> {
     Ok(curves(&results::read_reference(path)?))
-}
-
-/// The curves, in the order of the registry.
-fn curves(rows: &[Row]) -> Vec<Curve> {
-    let mut curves = analysis::curves(rows);
-    let place = |curve: &Curve| SYSTEMS.iter().position(|system| system.name() == curve.system);
-    curves.sort_by_key(|curve| place(curve).unwrap_or(SYSTEMS.len()));
-    curves
-}
-
-/// Says which rows are in no mean, and why.
-fn tell_left_out(rows: &[Row]) {
-    for row in rows.iter().filter(|row| !row.valid) {
-        let reason = row.invalid_reason.as_deref().unwrap_or("no reason is given");
-        eprintln!(
-            "left out: {}, {} clients, trial {}: {reason}",
-            row.system, row.clients, row.trial
-        );
-    }
 }

@@ -1,0 +1,63 @@
+//! Numbers as people read them.
+
+use crate::analysis::Estimate;
+
+/// What stands for a number that is not known.
+pub const UNKNOWN: &str = "-";
+
+/// A number with commas between groups of three digits.
+pub fn grouped(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    let (whole, fraction) = text.split_once('.').map_or((text.as_str(), ""), |(w, f)| (w, f));
+    let mut out = String::new();
+    for (i, digit) in whole.chars().enumerate() {
+        let left = whole.len() - i;
+        if i > 0 && left % 3 == 0 && !out.ends_with('-') {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    if fraction.is_empty() { out } else { format!("{out}.{fraction}") }
+}
+
+/// The same of what may not be known.
+pub fn shown(value: Option<f64>, digits: usize) -> String {
+    value.map_or_else(|| UNKNOWN.to_owned(), |value| grouped(value, digits))
+}
+
+/// Half the width of an estimate's interval.
+pub fn half_width(estimate: &Estimate, digits: usize) -> String {
+    shown(estimate.half_width(), digits)
+}
+
+/// A share as per cent.
+pub fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_three() {
+        let cases = [
+            (0.0, 0, "0"),
+            (999.0, 0, "999"),
+            (1000.0, 0, "1,000"),
+            (-1234.5, 1, "-1,234.5"),
+            (1_234_567.0, 0, "1,234,567"),
+            (-123.0, 0, "-123"),
+        ];
+        for (value, digits, text) in cases {
+            assert_eq!(grouped(value, digits), text);
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_a_dash() {
+        assert_eq!((shown(None, 1), shown(Some(2.25), 2)), ("-".to_owned(), "2.25".to_owned()));
+        assert_eq!(half_width(&Estimate::of(&[1.0, 2.0]).unwrap(), 0), "-");
+        assert_eq!(percent(0.0512), "5.1 %");
+    }
+}

@@ -1,0 +1,134 @@
+//! Files of rows, as they are read: what is damaged is named, and never misread.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+use csv::StringRecord;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::Row;
+
+/// Columns that hold words. All others hold numbers, of which none is negative.
+const WORDS: [&str; 15] = [
+    "run_id",
+    "valid",
+    "system",
+    "driver",
+    "backend",
+    "bound",
+    "verified",
+    "started_at",
+    "host",
+    "server_cpus_asked",
+    "client_cpus_asked",
+    "server_cpus",
+    "client_cpus",
+    "invalid_reason",
+    "notes",
+];
+
+/// Reads all rows of a file. Columns that an older version did not write are empty.
+///
+/// # Errors
+///
+/// Where it is not readable, or is not made of rows: line and column are named.
+pub fn read_rows(path: &Path) -> Result<Vec<Row>> {
+    read(path, true)
+}
+
+/// Of another measurement, what can be compared with.
+#[derive(Deserialize)]
+struct ReferencePoint {
+    system: String,
+    clients: usize,
+    throughput_per_s: f64,
+}
+
+/// Reads the points of another program's measurement, of whose columns only `system`,
+/// `clients` and `throughput_per_s` are looked at: rows that tell nothing else.
+///
+/// # Errors
+///
+/// As [`read_rows`].
+pub fn read_reference(path: &Path) -> Result<Vec<Row>> {
+    let points = read::<ReferencePoint>(path, false)?;
+    let row = |ReferencePoint { system, clients, throughput_per_s }| Row {
+        system,
+        clients,
+        throughput_per_s,
+        valid: true,
+        ..Row::default()
+    };
+    Ok(points.into_iter().map(row).collect())
+}
+
+fn read<T: DeserializeOwned>(path: &Path, strict: bool) -> Result<Vec<T>> {
+    let cannot = || format!("cannot read rows from {}", path.display());
+    let mut reader = csv::Reader::from_path(path)
+        .map_err(explain_file)
+        .with_context(|| format!("{}; is it a file of 'bench --csv'?", cannot()))?;
+    let headers = reader.headers().map_err(explain_file).with_context(cannot)?.clone();
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|e| explain(&e, &headers)).with_context(cannot)?;
+        if strict {
+            check_numbers(&record, &headers).with_context(cannot)?;
+        }
+        let row = record.deserialize(Some(&headers));
+        rows.push(row.map_err(|e| explain(&e, &headers)).with_context(cannot)?);
+    }
+    Ok(rows)
+}
+
+/// What reads as a number but cannot have been measured is damage.
+fn check_numbers(record: &StringRecord, headers: &StringRecord) -> Result<()> {
+    let line = record.position().map_or(0, csv::Position::line);
+    for (name, field) in headers.iter().zip(record).filter(|(name, _)| !WORDS.contains(name)) {
+        if field.parse::<f64>().is_ok_and(|value| !value.is_finite() || value < 0.0) {
+            bail!("line {line}, column {name}: '{field}' cannot have been measured");
+        }
+    }
+    Ok(())
+}
+
+/// Without csv's words around those of the operating system.
+fn explain_file(error: csv::Error) -> anyhow::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error.into(),
+        csv::ErrorKind::Utf8 { .. } => anyhow!("its header is not text"),
+        other => anyhow!("{other:?}"),
+    }
+}
+
+/// Says of an error in which line and which column it is.
+fn explain(error: &csv::Error, headers: &StringRecord) -> anyhow::Error {
+    let place = |pos: &Option<csv::Position>, field: Option<usize>| {
+        let line = pos.as_ref().map_or_else(String::new, |pos| format!("line {}, ", pos.line()));
+        let name = field.and_then(|field| headers.get(field));
+        line + &name.map_or_else(String::new, |name| format!("column {name}: "))
+    };
+    match error.kind() {
+        csv::ErrorKind::Deserialize { pos, err } => {
+            let field = err.field().and_then(|field| usize::try_from(field).ok());
+            let advice = match err.kind() {
+                // It is not in this line that something is wrong.
+                csv::DeserializeErrorKind::Message(text) if text.starts_with("missing field") => {
+                    return anyhow!(
+                        "{text}; were these rows written by another program or version?"
+                    );
+                }
+                kind => kind.to_string(),
+            };
+            anyhow!("{}{advice}", place(pos, field))
+        }
+        csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
+            let at = usize::try_from((*len).min(expected_len - 1)).ok();
+            anyhow!("{}the line has {len} columns, not {expected_len}", place(pos, at))
+        }
+        csv::ErrorKind::Utf8 { pos, err } => {
+            anyhow!("{}what stands there is not text", place(pos, Some(err.field())))
+        }
+        _ => anyhow!("{error}"),
+    }
+}

@@ -1,0 +1,144 @@
+//! What both sides used of the CPUs that they had, and what that made the bound.
+
+use std::time::Duration;
+
+use crate::cpus::Cpus;
+use crate::measure::{Bound, Counters, CpuShares, Side, Window, busy};
+use crate::results::{Row, per, rounded, us_per};
+
+use super::warning::Warning;
+use super::watch::Seen;
+
+/// From this share on, others' use of a side's CPUs is worth a word.
+const WORTH_SAYING: f64 = 0.1;
+
+/// What the CPUs are, and who may use them.
+pub struct Cpu<'a> {
+    /// Those of the server; `None` where it is not ours.
+    pub server: Option<&'a Cpus>,
+    /// Those of the clients.
+    pub clients: &'a Cpus,
+    /// What a control group grants to both together, in CPUs.
+    pub quota: Option<f64>,
+}
+
+/// What was used in the part of the window that was looked at.
+pub struct Account {
+    server: Usage,
+    clients: Usage,
+    bound: Option<Bound>,
+    quota: Option<f64>,
+    /// Echoes in that part.
+    pub messages: f64,
+    others: Vec<Warning>,
+}
+
+/// What one side used.
+#[derive(Clone, Copy)]
+struct Usage {
+    used: Option<Counters>,
+    busy: Option<f64>,
+    shares: Option<CpuShares>,
+}
+
+impl Account {
+    /// Of what was seen in the window, in which there were so many `messages`.
+    pub fn of(seen: &Seen, window: &Window, cpu: &Cpu<'_>, messages: u64) -> Self {
+        let span = observed(seen, window);
+        let part = span.as_secs_f64() / window.length().as_secs_f64();
+        let usage = |used: Option<Counters>, cpus: Option<&Cpus>| Usage {
+            used,
+            busy: used.zip(cpus).and_then(|(used, cpus)| busy(used.cpu, span, cpus.count())),
+            shares: cpus.and_then(|cpus| shares(seen, cpus)),
+        };
+        let server = usage(seen.server.used(), cpu.server);
+        let clients = usage(seen.clients.used(), Some(cpu.clients));
+        let shared = cpu.server.is_some_and(|server| server.shared_with(cpu.clients).is_some());
+        // Of CPUs that both have, or an unknown server may have, the idle time is not one side's.
+        let apart = cpu.server.is_some() && !shared;
+        let side = |usage: Usage| {
+            let idle = usage.shares.map(|shares| shares.idle).filter(|_| apart);
+            usage.busy.map(|busy| Side { busy, idle })
+        };
+        let together = together(seen, span, cpu, shared);
+        let bound = side(clients).and_then(|side_of| Bound::of(side(server), side_of, together));
+        let others = if apart { others(server, clients) } else { Vec::new() };
+        let messages = messages as f64 * part.min(1.0);
+        Account { server, clients, bound, quota: cpu.quota, messages, others }
+    }
+
+    /// Whose CPUs others used.
+    pub fn warnings(&self) -> impl Iterator<Item = Warning> {
+        self.others.iter().cloned()
+    }
+
+    /// The columns that tell of it.
+    pub fn add_to(&self, row: Row) -> Row {
+        let messages = self.messages;
+        let (server, clients) = (self.server.used, self.clients.used);
+        let us = |used: Option<Counters>, of: fn(&Counters) -> Option<Duration>| {
+            used.and_then(|used| us_per(of(&used), messages))
+        };
+        let each = |used: Option<Counters>, of: fn(&Counters) -> u64| {
+            used.and_then(|used| per(of(&used), messages))
+        };
+        let shown = |value: Option<f64>| value.map(|value| rounded(value, 4));
+        let idle = |usage: Usage| shown(usage.shares.map(|shares| shares.idle));
+        Row {
+            server_cpu_us_per_msg: us(server, |used| Some(used.cpu)),
+            server_user_us_per_msg: us(server, Counters::user),
+            server_system_us_per_msg: us(server, Counters::system),
+            client_cpu_us_per_msg: us(clients, |used| Some(used.cpu)),
+            client_user_us_per_msg: us(clients, Counters::user),
+            client_system_us_per_msg: us(clients, Counters::system),
+            server_switches_per_msg: each(server, Counters::switches),
+            server_voluntary_switches_per_msg: each(server, |used| used.voluntary),
+            server_involuntary_switches_per_msg: each(server, |used| used.involuntary),
+            client_switches_per_msg: each(clients, Counters::switches),
+            client_voluntary_switches_per_msg: each(clients, |used| used.voluntary),
+            client_involuntary_switches_per_msg: each(clients, |used| used.involuntary),
+            server_busy: shown(self.server.busy),
+            client_busy: shown(self.clients.busy),
+            server_cpus_idle: idle(self.server),
+            client_cpus_idle: idle(self.clients),
+            bound: self.bound.map(|bound| bound.to_string()),
+            cpu_quota: shown(self.quota),
+            ..row
+        }
+    }
+}
+
+/// The part of the window that lies behind the first look at the processes, which comes
+/// late where a thousand threads want the CPU of the one that looks. At the closing there
+/// is no such haste: the clients have stopped.
+fn observed(seen: &Seen, window: &Window) -> Duration {
+    let looked_at = seen.opened_at.unwrap_or(window.close);
+    window.close.saturating_duration_since(looked_at)
+}
+
+/// What the CPUs did, whoever had them.
+fn shares(seen: &Seen, cpus: &Cpus) -> Option<CpuShares> {
+    seen.cpus.close.as_ref()?.since(seen.cpus.open.as_ref()?, cpus)
+}
+
+/// What both sides were together, where they share CPUs, or a quota that is below them.
+fn together(seen: &Seen, span: Duration, cpu: &Cpu<'_>, shared: bool) -> Option<Side> {
+    let used = seen.server.used()?.cpu + seen.clients.used()?.cpu;
+    let all = cpu.server?.union(cpu.clients);
+    let quota = cpu.quota.filter(|quota| *quota < all.count() as f64);
+    if let Some(quota) = quota {
+        let busy = used.as_secs_f64() / (span.as_secs_f64() * quota);
+        return Some(Side { busy, idle: None });
+    }
+    let busy = busy(used, span, all.count()).filter(|_| shared)?;
+    Some(Side { busy, idle: shares(seen, &all).map(|shares| shares.idle) })
+}
+
+/// Whose CPUs others had, and how much of them.
+fn others(server: Usage, clients: Usage) -> Vec<Warning> {
+    let of = |side, usage: Usage| {
+        let share = usage.shares?.others(usage.busy?);
+        (share >= WORTH_SAYING).then_some(Warning::Others { side, share })
+    };
+    [of("server", server), of("client", clients)].into_iter().flatten().collect()
+}

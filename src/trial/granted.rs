@@ -1,0 +1,75 @@
+//! What the kernel granted: the CPUs of both sides, and how much of them.
+
+use anyhow::Result;
+
+use crate::cpus::Cpus;
+use crate::quota;
+
+use super::warning::Warning;
+
+/// The CPUs as the kernel reports them, and not as they were asked for.
+#[derive(Debug)]
+pub struct Granted {
+    /// Those of the server; `None` where it is not ours.
+    pub server: Option<Cpus>,
+    /// Those of the clients.
+    pub clients: Cpus,
+    /// What a control group grants to both together, in CPUs.
+    pub quota: Option<f64>,
+}
+
+impl Granted {
+    /// What is granted to the process `server` and to the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// Where the server has ended.
+    pub fn to(server: Option<u32>) -> Result<Self> {
+        Ok(Granted {
+            server: server.map(Cpus::of).transpose()?,
+            clients: Cpus::of(0)?,
+            quota: quota::of_this_process(),
+        })
+    }
+
+    /// Where the two sides stand in each other's way, or are kept from their CPUs.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        let all = self
+            .server
+            .as_ref()
+            .map_or_else(|| self.clients.clone(), |server| server.union(&self.clients));
+        let shared = self.server.as_ref().and_then(|server| server.shared_with(&self.clients));
+        match shared {
+            Some(_) if all.count() == 1 => warnings.push(Warning::OneCpu),
+            Some(shared) => warnings.push(Warning::SharedCpus(shared.to_string())),
+            None => {}
+        }
+        if let Some(granted) = self.quota.filter(|quota| *quota < all.count() as f64) {
+            warnings.push(Warning::Quota { granted, cpus: all.count() });
+        }
+        warnings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warnings(server: Option<&str>, clients: &str, quota: Option<f64>) -> Vec<Warning> {
+        let server = server.map(|list| list.parse().unwrap());
+        Granted { server, clients: clients.parse().unwrap(), quota }.warnings()
+    }
+
+    #[test]
+    fn each_placement_that_misleads_has_its_warning() {
+        assert_eq!(warnings(Some("0"), "1-3", None), []);
+        assert_eq!(warnings(Some("0"), "0", None), [Warning::OneCpu]);
+        let shared = Warning::SharedCpus("1".to_owned());
+        assert_eq!(warnings(Some("0-1"), "1-2", None), [shared]);
+        let quota = Warning::Quota { granted: 1.5, cpus: 2 };
+        assert_eq!(warnings(Some("0"), "1", Some(1.5)), [quota]);
+        assert_eq!(warnings(Some("0"), "1", Some(2.0)), []);
+        assert_eq!(warnings(None, "0", None), []);
+    }
+}

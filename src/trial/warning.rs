@@ -1,0 +1,124 @@
+//! What a reader of a row should know, each with advice.
+
+use std::fmt;
+
+use crate::spec::Endpoint;
+
+/// Something that makes a row worth less than it looks.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Warning {
+    /// The trial does not hold.
+    Invalid(String),
+    /// Echoes failed.
+    Failed {
+        /// How many.
+        errors: u64,
+        /// Why the first of them did.
+        first: String,
+    },
+    /// Round trips that are out of the histogram's range.
+    OutOfRange(u64),
+    /// Replies that do not name the request that they answer.
+    Unverified,
+    /// Little's law does not hold: so many clients of all of them is what it makes.
+    LittlesLaw(f64, usize),
+    /// Others used the CPUs of one side.
+    Others {
+        /// The side.
+        side: &'static str,
+        /// The share of its CPUs that they had.
+        share: f64,
+    },
+    /// There is one CPU for everything.
+    OneCpu,
+    /// Both sides run on the same CPUs.
+    SharedCpus(String),
+    /// A control group grants less than the CPUs.
+    Quota {
+        /// What it grants, in CPUs.
+        granted: f64,
+        /// The CPUs.
+        cpus: usize,
+    },
+    /// What a process used could not be read.
+    Unreadable(String),
+    /// The server there is not a process of ours.
+    NotOurs(Endpoint),
+}
+
+impl Warning {
+    /// A few words for the row, where no other column has them.
+    pub fn note(&self) -> Option<String> {
+        Some(match self {
+            Warning::LittlesLaw(..) => "Little's law is off by more than 2 %".to_owned(),
+            Warning::Others { side, .. } => format!("others used the CPUs of the {side}"),
+            Warning::OneCpu => "one CPU for both sides".to_owned(),
+            Warning::SharedCpus(_) => "both sides share CPUs".to_owned(),
+            Warning::Quota { .. } => "a CPU quota is below the CPUs".to_owned(),
+            Warning::Unreadable(_) => "/proc was not readable".to_owned(),
+            _ => return None,
+        })
+    }
+
+    /// Whether it holds for all trials of a point alike.
+    pub fn is_of_the_place(&self) -> bool {
+        use Warning::{NotOurs, OneCpu, Quota, SharedCpus, Unverified};
+        matches!(self, OneCpu | SharedCpus(_) | Quota { .. } | NotOurs(_) | Unverified)
+    }
+
+    /// Whether it is said to those, too, who want no summary.
+    pub fn is_grave(&self) -> bool {
+        matches!(self, Warning::Invalid(_) | Warning::Failed { .. } | Warning::Unreadable(_))
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Warning::Invalid(reason) => write!(f, "this trial is not valid: {reason}"),
+            Warning::Failed { errors, first } => {
+                write!(f, "{errors} echoes failed, the first of them so: {first}")
+            }
+            Warning::OutOfRange(count) => write!(
+                f,
+                "{count} round trips were longer than 60 s; they count, but are in no percentile"
+            ),
+            Warning::Unverified => f.write_str(
+                "the server does not say which request it answers; its replies were counted unverified",
+            ),
+            Warning::LittlesLaw(found, clients) => write!(
+                f,
+                "by Little's law, throughput x (rtt + pause) should make {clients} clients, and makes \
+                 {found:.2}; a longer --duration helps, or more CPUs for the clients"
+            ),
+            Warning::Others { side, share } => write!(
+                f,
+                "other processes used {:.0} % of the CPUs of the {side}; stop them, or choose other \
+                 CPUs with --{side}-cpus",
+                share * 100.0
+            ),
+            Warning::OneCpu => f.write_str(
+                "there is one CPU for server and clients, and what is measured is both together; \
+                 run the server on another machine, and measure it with --addr",
+            ),
+            Warning::SharedCpus(cpus) => write!(
+                f,
+                "server and clients share the CPUs {cpus}, and take time from each other; give each \
+                 its own with --server-cpus and --client-cpus"
+            ),
+            Warning::Quota { granted, cpus } => write!(
+                f,
+                "a control group grants {granted:.2} CPUs, and there are {cpus}: both sides will be \
+                 stopped now and then; raise the quota, or use fewer CPUs"
+            ),
+            Warning::Unreadable(why) => {
+                write!(f, "{why}; the columns that come from there are empty")
+            }
+            Warning::NotOurs(at) => write!(
+                f,
+                "the server at {at} is not a process of this program, so that the columns of what it \
+                 used are empty; with --spawn they are not"
+            ),
+        }
+    }
+}

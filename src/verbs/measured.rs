@@ -1,0 +1,89 @@
+//! A directory of rows, read.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use crate::analysis::{self, Curve};
+use crate::results::{self, Provenance, Row, RunFile};
+use crate::systems::SYSTEMS;
+
+/// What a directory holds.
+pub struct Measured {
+    /// The rows.
+    pub rows: Vec<Row>,
+    /// The curves of those that are valid; at least one.
+    pub curves: Vec<Curve>,
+    /// What is known of how they were measured.
+    pub provenance: Option<Provenance>,
+}
+
+impl Measured {
+    /// Reads a directory.
+    ///
+    /// # Errors
+    ///
+    /// Where it has no rows, none that are valid, or some that are damaged.
+    pub fn read(directory: &Path) -> Result<Self> {
+        let source = directory.join("results.csv");
+        let rows = results::read_rows(&source)?;
+        let curves = curves(&rows);
+        if curves.is_empty() {
+            bail!("{} has no valid rows to report, of {}", source.display(), rows.len());
+        }
+        Ok(Measured { rows, curves, provenance: RunFile::of(directory).read()? })
+    }
+
+    /// Which rows are in no mean, and why: a line each, with the number of all rows before them.
+    pub fn left_out(&self) -> Vec<String> {
+        let bad: Vec<_> = self.rows.iter().filter(|row| !row.valid).collect();
+        if bad.is_empty() {
+            return Vec::new();
+        }
+        let each = bad.iter().map(|row| {
+            let reason = row.invalid_reason.as_deref().unwrap_or("no reason is given");
+            format!(
+                "left out: {}, {} clients, trial {}: {reason}",
+                row.system, row.clients, row.trial
+            )
+        });
+        let all = format!("left out of every mean: {} of {} trials", bad.len(), self.rows.len());
+        [all].into_iter().chain(each).collect()
+    }
+
+    /// What the rows say of themselves that a reader should know, and how many of them do.
+    pub fn notes(&self) -> Vec<String> {
+        let mut counts = BTreeMap::<&str, usize>::new();
+        for note in self.rows.iter().filter_map(|row| row.notes.as_deref()) {
+            note.split("; ").for_each(|note| *counts.entry(note).or_default() += 1);
+        }
+        let all = self.rows.len();
+        counts.into_iter().map(|(note, n)| format!("note, {n} of {all} trials: {note}")).collect()
+    }
+
+    /// The points that say how fast the clients are, a line for all of them.
+    pub fn not_ranked(&self) -> Option<String> {
+        let of_curve = |curve: &Curve| {
+            let points = curve.points.iter().filter(|point| !point.ranks());
+            let clients: Vec<_> = points.map(|point| point.clients.to_string()).collect();
+            (!clients.is_empty()).then(|| format!("{} at {}", curve.label, clients.join(", ")))
+        };
+        let all: Vec<_> = self.curves.iter().filter_map(of_curve).collect();
+        (!all.is_empty()).then(|| {
+            format!(
+                "not ranked, since the clients were the bound: {}; give them more CPUs \
+                 (--client-cpus), or machines of their own",
+                all.join("; ")
+            )
+        })
+    }
+}
+
+/// The curves, in the order of the registry.
+pub fn curves(rows: &[Row]) -> Vec<Curve> {
+    let mut curves = analysis::curves(rows);
+    let place = |curve: &Curve| SYSTEMS.iter().position(|system| system.name() == curve.system);
+    curves.sort_by_key(|curve| place(curve).unwrap_or(SYSTEMS.len()));
+    curves
+}

@@ -1,0 +1,64 @@
+//! With what, where and how this process measures: what `run.json` is told.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use anyhow::Result;
+
+use crate::cpus::Cpus;
+use crate::results::{Machine, Program, Run, Trials};
+use crate::spec::TrialSpec;
+use crate::systems::{SYSTEMS, System};
+use crate::{host, quota};
+
+/// The run that the trials of `spec` are part of, as far as this process knows it.
+///
+/// `command` is the command line of this process; `whole_run` that of the script which called
+/// it, if one did.
+///
+/// # Errors
+///
+/// Where this process's CPUs cannot be read.
+pub fn run(
+    system: &dyn System,
+    spec: &TrialSpec,
+    command: &str,
+    whole_run: Option<&str>,
+) -> Result<Run> {
+    Ok(Run {
+        run_id: spec.run_id.clone(),
+        started_at: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+        command: whole_run.unwrap_or(command).to_owned(),
+        program: program(),
+        machine: machine()?,
+        trials: vec![Trials {
+            system: system.name().to_owned(),
+            command: command.to_owned(),
+            options: spec.options(),
+        }],
+    })
+}
+
+fn program() -> Program {
+    let libraries: BTreeMap<_, _> = SYSTEMS
+        .iter()
+        .filter_map(|system| Some((system.name().to_owned(), system.library()?)))
+        .collect();
+    Program {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: env!("ECHOMETER_COMMIT").to_owned(),
+        compilers: [env!("ECHOMETER_RUSTC"), env!("ECHOMETER_CXX")].map(str::to_owned).into(),
+        libraries,
+    }
+}
+
+fn machine() -> Result<Machine> {
+    Ok(Machine {
+        host: host::name(),
+        kernel: host::kernel(),
+        cpu_model: host::cpu_model(),
+        cpus: Cpus::of(0)?.to_string(),
+        cpu_quota: quota::of_this_process(),
+        memory_mib: host::memory_mib(),
+    })
+}
