@@ -93,8 +93,9 @@ fn the_table_has_a_line_for_each_system_with_its_throughput() {
         let shown: f64 = lines[CLIENTS.len()][2].replace(',', "").parse().unwrap();
         assert!((shown - row.throughput_per_s).abs() <= 0.5, "{}", reported.stdout);
     }
-    assert_eq!(reported.stderr.lines().count(), 1, "{reported:?}");
-    assert!(reported.stderr.contains("throughput.svg"), "{reported:?}");
+    for telling in ["throughput.svg", "fewer than 3 trials have no interval"] {
+        assert!(reported.stderr.contains(telling), "{reported:?}");
+    }
 }
 
 #[test]
