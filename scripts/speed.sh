@@ -22,6 +22,7 @@ main() {
     throughput
     memory
     own_code
+    measuring
 }
 
 # Throughput at 24 clients over that of the baseline.
@@ -54,6 +55,14 @@ own_code() {
     show 'our own code per message (us)' "$(awk "BEGIN { print $own / 1000 }")" '<= 1'
     show "the same, over the CPU per message of rep" \
         "$(values "$work/24.csv" rep server_cpu_us_per_msg | median | awk "{ print $own / 1000 / \$1 }")" '<= 0.05'
+}
+
+# What it costs to measure: a trial over clients that only count, 9 pairs.
+measuring() {
+    for system in tcp rep; do
+        show "$system, throughput measured / only counted" \
+            "$(cd "$root" && SYSTEM=$system cargo bench --locked --bench measuring 2>/dev/null)" '>= 0.98'
+    done
 }
 
 bench() { # SYSTEM CLIENTS FILE [FLAGS]

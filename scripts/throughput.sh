@@ -24,6 +24,10 @@ WARMUP=${WARMUP:-250ms}
 OUT=${OUT:-$root/results/$(date +%Y-%m-%d-%H%M%S)}
 rows=$OUT/results.csv
 
+# What run.json says of how to do all this again.
+again=$(printf 'COUNTS="%s" SYSTEMS="%s" TRIALS=%s DURATION=%s WARMUP=%s ./scripts/throughput.sh' \
+    "$COUNTS" "$SYSTEMS" "$TRIALS" "$DURATION" "$WARMUP")
+
 main() {
     build
     mkdir -p "$OUT"
@@ -57,6 +61,7 @@ measure() { # TRIAL SYSTEM CLIENTS
     count_rows
     before=$count
     "$echometer" bench "$2" --spawn --clients "$3" --trial "$1" --run-id "$(basename "$OUT")" \
+        --run-command "$again" \
         --duration "$DURATION" --warmup "$WARMUP" \
         --csv "$rows" --results "$OUT/clients.jsonl" --quiet || status=$?
     [ "$status" -eq 130 ] && stopped

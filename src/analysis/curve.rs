@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Estimate;
+use crate::measure::DISTURBED;
 use crate::results::Row;
 
 /// The points of one system, with one set of options, by ascending numbers of clients.
@@ -41,6 +42,8 @@ pub struct Point {
     pub client_fairness: Option<f64>,
     /// What bounded the trials, each kind once.
     pub bounds: BTreeSet<String>,
+    /// How many trials others disturbed, by using the CPUs of a side.
+    pub disturbed: usize,
 }
 
 /// A pass of a run: the run's id, and the number of the pass.
@@ -59,9 +62,14 @@ impl Curve {
 }
 
 impl Point {
-    /// Whether it says how fast the server is, and not how fast the clients are.
+    /// Whether it says how fast the clients are, and not how fast the server is.
+    pub fn is_bounded_by_clients(&self) -> bool {
+        self.bounds.contains("client")
+    }
+
+    /// Whether servers may be ranked by it.
     pub fn ranks(&self) -> bool {
-        !self.bounds.contains("client")
+        !self.is_bounded_by_clients() && self.disturbed == 0
     }
 }
 
@@ -171,7 +179,13 @@ fn point(clients: usize, trials: &[&Row]) -> Point {
         server_switches_per_msg: mean_of(|row| row.server_switches_per_msg),
         client_fairness: mean_of(|row| row.client_fairness),
         bounds: trials.iter().filter_map(|row| row.bound.clone()).collect(),
+        disturbed: trials.iter().filter(|row| is_disturbed(row)).count(),
     }
+}
+
+fn is_disturbed(row: &Row) -> bool {
+    let others = [row.server_cpus_others, row.client_cpus_others].into_iter().flatten();
+    others.fold(0.0, f64::max) >= DISTURBED
 }
 
 #[cfg(test)]
@@ -241,10 +255,12 @@ mod tests {
     }
 
     #[test]
-    fn a_point_that_the_clients_bounded_ranks_no_server() {
+    fn a_point_that_the_clients_bounded_or_others_disturbed_ranks_no_server() {
         let bound = |bound: &str| Row { bound: Some(bound.to_owned()), ..row("a", 1, 1.0) };
+        let others = |others| Row { client_cpus_others: Some(others), ..bound("server") };
         let ranks = |rows: &[Row]| curves(rows)[0].points[0].ranks();
         assert!(ranks(&[bound("server"), bound("host"), row("a", 1, 1.0)]));
         assert!(!ranks(&[bound("server"), bound("client")]));
+        assert!(ranks(&[others(0.09)]) && !ranks(&[others(0.01), others(0.11)]));
     }
 }

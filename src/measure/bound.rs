@@ -6,6 +6,9 @@ use std::time::Duration;
 /// From this share of its CPUs on, a side is taken to have had no time left.
 const FULL: f64 = 0.95;
 
+/// From this share of a side's CPUs on that others have, a trial is taken to be disturbed.
+pub const DISTURBED: f64 = 0.1;
+
 /// What kept the throughput from being higher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {

@@ -15,7 +15,7 @@ mod usage;
 mod window;
 
 pub use agreement::{TOLERANCE, disagreement, littles_law};
-pub use bound::{Bound, Side, busy};
+pub use bound::{Bound, DISTURBED, Side, busy};
 pub use fairness::Fairness;
 pub use faults::Faults;
 pub use latency::Latency;

@@ -16,6 +16,7 @@ const DASH: u32 = 7;
 const GAP: u32 = 5;
 
 const TITLE: &str = "Throughput over concurrent clients";
+const BAND: &str = "95 % interval";
 
 /// Colours that are told apart without seeing red or green (Okabe and Ito, 2008), darkest
 /// first, for paper in black and white.
@@ -77,9 +78,15 @@ fn draw(area: &Area<'_>, curves: &[Curve], reference: &[Curve]) -> Result<()> {
         draw_legend(&right, look, y)?;
     }
     let shapes = Shape::of_all(curves);
-    for (shape, y) in shapes.iter().zip(lines.skip(1)) {
+    let mut lines = lines.skip(1);
+    for (shape, y) in shapes.iter().zip(&mut lines) {
         right.draw(&marker(*shape, BLACK.mix(0.7), true, (20, y)))?;
         write(&right, shape.meaning(), y)?;
+    }
+    if let Some(y) = lines.next().filter(|_| curves.iter().any(has_band)) {
+        let band = BLACK.mix(0.18).filled();
+        right.draw(&Rectangle::new([(0, y - 8), (40, y + 8)], band))?;
+        write(&right, BAND, y)?;
     }
     area.present()?;
     Ok(())
@@ -160,9 +167,13 @@ fn draw_curve(chart: &mut Chart<'_, '_>, curve: &Curve, look: &Look) -> Result<(
     Ok(())
 }
 
+fn has_band(curve: &Curve) -> bool {
+    curve.points.iter().all(|point| point.throughput.half_width().is_some())
+}
+
 /// The 95 % intervals, where all points have one.
 fn draw_band(chart: &mut Chart<'_, '_>, curve: &Curve, look: &Look) -> Result<()> {
-    if curve.points.iter().any(|point| point.throughput.half_width().is_none()) {
+    if !has_band(curve) {
         return Ok(());
     }
     let lower = curve.points.iter().map(|point| (point.clients as f64, ends(point).0));

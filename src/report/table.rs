@@ -85,8 +85,8 @@ pub fn ratios(curves: &[Curve]) -> String {
         add(&mut table, [clients.to_string()].into_iter().chain(columns.iter().map(cell)));
     }
     format!(
-        "{table}\nratios of throughput, within each pass; in brackets: bounded by the clients, \
-         which ranks no server\n"
+        "{table}\nratios of throughput, within each pass; in brackets: bounded by the clients, or \
+         disturbed by others, which ranks no server\n"
     )
 }
 
@@ -121,7 +121,7 @@ pub fn changes(changes: &[Change]) -> String {
             (Verdict::Differs, true) => "slower",
             (Verdict::Differs, false) => "faster",
         };
-        let whose = if change.ranks { "" } else { " (clients)" };
+        let verdict = if change.ranks { verdict.to_owned() } else { format!("({verdict})") };
         let cells = [
             change.label.clone(),
             change.clients.to_string(),
@@ -131,14 +131,14 @@ pub fn changes(changes: &[Change]) -> String {
             half_width(&change.b, 0),
             format!("{:+.1} %", change.relative() * 100.0),
             change.relative_half_width().map_or_else(|| UNKNOWN.to_owned(), percent),
-            format!("{verdict}{whose}"),
+            verdict,
         ];
         add(&mut table, cells);
     }
     let bracket = if changes.iter().all(|change| change.ranks) {
         ""
     } else {
-        "(clients): bounded by the clients; it says how fast they are, and not the server\n"
+        "in brackets: bounded by the clients, or disturbed by others; it says little of the server\n"
     };
     format!("{table}\n{bracket}")
 }

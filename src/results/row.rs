@@ -128,6 +128,10 @@ pub struct Row {
     pub server_cpus_idle: Option<f64>,
     /// The same of the clients' CPUs.
     pub client_cpus_idle: Option<f64>,
+    /// The share of its CPUs that others had; empty where both sides share CPUs.
+    pub server_cpus_others: Option<f64>,
+    /// The same of the clients' CPUs.
+    pub client_cpus_others: Option<f64>,
     /// What kept the throughput from being higher: server, client, host or latency.
     pub bound: Option<String>,
     /// The server's resident memory at the window's close.

@@ -3,14 +3,11 @@
 use std::time::Duration;
 
 use crate::cpus::Cpus;
-use crate::measure::{Bound, Counters, CpuShares, Side, Window, busy};
+use crate::measure::{Bound, Counters, CpuShares, DISTURBED, Side, Window, busy};
 use crate::results::{Row, per, rounded, us_per};
 
 use super::warning::Warning;
 use super::watch::Seen;
-
-/// From this share on, others' use of a side's CPUs is worth a word.
-const WORTH_SAYING: f64 = 0.1;
 
 /// What the CPUs are, and who may use them.
 pub struct Cpu<'a> {
@@ -30,7 +27,8 @@ pub struct Account {
     quota: Option<f64>,
     /// Echoes in that part.
     pub messages: f64,
-    others: Vec<Warning>,
+    /// Whether no CPU is of both sides, or may be.
+    apart: bool,
 }
 
 /// What one side used.
@@ -62,14 +60,23 @@ impl Account {
         };
         let together = together(seen, span, cpu, shared);
         let bound = side(clients).and_then(|side_of| Bound::of(side(server), side_of, together));
-        let others = if apart { others(server, clients) } else { Vec::new() };
         let messages = messages as f64 * part.min(1.0);
-        Account { server, clients, bound, quota: cpu.quota, messages, others }
+        Account { server, clients, bound, quota: cpu.quota, messages, apart }
+    }
+
+    /// The share of a side's CPUs that others had.
+    fn others(&self, side: Usage) -> Option<f64> {
+        let others = side.shares?.others(side.busy?);
+        self.apart.then_some(others)
     }
 
     /// Whose CPUs others used.
     pub fn warnings(&self) -> impl Iterator<Item = Warning> {
-        self.others.iter().cloned()
+        let sides = [("server", self.server), ("client", self.clients)].into_iter();
+        sides.filter_map(|(side, usage)| {
+            let share = self.others(usage)?;
+            (share >= DISTURBED).then_some(Warning::Others { side, share })
+        })
     }
 
     /// The columns that tell of it.
@@ -101,6 +108,8 @@ impl Account {
             client_busy: shown(self.clients.busy),
             server_cpus_idle: idle(self.server),
             client_cpus_idle: idle(self.clients),
+            server_cpus_others: shown(self.others(self.server)),
+            client_cpus_others: shown(self.others(self.clients)),
             bound: self.bound.map(|bound| bound.to_string()),
             cpu_quota: shown(self.quota),
             ..row
@@ -132,13 +141,4 @@ fn together(seen: &Seen, span: Duration, cpu: &Cpu<'_>, shared: bool) -> Option<
     }
     let busy = busy(used, span, all.count()).filter(|_| shared)?;
     Some(Side { busy, idle: shares(seen, &all).map(|shares| shares.idle) })
-}
-
-/// Whose CPUs others had, and how much of them.
-fn others(server: Usage, clients: Usage) -> Vec<Warning> {
-    let of = |side, usage: Usage| {
-        let share = usage.shares?.others(usage.busy?);
-        (share >= WORTH_SAYING).then_some(Warning::Others { side, share })
-    };
-    [of("server", server), of("client", clients)].into_iter().flatten().collect()
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use crate::analysis::{self, Curve};
+use crate::analysis::{self, Curve, Point};
 use crate::results::{self, Provenance, Row, RunFile};
 use crate::systems::SYSTEMS;
 
@@ -62,22 +62,33 @@ impl Measured {
         counts.into_iter().map(|(note, n)| format!("note, {n} of {all} trials: {note}")).collect()
     }
 
-    /// The points that say how fast the clients are, a line for all of them.
-    pub fn not_ranked(&self) -> Option<String> {
-        let of_curve = |curve: &Curve| {
-            let points = curve.points.iter().filter(|point| !point.ranks());
-            let clients: Vec<_> = points.map(|point| point.clients.to_string()).collect();
-            (!clients.is_empty()).then(|| format!("{} at {}", curve.label, clients.join(", ")))
-        };
-        let all: Vec<_> = self.curves.iter().filter_map(of_curve).collect();
-        (!all.is_empty()).then(|| {
-            format!(
-                "not ranked, since the clients were the bound: {}; give them more CPUs \
-                 (--client-cpus), or machines of their own",
-                all.join("; ")
-            )
-        })
+    /// The points by which no server is ranked, a line for each reason.
+    pub fn not_ranked(&self) -> Vec<String> {
+        let told = [
+            self.where_it_applies(
+                Point::is_bounded_by_clients,
+                "the clients were the bound; give them more CPUs (--client-cpus), or machines of \
+                 their own",
+            ),
+            self.where_it_applies(
+                |point| point.disturbed > 0,
+                "other processes used their CPUs; stop these, and measure again",
+            ),
+        ];
+        told.into_iter().flatten().collect()
     }
+
+    fn where_it_applies(&self, applies: fn(&Point) -> bool, why: &str) -> Option<String> {
+        let points: Vec<_> = self.curves.iter().filter_map(|curve| at(curve, applies)).collect();
+        (!points.is_empty()).then(|| format!("not ranked: {}, where {why}", points.join("; ")))
+    }
+}
+
+/// The points of a curve to which something applies, in words.
+fn at(curve: &Curve, applies: fn(&Point) -> bool) -> Option<String> {
+    let points = curve.points.iter().filter(|point| applies(point));
+    let clients: Vec<_> = points.map(|point| point.clients.to_string()).collect();
+    (!clients.is_empty()).then(|| format!("{} at {} clients", curve.label, clients.join(", ")))
 }
 
 /// The curves, in the order of the registry.
