@@ -29,6 +29,7 @@ pub mod threads;
 
 pub mod message;
 pub mod systems;
+pub mod wire;
 
 pub mod load;
 pub mod measure;
