@@ -18,7 +18,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use echometer::cpus::{CpuChoice, Cpus, Placement};
 use echometer::load::{Stop, first_request};
-use echometer::spec::{Backend, ClientSpec, Endpoint, LoadSpec, ServerSpec, Target, TrialSpec};
+use echometer::spec::{
+    Backend, ClientSpec, Driver, Endpoint, LoadSpec, ServerSpec, Target, TrialSpec,
+};
 use echometer::systems::{self, System};
 use echometer::trial;
 
@@ -61,6 +63,7 @@ fn setting(name: &str, default: u64) -> Result<u64> {
 
 fn load(clients: usize, window: Duration) -> Result<LoadSpec> {
     Ok(LoadSpec {
+        driver: Driver::Native,
         clients: clients.try_into()?,
         window,
         warmup: WARMUP,

@@ -17,6 +17,7 @@
 //! ```
 
 use std::fmt::Write;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -68,6 +69,8 @@ pub enum EchoError {
 pub struct Request {
     message: BasicMessage,
     bytes: Vec<u8>,
+    /// Where in the bytes the sequence stands.
+    sequence_at: Range<usize>,
 }
 
 /// Makes the request of the client `sender`, with the sequence 1.
@@ -81,16 +84,22 @@ pub fn request(sender: &str, text: String, reply_bytes: u32) -> Request {
         reply_bytes,
         ..BasicMessage::default()
     };
-    let mut request = Request { message, bytes: Vec::new() };
+    let mut request = Request { message, bytes: Vec::new(), sequence_at: 0..0 };
     request.encode();
     request
 }
 
 impl Request {
-    /// Moves on to the next sequence.
+    /// Moves on to the next sequence, in place where it takes as many bytes.
+    #[inline]
     pub fn advance(&mut self) {
         self.message.sequence += 1;
-        self.encode();
+        let place = &mut self.bytes[self.sequence_at.clone()];
+        if varint_length(self.message.sequence) == place.len() {
+            put_varint(self.message.sequence, place);
+        } else {
+            self.encode();
+        }
     }
 
     /// The same sequence with another text.
@@ -110,8 +119,33 @@ impl Request {
     }
 
     fn encode(&mut self) {
+        // Fields are encoded by their numbers: the sequence is the third.
+        let before = BasicMessage {
+            sender: self.message.sender.clone(),
+            message: self.message.message.clone(),
+            ..BasicMessage::default()
+        };
+        let start = usize::try_from(before.compute_size()).unwrap_or(usize::MAX) + 1;
+        self.sequence_at = start..start + varint_length(self.message.sequence);
         encode(&self.message, &mut self.bytes);
     }
+}
+
+/// How many bytes a number takes, 7 bits each.
+#[inline]
+fn varint_length(number: u64) -> usize {
+    (64 - (number | 1).leading_zeros() as usize).div_ceil(7)
+}
+
+/// Writes a number into as many bytes as it takes, the lowest 7 bits first.
+#[inline]
+fn put_varint(mut number: u64, place: &mut [u8]) {
+    let Some((last, others)) = place.split_last_mut() else { return };
+    for byte in others {
+        *byte = (number & 0x7f) as u8 | 0x80;
+        number >>= 7;
+    }
+    *last = (number & 0x7f) as u8;
 }
 
 /// Where a server thread takes the sequence of its replies from.
@@ -252,16 +286,38 @@ pub struct Reply {
 /// [`EchoError::Malformed`] for bytes that are no message, [`EchoError::Refused`] for a
 /// server that could not answer, [`EchoError::Stray`] for the answer to another request.
 pub fn check(request: &Request, reply: &[u8]) -> Result<Reply, EchoError> {
-    let reply = BasicMessage::parse_from_bytes(reply)
-        .map_err(|error| EchoError::Malformed(error.to_string()))?;
-    match reply.acknowledges {
-        0 if reply.message.starts_with(MALFORMED) => Err(EchoError::Refused(reply.message)),
-        acknowledged if acknowledged == 0 || acknowledged == request.sequence() => Ok(Reply {
-            sequence: reply.sequence,
-            verified: acknowledged != 0,
-            message: reply.message,
-        }),
-        acknowledged => Err(EchoError::Stray { sent: request.sequence(), acknowledged }),
+    let mut checker = Checker::default();
+    let verified = checker.check(request.sequence(), reply)?;
+    let BasicMessage { sequence, message, .. } = checker.reply;
+    Ok(Reply { sequence, verified, message })
+}
+
+/// Checks replies one after the other, in memory that it uses again for each.
+#[derive(Debug, Default)]
+pub struct Checker {
+    reply: BasicMessage,
+}
+
+impl Checker {
+    /// Makes sure that a reply answers the request `sent`; `true`: it says so itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`].
+    #[inline]
+    pub fn check(&mut self, sent: u64, reply: &[u8]) -> Result<bool, EchoError> {
+        self.reply.clear();
+        self.reply
+            .merge_from_bytes(reply)
+            .map_err(|error| EchoError::Malformed(error.to_string()))?;
+        match self.reply.acknowledges {
+            acknowledged if acknowledged == sent => Ok(true),
+            0 if self.reply.message.starts_with(MALFORMED) => {
+                Err(EchoError::Refused(self.reply.message.clone()))
+            }
+            0 => Ok(false),
+            acknowledged => Err(EchoError::Stray { sent, acknowledged }),
+        }
     }
 }
 

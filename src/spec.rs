@@ -159,9 +159,33 @@ pub struct ClientSpec {
     pub max_message: usize,
 }
 
+/// What plays the clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Driver {
+    /// The framework's own client, one thread each.
+    #[default]
+    Native,
+    /// The wire spoken directly, many clients a thread.
+    Lean {
+        /// How many threads; `None`: one for each CPU of the clients.
+        threads: Option<NonZeroUsize>,
+    },
+}
+
+impl fmt::Display for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Driver::Native => "native",
+            Driver::Lean { .. } => "lean",
+        })
+    }
+}
+
 /// What the clients of a trial are asked to do.
 #[derive(Debug, Clone)]
 pub struct LoadSpec {
+    /// What plays them.
+    pub driver: Driver,
     /// Concurrent clients.
     pub clients: NonZeroUsize,
     /// Length of the window.
@@ -201,6 +225,7 @@ impl LoadSpec {
     fn options(&self) -> Vec<(&'static str, String)> {
         let time = |length| humantime::format_duration(length).to_string();
         vec![
+            ("driver", self.driver.to_string()),
             ("clients", self.clients.to_string()),
             ("duration", time(self.window)),
             ("warmup", time(self.warmup)),

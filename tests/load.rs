@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::server_spec;
 use echometer::load::{self, Observer, Stop};
-use echometer::spec::LoadSpec;
+use echometer::spec::{Driver, LoadSpec};
 use echometer::systems::SYSTEMS;
 
 /// Notes what it is told.
@@ -38,6 +38,7 @@ impl Observer for Notes {
 #[test]
 fn progress_is_told_all_the_time_however_many_clients_report() {
     let spec = LoadSpec {
+        driver: Driver::Native,
         clients: 40.try_into().unwrap(),
         window: Duration::from_secs(1),
         warmup: Duration::ZERO,

@@ -168,6 +168,13 @@ pub struct BenchArgs {
     pub reply_payload: u32,
     #[command(flatten)]
     pub patience: PatienceArgs,
+    /// What plays the clients: native, the framework's own, a thread each; or lean, the wire
+    /// spoken directly, many on a thread
+    #[arg(long, value_name = "DRIVER", default_value = "native", value_parser = ["native", "lean"])]
+    pub driver: String,
+    /// Threads of the lean driver [default: one for each CPU of the clients]
+    #[arg(long, value_name = "N", value_parser = values::count, allow_hyphen_values = true)]
+    pub threads: Option<NonZeroUsize>,
 
     /// CPUs of the server: auto (the first), all, or a list such as 0,2-3
     #[arg(long, value_name = "CPUS", default_value = "auto", conflicts_with = "addr")]

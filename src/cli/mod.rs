@@ -13,7 +13,7 @@ use clap::{CommandFactory, FromArgMatches};
 use self::args::{Args, BenchArgs, CompareArgs, ReportArgs, SendArgs, ServeArgs, ServerArgs, Verb};
 use crate::host;
 use crate::load;
-use crate::spec::{ClientSpec, Endpoint, Invalid, LoadSpec, ServerSpec, Target, TrialSpec};
+use crate::spec::{ClientSpec, Driver, Endpoint, Invalid, LoadSpec, ServerSpec, Target, TrialSpec};
 use crate::verbs::{Bench, Command, Compare, Repeat, Report, Send, Serve};
 
 /// What a command line asks for.
@@ -106,6 +106,7 @@ fn send(args: SendArgs) -> Send {
 
 fn bench(args: BenchArgs, command: String) -> Result<Bench, Invalid> {
     let load = LoadSpec {
+        driver: driver(&args)?,
         clients: args.clients,
         window: args.duration,
         warmup: args.warmup,
@@ -134,6 +135,17 @@ fn bench(args: BenchArgs, command: String) -> Result<Bench, Invalid> {
         whole_run: args.run_command,
         quiet: args.quiet,
     })
+}
+
+fn driver(args: &BenchArgs) -> Result<Driver, Invalid> {
+    match (args.driver.as_str(), args.threads) {
+        ("lean", threads) => Ok(Driver::Lean { threads }),
+        (_, None) => Ok(Driver::Native),
+        (_, Some(_)) => Err(Invalid(
+            "--threads is for --driver lean: the native driver has a thread for each client"
+                .to_owned(),
+        )),
+    }
 }
 
 /// A server that we start ourselves is not sent what it would refuse.

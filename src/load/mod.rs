@@ -1,15 +1,19 @@
 //! The closed loop: every client sends its next request only after the reply to the last.
 //!
-//! Each client is a thread with a connection of its own. All connect and echo once; when
-//! the last has done so, they are given one common [`Window`], and run until it closes.
+//! Each client has a connection of its own. A *player* is a thread that plays clients: one,
+//! with the client of its framework (the native driver), or many, speaking the wire directly
+//! (the lean driver). All clients connect and echo once; when the last has done so, the players
+//! are given one common [`Window`], and run until it closes.
 //!
 //! ```text
-//! clients --Ready--> coordinator --Window--> clients --Progress, Ended(tally)--> coordinator
+//! players --Ready--> coordinator --Window--> players --Progress, Ended(tally)--> coordinator
 //! ```
 //!
 //! What is sent over channels is never sent for a single message.
 
-mod client;
+mod lean;
+mod native;
+mod reins;
 mod requester;
 mod stop;
 
@@ -20,24 +24,26 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
-use self::client::ClientThread;
+use self::native::NativeClient;
+use self::reins::{Event, Reins, Report};
 pub use self::requester::Requester;
 pub use self::stop::Stop;
-use crate::measure::{ClientTally, Window};
-use crate::message::{self, Request};
-use crate::spec::{ClientSpec, Endpoint, LoadSpec};
+use crate::cpus::Cpus;
+use crate::measure::{ClientTally, Faults, Percentiles, PlayerTally, Window};
+use crate::message::{self, EchoError, Request};
+use crate::spec::{ClientSpec, Driver, Endpoint, LoadSpec};
 use crate::systems::System;
 use crate::{host, threads};
 
-/// How often clients say what they have counted, and the coordinator looks around.
+/// How often players say what they have counted, and the coordinator looks around.
 const TICK: Duration = Duration::from_millis(100);
 
-/// A client's stack: what its framework calls is shallow, and a thousand fit easily.
+/// A player's stack: what its framework calls is shallow, and a thousand fit easily.
 const STACK_BYTES: usize = 512 * 1024;
 
 /// Who looks on while the clients run. Its methods are called by the coordinator's thread.
 pub trait Observer {
-    /// Whether it wants to be told of the progress: clients then report every 100 ms.
+    /// Whether it wants to be told of the progress: players then report every 100 ms.
     fn wants_progress(&self) -> bool {
         false
     }
@@ -57,21 +63,11 @@ pub trait Observer {
 pub struct Outcome {
     /// One per client, in their order.
     pub tallies: Vec<ClientTally>,
+    /// The distribution of the round-trip times of all of them.
+    pub percentiles: Percentiles,
     /// The window as it was: shorter than planned if the load was stopped. `None` if it
     /// had not opened by then.
     pub window: Option<Window>,
-}
-
-/// What client threads tell the coordinator.
-enum Event {
-    /// Connected, and has echoed once.
-    Ready,
-    /// So many more echoes were completed.
-    Progress(u64),
-    /// Could not connect.
-    Failed(anyhow::Error),
-    /// Has ended.
-    Ended(usize, Box<ClientTally>),
 }
 
 /// The request of a client of this load, with the sequence 1.
@@ -106,77 +102,127 @@ pub fn run(
     stop: &Stop,
     observer: &mut dyn Observer,
 ) -> Result<Outcome> {
-    let clients = spec.clients.get();
+    let players = players(spec)?;
     std::thread::scope(|scope| {
         // Made in here, so that they are gone before the scope waits for its threads: a
-        // client that waits for its window ends with the channel.
+        // player that waits for its window ends with the channel.
         let (events_in, events) = unbounded();
-        let (windows_in, windows) = bounded(clients);
+        let (windows_in, windows) = bounded(players);
         let (closing, closed) = bounded(0);
-        let reports = observer.wants_progress();
-        let start = Start { system, to, spec, stop, reports, events: events_in, windows, closed };
-        let started = (0..clients).try_for_each(|index| start.client(scope, index));
+        let report_every = observer.wants_progress().then_some(TICK);
+        let reins = Reins { stop, events: events_in, windows, closed, report_every };
+        let start = Start { system, to, spec, players, reins };
+        let started = (0..players).try_for_each(|index| start.player(scope, index));
         // Else the channel of events would not end with the threads.
         drop(start);
         started
-            .and_then(|()| wait_until_ready(&events, clients, stop))
+            .and_then(|()| wait_until_ready(&events, spec.clients.get(), stop))
             .inspect_err(|_| stop.set())?;
         let window = Window::after(Instant::now(), spec.warmup, spec.window);
-        for _ in 0..clients {
-            // The channel has room for all, and the clients that wait for it hold it open.
+        for _ in 0..players {
+            // The channel has room for all, and the players that wait for it hold it open.
             let _ = windows_in.send(window);
         }
-        Ok(coordinate(&events, closing, window, clients, stop, observer))
+        Ok(coordinate(&events, closing, window, players, stop, observer))
     })
 }
 
-/// What the threads of all clients are started with.
+/// How many threads play the clients.
+fn players(spec: &LoadSpec) -> Result<usize> {
+    let clients = spec.clients.get();
+    Ok(match spec.driver {
+        Driver::Native => clients,
+        Driver::Lean { threads: Some(threads) } => threads.get().min(clients),
+        Driver::Lean { threads: None } => Cpus::of(0)?.count().clamp(1, clients),
+    })
+}
+
+/// What the threads of all players are started with.
 struct Start<'env> {
     system: &'static dyn System,
     to: &'env Endpoint,
     spec: &'env LoadSpec,
-    stop: &'env Stop,
-    reports: bool,
-    events: Sender<Event>,
-    windows: Receiver<Window>,
-    closed: Receiver<()>,
+    players: usize,
+    reins: Reins<'env>,
 }
 
 impl<'env> Start<'env> {
-    fn client<'scope>(&self, scope: &'scope Scope<'scope, 'env>, index: usize) -> Result<()> {
-        let spec = self.spec;
-        let name = format!("{}-{}-{index}", host::name(), std::process::id());
-        let request = first_request(spec, &name);
-        let who = ClientSpec {
-            name,
-            timeout: spec.timeout,
-            retries: spec.retries,
-            max_message: reply_limit(spec),
-        };
-        let client = ClientThread {
-            requester: Requester::new(self.system, self.to, who, self.stop),
-            request,
-            spec,
-            stop: self.stop,
-            index,
-            events: self.events.clone(),
-            windows: self.windows.clone(),
-            closed: self.closed.clone(),
-            report_every: self.reports.then_some(TICK),
+    fn player<'scope>(&self, scope: &'scope Scope<'scope, 'env>, index: usize) -> Result<()> {
+        let play: Box<dyn FnOnce() + Send + 'env> = match self.spec.driver {
+            Driver::Native => {
+                let client = self.native_client(index);
+                Box::new(move || client.run())
+            }
+            Driver::Lean { .. } => {
+                let player = self.lean_player(index)?;
+                Box::new(move || player.run())
+            }
         };
         let name = format!("client-{index}");
         Builder::new()
             .name(name.clone())
             .stack_size(STACK_BYTES)
-            .spawn_scoped(scope, move || client.run())
+            .spawn_scoped(scope, play)
             .map(drop)
             .with_context(|| threads::cannot_start(&name))
+    }
+
+    fn native_client(&self, index: usize) -> NativeClient<'env> {
+        let who = who(self.spec, index);
+        NativeClient {
+            request: first_request(self.spec, &who.name),
+            requester: Requester::new(self.system, self.to, who, self.reins.stop),
+            spec: self.spec,
+            index,
+            reins: self.reins.clone(),
+        }
+    }
+
+    /// The clients are dealt out in turn.
+    fn lean_player(&self, index: usize) -> Result<lean::Player<'env>> {
+        let clients = (index..self.spec.clients.get()).step_by(self.players);
+        let clients = clients.map(|client| {
+            let who = who(self.spec, client);
+            let request = first_request(self.spec, &who.name);
+            (who, request)
+        });
+        let to = (self.to.clone(), self.to.resolve()?);
+        lean::Player::new(self.system, to, self.spec, index, self.reins.clone(), clients.collect())
+    }
+}
+
+/// The client `index` of this process.
+fn who(spec: &LoadSpec, index: usize) -> ClientSpec {
+    ClientSpec {
+        name: format!("{}-{}-{index}", host::name(), std::process::id()),
+        timeout: spec.timeout,
+        retries: spec.retries,
+        max_message: reply_limit(spec),
     }
 }
 
 /// The largest reply that a client reads: what it asked for, and room for the rest.
 fn reply_limit(spec: &LoadSpec) -> usize {
     (spec.reply_payload as usize).max(1024 * 1024) + 4096
+}
+
+/// Says of a request that was not answered what was asked of whom, and what to look at.
+fn explain(
+    system: &dyn System,
+    to: &dyn std::fmt::Display,
+    request: &Request,
+    error: &EchoError,
+) -> String {
+    let (system, number) = (system.name(), request.sequence());
+    let advice = match error {
+        // The server has said what is wrong.
+        EchoError::Refused(_) => String::new(),
+        _ => format!(
+            "; does a server of the system {system} run there, and are {} bytes within its limit, --max-message?",
+            request.bytes().len()
+        ),
+    };
+    format!("{system} at {to} did not answer message {number}: {error}{advice}")
 }
 
 fn wait_until_ready(events: &Receiver<Event>, clients: usize, stop: &Stop) -> Result<()> {
@@ -193,18 +239,33 @@ fn wait_until_ready(events: &Receiver<Event>, clients: usize, stop: &Stop) -> Re
     Ok(())
 }
 
-/// Looks on until all clients have ended, and gathers what they counted.
+/// Counts why a request that was sent was not answered as it should be.
+fn count(error: &EchoError, faults: &mut Faults) {
+    faults.sent += 1;
+    *match error {
+        EchoError::Timeout(_) => &mut faults.timeouts,
+        EchoError::Disconnected(_) => &mut faults.disconnects,
+        EchoError::Refused(_) => &mut faults.refused,
+        EchoError::Malformed(_) => &mut faults.malformed,
+        EchoError::Stray { sent, acknowledged } if acknowledged.checked_add(1) == Some(*sent) => {
+            &mut faults.repeats
+        }
+        EchoError::Stray { .. } => &mut faults.strays,
+    } += 1;
+}
+
+/// Looks on until all players have ended, and gathers what they counted.
 fn coordinate(
     events: &Receiver<Event>,
     closing: Sender<()>,
     window: Window,
-    clients: usize,
+    players: usize,
     stop: &Stop,
     observer: &mut dyn Observer,
 ) -> Outcome {
     let mut hold = Some(closing);
-    let mut tallies: Vec<Option<ClientTally>> = vec![None; clients];
-    let (mut running, mut completed) = (clients, 0);
+    let mut tallies: Vec<Option<PlayerTally>> = vec![None; players];
+    let (mut running, mut completed) = (players, 0);
     let (mut opened, mut closed) = (false, None);
     let mut next_tick = Instant::now() + TICK;
     loop {
@@ -219,7 +280,7 @@ fn coordinate(
             // Lets the clients go, which stayed connected until now.
             drop(hold.take());
         }
-        // By the clock, and not when nothing else comes: clients report as often as this.
+        // By the clock, and not when nothing else comes: players report as often as this.
         if now >= next_tick {
             observer.tick(completed);
             next_tick = now + TICK;
@@ -237,5 +298,22 @@ fn coordinate(
         }
     }
     let window = window.cut(closed.unwrap_or_else(Instant::now));
-    Outcome { tallies: tallies.into_iter().flatten().collect(), window }
+    gather(tallies.into_iter().flatten().collect(), window)
+}
+
+/// Puts the clients in their order again, which were dealt out in turn.
+fn gather(players: Vec<PlayerTally>, window: Option<Window>) -> Outcome {
+    let mut percentiles = Percentiles::default();
+    for player in &players {
+        percentiles.merge(&player.percentiles);
+    }
+    let mut hands: Vec<_> = players.into_iter().map(|player| player.clients.into_iter()).collect();
+    let mut tallies = Vec::new();
+    loop {
+        let before = tallies.len();
+        tallies.extend(hands.iter_mut().filter_map(Iterator::next));
+        if tallies.len() == before {
+            return Outcome { tallies, percentiles, window };
+        }
+    }
 }

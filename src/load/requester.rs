@@ -11,11 +11,11 @@ use crate::systems::{Client, System};
 use super::Stop;
 
 /// The pause before the first reconnection; it doubles with each further one.
-const BACKOFF: Duration = Duration::from_millis(50);
+pub const BACKOFF: Duration = Duration::from_millis(50);
 
 /// How many connections whose reply did not come in time are kept open, to see whether it
 /// comes at all: replies that are late by as many timeouts are seen.
-const OVERDUE: usize = 2;
+pub const OVERDUE: usize = 2;
 
 /// A client that closes its connection after each failure, and resends on a new one.
 ///
@@ -73,16 +73,7 @@ impl<'a> Requester<'a> {
 
     /// Says of a request that was not answered what was asked of whom, and what to look at.
     pub fn explain(&self, request: &Request, error: &EchoError) -> String {
-        let (system, to, number) = (self.system.name(), self.to, request.sequence());
-        let advice = match error {
-            // The server has said what is wrong.
-            EchoError::Refused(_) => String::new(),
-            _ => format!(
-                "; does a server of the system {system} run there, and are {} bytes within its limit, --max-message?",
-                request.bytes().len()
-            ),
-        };
-        format!("{system} at {to} did not answer message {number}: {error}{advice}")
+        super::explain(self.system, self.to, request, error)
     }
 
     #[cold]
@@ -128,19 +119,7 @@ impl<'a> Requester<'a> {
     /// still come.
     #[cold]
     fn failed(&mut self, error: &EchoError) {
-        self.faults.sent += 1;
-        *match error {
-            EchoError::Timeout(_) => &mut self.faults.timeouts,
-            EchoError::Disconnected(_) => &mut self.faults.disconnects,
-            EchoError::Refused(_) => &mut self.faults.refused,
-            EchoError::Malformed(_) => &mut self.faults.malformed,
-            EchoError::Stray { sent, acknowledged }
-                if acknowledged.checked_add(1) == Some(*sent) =>
-            {
-                &mut self.faults.repeats
-            }
-            EchoError::Stray { .. } => &mut self.faults.strays,
-        } += 1;
+        super::count(error, &mut self.faults);
         let client = self.client.take();
         if let (EchoError::Timeout(_), Some(client)) = (error, client) {
             self.overdue.push_back(client);

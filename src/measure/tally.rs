@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use super::{Faults, Latency, View, Window};
+use super::{Faults, Moments, Percentiles, View, Window};
 
 /// What a thread of a server counted.
 #[derive(Debug, Default, Clone)]
@@ -66,13 +66,22 @@ impl ServerTally {
     }
 }
 
+/// What a thread counted that plays clients: one of them, or many.
+#[derive(Debug, Default, Clone)]
+pub struct PlayerTally {
+    /// The clients, in their order.
+    pub clients: Vec<ClientTally>,
+    /// The distribution of the round-trip times of all of them.
+    pub percentiles: Percentiles,
+}
+
 /// What a client counted. All but `latency` and `view` is over the whole trial, warm-up included.
 #[derive(Debug, Default, Clone)]
 pub struct ClientTally {
     /// The client's name.
     pub name: String,
     /// Round-trip times of the echoes that ended inside the window: as many as count.
-    pub latency: Latency,
+    pub latency: Moments,
     /// When the first and the last of these ended.
     pub view: Option<View>,
     /// Echoes that succeeded.
@@ -108,11 +117,17 @@ impl ClientTally {
 
     /// Counts an echo that succeeded, with its round-trip time if it ended in the window.
     #[inline]
-    pub fn succeeded(&mut self, verified: bool, sent: Instant, received: Instant, window: &Window) {
+    pub fn succeeded(
+        &mut self,
+        verified: bool,
+        (sent, received): (Instant, Instant),
+        window: &Window,
+        percentiles: &mut Percentiles,
+    ) {
         self.completed += 1;
         self.unverified += u64::from(!verified);
         if window.contains(received) {
-            self.latency.record(received - sent);
+            self.latency.record(received - sent, percentiles);
             self.view.get_or_insert(View { first: received, last: received }).last = received;
         }
     }
@@ -176,7 +191,7 @@ mod tests {
             let mut tally = ClientTally { completed: 1, ..ClientTally::default() };
             for outcome in outcomes.chars() {
                 match outcome {
-                    '+' => tally.succeeded(true, now, now, &window),
+                    '+' => tally.succeeded(true, (now, now), &window, &mut Percentiles::default()),
                     _ => tally.failed("lost".to_owned()),
                 }
             }
@@ -192,7 +207,7 @@ mod tests {
         let window = Window::after(start, Duration::from_millis(10), Duration::from_millis(10));
         let mut tally = ClientTally::default();
         for ms in [9, 11, 15, 19, 20] {
-            tally.succeeded(true, at(ms - 2), at(ms), &window);
+            tally.succeeded(true, (at(ms - 2), at(ms)), &window, &mut Percentiles::default());
         }
         assert_eq!(tally.view, Some(View { first: at(11), last: at(19) }));
         assert_eq!((tally.messages(), tally.completed), (3, 5));

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::{ClientTally, Fairness, Faults, Latency, Window};
+use super::{ClientTally, Fairness, Faults, Moments, Window};
 
 /// The tallies of all clients, merged.
 #[derive(Debug, Default, Clone)]
 pub struct Totals {
     /// Round-trip times of the echoes that ended inside the window: as many as count.
-    pub latency: Latency,
+    pub latency: Moments,
     /// How far the clients' views of the window lie apart; `None` if none saw it.
     pub skew: Option<Duration>,
     /// How the echoes that count were shared out.
@@ -70,6 +70,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
+    use crate::measure::Percentiles;
 
     #[test]
     fn counts_are_added_up_and_shares_taken() {
@@ -80,7 +81,7 @@ mod tests {
             tally.faults = faults;
             for ms in 1..=echoes {
                 let received = start + Duration::from_millis(ms);
-                tally.succeeded(ms > 1, start, received, &window);
+                tally.succeeded(ms > 1, (start, received), &window, &mut Percentiles::default());
                 tally.paused(Duration::from_millis(ms));
             }
             tally

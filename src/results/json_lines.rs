@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
 
-use crate::measure::{ClientTally, Latency, ServerTally};
+use crate::measure::{ClientTally, Moments, ServerTally};
 use crate::systems::Heeded;
 
 /// A file to which objects are appended, one a line.
@@ -159,8 +159,8 @@ pub struct Distribution {
     pub variance: f64,
 }
 
-impl From<&Latency> for Distribution {
-    fn from(latency: &Latency) -> Self {
+impl From<&Moments> for Distribution {
+    fn from(latency: &Moments) -> Self {
         let variance = latency.variance_ns2().unwrap_or(0.0);
         let (minimum, maximum) =
             (latency.minimum_ns().unwrap_or(0), latency.maximum_ns().unwrap_or(0));

@@ -16,6 +16,7 @@ use anyhow::{Result, anyhow};
 use crate::measure::ServerTally;
 use crate::message::{EchoError, Reply, Request};
 use crate::spec::{Backend, ClientSpec, Endpoint, ServerSpec};
+use crate::wire::Codec;
 
 /// All systems, in the order in which they are shown.
 pub static SYSTEMS: &[&dyn System] = &[&rep::Rep, &router::Router, &grpc::Grpc, &tcp::Tcp];
@@ -46,6 +47,11 @@ pub trait System: Sync {
     /// Those options of `spec` that this system heeds.
     fn heeded(&self, _spec: &ServerSpec) -> Heeded {
         Heeded::default()
+    }
+
+    /// A client's end of its wire, for the lean driver; `None` where nobody has written it yet.
+    fn codec(&self, _to: &Endpoint, _who: &ClientSpec) -> Option<Box<dyn Codec>> {
+        None
     }
 
     /// What it is built on, with its version; `None` for the operating system alone.

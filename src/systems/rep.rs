@@ -14,6 +14,7 @@ use crate::measure::ServerTally;
 use crate::message::{Responder, Sequence};
 use crate::spec::{ClientSpec, Endpoint, ServerSpec};
 use crate::threads;
+use crate::wire::{Codec, Zmtp};
 
 pub struct Rep;
 
@@ -36,6 +37,10 @@ impl System for Rep {
 
     fn connect(&self, to: &Endpoint, who: &ClientSpec) -> Result<Box<dyn Client>> {
         Ok(Box::new(zmq::Req::connect(to, who)?))
+    }
+
+    fn codec(&self, _to: &Endpoint, who: &ClientSpec) -> Option<Box<dyn Codec>> {
+        Some(Box::new(Zmtp::new(who.max_message)))
     }
 
     fn library(&self) -> Option<String> {

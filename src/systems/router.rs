@@ -15,6 +15,7 @@ use crate::measure::ServerTally;
 use crate::message::{Responder, Sequence};
 use crate::spec::{Backend, ClientSpec, Endpoint, ServerSpec};
 use crate::threads;
+use crate::wire::{Codec, Zmtp};
 
 pub struct Router;
 
@@ -56,6 +57,10 @@ impl System for Router {
             backend: Some(spec.backend),
             ..Heeded::default()
         }
+    }
+
+    fn codec(&self, _to: &Endpoint, who: &ClientSpec) -> Option<Box<dyn Codec>> {
+        Some(Box::new(Zmtp::new(who.max_message)))
     }
 
     fn library(&self) -> Option<String> {

@@ -22,6 +22,7 @@ use crate::measure::ServerTally;
 use crate::message::{self, EchoError, Reply, Request, Responder, Sequence};
 use crate::spec::{ClientSpec, Endpoint, ServerSpec};
 use crate::threads;
+use crate::wire::{Codec, Framed};
 
 /// A thousand clients may come at once; the kernel bounds it with net.core.somaxconn.
 const BACKLOG: i32 = 4096;
@@ -65,6 +66,10 @@ impl System for Tcp {
             frame: Vec::new(),
             who: who.clone(),
         }))
+    }
+
+    fn codec(&self, _to: &Endpoint, who: &ClientSpec) -> Option<Box<dyn Codec>> {
+        Some(Box::new(Framed::new(who.max_message)))
     }
 }
 

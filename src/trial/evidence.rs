@@ -3,7 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use crate::cpus::Cpus;
-use crate::measure::{Fairness, TOLERANCE, Totals, Window, disagreement, littles_law};
+use crate::measure::{
+    ClientTally, Fairness, Percentiles, TOLERANCE, Totals, Window, disagreement, littles_law,
+};
 use crate::results::{ClientLine, Row, ServerLine, ThreadRow, rounded};
 use crate::spec::{Target, TrialSpec};
 use crate::systems::{Heeded, System};
@@ -22,7 +24,8 @@ pub struct Evidence<'a> {
     pub window: Window,
     /// The load was ended before its time.
     pub stopped: bool,
-    pub tallies: &'a [crate::measure::ClientTally],
+    pub tallies: &'a [ClientTally],
+    pub percentiles: &'a Percentiles,
     pub seen: Seen,
     /// What the server counted; `None` for a server that is not ours, or has gone.
     pub server: Option<ServerLine>,
@@ -38,7 +41,7 @@ impl Evidence<'_> {
         let invalid_reason = self.why_invalid(&all);
         let row = Row { valid: invalid_reason.is_none(), invalid_reason, ..self.asked() };
         let row = account.add_to(self.add_server(self.add_counts(row, &all)));
-        let row = add_law(add_latency(row, &all), &all);
+        let row = add_law(add_latency(row, &all, self.percentiles), &all);
         let warnings = self.warnings(&row, &all, &account);
         let notes: Vec<_> = warnings.iter().filter_map(Warning::note).collect();
         let row = Row { notes: (!notes.is_empty()).then(|| notes.join("; ")), ..row };
@@ -66,7 +69,7 @@ impl Evidence<'_> {
             started_at: humantime::format_rfc3339_millis(self.started_at).to_string(),
             host: crate::host::name(),
             system: self.system.name().to_owned(),
-            driver: "native".to_owned(),
+            driver: load.driver.to_string(),
             clients: load.clients.get(),
             workers: heeded.workers,
             backend: heeded.backend.map(|backend| backend.to_string()),
@@ -181,9 +184,9 @@ impl Evidence<'_> {
     }
 }
 
-fn add_latency(row: Row, all: &Totals) -> Row {
+fn add_latency(row: Row, all: &Totals, percentiles: &Percentiles) -> Row {
     let latency = &all.latency;
-    let quantile = |q| latency.quantile_ns(q).map(|ns| ns as f64 / 1e3);
+    let quantile = |q| percentiles.quantile_ns(q).map(|ns| ns as f64 / 1e3);
     Row {
         rtt_mean_us: latency.mean_ns().map(|ns| rounded(ns / 1e3, 3)),
         rtt_min_us: latency.minimum_ns().map(|ns| ns as f64 / 1e3),

@@ -1,0 +1,275 @@
+//! One client of many on a thread: what it is at, and what comes next.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use mio::{Registry, Token};
+
+use super::connection::{Connection, Step};
+use super::timer::Pauses;
+use crate::load::requester::{BACKOFF, OVERDUE};
+use crate::load::{Stop, count};
+use crate::measure::{ClientTally, Percentiles, Window};
+use crate::message::{Checker, EchoError, Request};
+use crate::spec::{ClientSpec, Endpoint, LoadSpec};
+use crate::systems::System;
+
+/// What a client is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Not connected yet, or between its first echo and the window.
+    Idle,
+    /// Connecting, or waiting for the peer to be ready; its request comes next.
+    Opening,
+    /// Waiting for the reply.
+    Waiting,
+    /// Pausing between a reply and the next request.
+    Thinking(Instant),
+    /// Pausing before it connects again.
+    BackingOff(Instant),
+    /// It will send no more.
+    Done,
+}
+
+/// What the clients of a thread have in common.
+pub struct Common<'a> {
+    pub system: &'static dyn System,
+    pub endpoint: Endpoint,
+    pub to: SocketAddr,
+    pub spec: &'a LoadSpec,
+    pub stop: &'a Stop,
+    pub registry: Registry,
+    /// `None` until all clients have echoed once.
+    pub window: Option<Window>,
+    pub checker: Checker,
+    pub space: Vec<u8>,
+    pub percentiles: Percentiles,
+    pub pauses: Pauses,
+}
+
+/// A client.
+pub struct Client {
+    who: ClientSpec,
+    token: Token,
+    pub request: Request,
+    pub tally: ClientTally,
+    pub phase: Phase,
+    connection: Option<Connection>,
+    overdue: VecDeque<Connection>,
+    /// When the request was sent first.
+    sent: Instant,
+    /// When the attempt has failed.
+    deadline: Instant,
+    retries_left: u32,
+    backoff: Duration,
+    /// Why the first echo failed; nothing else is done with it then.
+    pub failed: Option<EchoError>,
+}
+
+impl Client {
+    /// The client number `token` of its thread.
+    pub fn new(who: ClientSpec, request: Request, token: usize) -> Self {
+        let now = Instant::now();
+        Client {
+            tally: ClientTally::new(who.name.clone()),
+            retries_left: who.retries,
+            who,
+            token: Token(token),
+            request,
+            phase: Phase::Idle,
+            connection: None,
+            overdue: VecDeque::new(),
+            sent: now,
+            deadline: now,
+            backoff: BACKOFF,
+            failed: None,
+        }
+    }
+
+    /// Begins with the first echo.
+    pub fn begin(&mut self, common: &mut Common<'_>, now: Instant) {
+        self.sent = now;
+        self.connect(common, now);
+    }
+
+    /// The window has been told: goes on with the second.
+    pub fn go_on(&mut self, common: &mut Common<'_>, now: Instant) {
+        self.next_echo(common, now);
+    }
+
+    /// Does what its socket is ready for.
+    #[inline]
+    pub fn proceed(&mut self, common: &mut Common<'_>) {
+        let Some(connection) = &mut self.connection else { return };
+        let Common { checker, space, .. } = common;
+        let sequence = self.request.sequence();
+        let step = connection.proceed(space, &mut |reply| checker.check(sequence, reply));
+        self.handle(step, common);
+    }
+
+    /// Looks at the clock: pauses end, and so does the patience for a reply.
+    pub fn look_at(&mut self, common: &mut Common<'_>, now: Instant) {
+        match self.phase {
+            Phase::Opening | Phase::Waiting if now >= self.deadline => {
+                self.fail(EchoError::Timeout(self.who.timeout), common, now);
+            }
+            Phase::BackingOff(until) if now >= until => self.connect(common, now),
+            Phase::Thinking(until) if now >= until => {
+                // As long as it was, and not as it was to be.
+                self.tally.paused(common.spec.think + (now - until));
+                self.next_echo(common, now);
+            }
+            Phase::Thinking(_) | Phase::BackingOff(_) if is_over(common, now) => {
+                self.phase = Phase::Done;
+            }
+            _ => {}
+        }
+    }
+
+    /// Looks a last time for replies that are late.
+    pub fn settle(&mut self, space: &mut [u8]) {
+        while let Some(mut connection) = self.overdue.pop_front() {
+            self.tally.faults.late += u64::from(connection.came_late(space));
+        }
+    }
+
+    #[inline]
+    fn handle(&mut self, step: Result<Step, EchoError>, common: &mut Common<'_>) {
+        match step {
+            Ok(Step::Nothing) => {}
+            Ok(Step::Ready) => self.send(common),
+            Ok(Step::Replied(verified)) => self.replied(verified, common),
+            Err(error) => self.fail(error, common, Instant::now()),
+        }
+    }
+
+    #[inline]
+    fn send(&mut self, common: &mut Common<'_>) {
+        let Some(connection) = &mut self.connection else { return };
+        self.phase = Phase::Waiting;
+        let (checker, sequence) = (&mut common.checker, self.request.sequence());
+        let bytes = self.request.bytes();
+        let step = connection.request(bytes, &mut |reply| checker.check(sequence, reply));
+        // Nothing has come, but for a reply that nobody asked for.
+        if step != Ok(Step::Nothing) {
+            self.handle(step, common);
+        }
+    }
+
+    #[inline]
+    fn replied(&mut self, verified: bool, common: &mut Common<'_>) {
+        let now = Instant::now();
+        self.retries_left = self.who.retries;
+        self.backoff = BACKOFF;
+        let Some(window) = &common.window else {
+            self.tally.completed = 1;
+            self.tally.unverified = u64::from(!verified);
+            self.phase = Phase::Idle;
+            return;
+        };
+        self.tally.succeeded(verified, (self.sent, now), window, &mut common.percentiles);
+        if common.spec.think.is_zero() {
+            self.next_echo(common, now);
+        } else {
+            let until = now + common.spec.think;
+            self.phase = Phase::Thinking(until);
+            common.pauses.add(until, self.token.0);
+        }
+    }
+
+    /// The closed loop: the next request is sent when the last has been answered, at once.
+    #[inline]
+    fn next_echo(&mut self, common: &mut Common<'_>, now: Instant) {
+        if is_over(common, now) {
+            self.phase = Phase::Done;
+            return;
+        }
+        self.request.advance();
+        self.sent = now;
+        self.deadline = now + self.who.timeout;
+        if self.connection.is_some() {
+            self.send(common);
+        } else {
+            self.connect(common, now);
+        }
+    }
+
+    #[cold]
+    fn connect(&mut self, common: &mut Common<'_>, now: Instant) {
+        self.phase = Phase::Opening;
+        self.deadline = now + self.who.timeout;
+        let opened = common.system.codec(&common.endpoint, &self.who).map_or_else(
+            || Err(EchoError::Disconnected("the lean driver does not speak its wire".to_owned())),
+            |codec| Connection::open(common.to, codec, &common.registry, self.token),
+        );
+        match opened {
+            Ok(connection) => self.connection = Some(connection),
+            Err(error) => self.fail(error, common, now),
+        }
+    }
+
+    /// Closes the connection, or keeps it for a reply that may still come; then tries again as
+    /// often as it may.
+    #[cold]
+    fn fail(&mut self, error: EchoError, common: &mut Common<'_>, now: Instant) {
+        let sent = self.phase == Phase::Waiting;
+        if sent {
+            count(&error, &mut self.tally.faults);
+        } else {
+            self.tally.faults.disconnects += 1;
+        }
+        if let Some(mut connection) = self.connection.take() {
+            connection.leave(&common.registry);
+            if sent && matches!(error, EchoError::Timeout(_)) {
+                self.overdue.push_back(connection);
+            }
+        }
+        if self.overdue.len() > OVERDUE
+            && let Some(mut oldest) = self.overdue.pop_front()
+        {
+            self.tally.faults.late += u64::from(oldest.came_late(&mut common.space));
+        }
+        // The server has answered such; it would answer the same again.
+        let in_vain = matches!(
+            error,
+            EchoError::Refused(_) | EchoError::Malformed(_) | EchoError::Stray { .. }
+        );
+        if self.retries_left == 0 || in_vain || common.stop.is_set() {
+            self.give_up(error, common, now);
+            return;
+        }
+        self.retries_left -= 1;
+        if matches!(error, EchoError::Disconnected(_)) {
+            self.phase = Phase::BackingOff(now + self.backoff);
+            self.backoff *= 2;
+        } else {
+            self.connect(common, now);
+        }
+    }
+
+    /// The echo has failed.
+    #[cold]
+    fn give_up(&mut self, error: EchoError, common: &mut Common<'_>, now: Instant) {
+        self.retries_left = self.who.retries;
+        self.backoff = BACKOFF;
+        if common.window.is_none() {
+            self.phase = Phase::Done;
+            self.failed = Some(error);
+            return;
+        }
+        self.tally.failed(error.to_string());
+        // After all the retries: there is no server to wait for.
+        self.tally.gave_up = matches!(error, EchoError::Disconnected(_));
+        if self.tally.gave_up {
+            self.phase = Phase::Done;
+        } else {
+            self.next_echo(common, now);
+        }
+    }
+}
+
+#[inline]
+fn is_over(common: &Common<'_>, now: Instant) -> bool {
+    common.stop.is_set() || common.window.is_some_and(|window| now >= window.close)
+}

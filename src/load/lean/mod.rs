@@ -1,0 +1,208 @@
+//! The lean driver: many clients on a thread, over sockets that never block.
+//!
+//! ```text
+//! epoll --> [socket -> codec -> check -> record -> next request -> codec -> socket] --> epoll
+//! ```
+//!
+//! It speaks the wire itself, through the codecs of [`crate::wire`], and so costs less than the
+//! servers do. What is sent, what is checked and what is counted are the same as with the
+//! native driver.
+
+mod client;
+mod connection;
+mod timer;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use mio::{Events, Poll};
+
+use self::client::{Client, Common, Phase};
+use self::timer::{Pauses, Timer};
+use super::{Event, Reins, Report, explain};
+use crate::measure::{Percentiles, PlayerTally, Window};
+use crate::message::{Checker, Request};
+use crate::spec::{ClientSpec, Endpoint, LoadSpec};
+use crate::systems::System;
+
+/// How many clients of a thread may be connecting at once.
+const BATCH: usize = 128;
+
+/// Bytes that are read at once, and events that are told at once.
+const SPACE: usize = 64 * 1024;
+const EVENTS: usize = 1024;
+
+/// The longest wait for events: then the clock is looked at, and whether it is over.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A thread that plays clients.
+pub struct Player<'a> {
+    poll: Poll,
+    timer: Option<Timer>,
+    clients: Vec<Client>,
+    common: Common<'a>,
+    looked_at: Instant,
+    index: usize,
+    reins: Reins<'a>,
+}
+
+impl<'a> Player<'a> {
+    /// The player number `index`, with its clients.
+    ///
+    /// # Errors
+    ///
+    /// Where the system cannot be spoken to, or descriptors are lacking.
+    pub fn new(
+        system: &'static dyn System,
+        (endpoint, to): (Endpoint, SocketAddr),
+        spec: &'a LoadSpec,
+        index: usize,
+        reins: Reins<'a>,
+        clients: Vec<(ClientSpec, Request)>,
+    ) -> Result<Self> {
+        if let Some((who, _)) = clients.first()
+            && system.codec(&endpoint, who).is_none()
+        {
+            bail!(
+                "the lean driver does not speak the wire of {}; use --driver native",
+                system.name()
+            );
+        }
+        let poll = Poll::new().context("cannot make an epoll instance")?;
+        let common = Common {
+            system,
+            endpoint,
+            to,
+            spec,
+            stop: reins.stop,
+            registry: poll.registry().try_clone()?,
+            window: None,
+            checker: Checker::default(),
+            space: vec![0; SPACE],
+            percentiles: Percentiles::default(),
+            pauses: Pauses::default(),
+        };
+        // Waits of epoll are in ms, which is too rough for a pause.
+        let timer = (!spec.think.is_zero()).then(|| Timer::new(poll.registry())).transpose()?;
+        let each = clients.into_iter().enumerate();
+        let clients = each.map(|(token, (who, request))| Client::new(who, request, token));
+        let (clients, looked_at) = (clients.collect(), Instant::now());
+        Ok(Player { poll, timer, clients, common, looked_at, index, reins })
+    }
+
+    /// Connects all clients, which echo once, waits for the others and for the window, runs,
+    /// and waits again.
+    pub fn run(mut self) {
+        if let Err(error) = self.until_ready() {
+            self.reins.tell(Event::Failed(error));
+        }
+        let Some(window) = self.reins.wait_for_window() else { return };
+        if let Err(error) = self.until_closed(window) {
+            // There is no other way for epoll to fail than a bug.
+            log::error!("{error:#}");
+        }
+        let (clients, common) = (&mut self.clients, &mut self.common);
+        for client in clients.iter_mut() {
+            client.settle(&mut common.space);
+        }
+        let tallies = clients.iter_mut().map(|client| std::mem::take(&mut client.tally));
+        let percentiles = std::mem::take(&mut common.percentiles);
+        let tally = PlayerTally { clients: tallies.collect(), percentiles };
+        // The connections stay open until the coordinator has looked.
+        self.reins.end(self.index, tally);
+    }
+
+    /// Connects the clients, some at a time.
+    fn until_ready(&mut self) -> Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        let (mut begun, mut ready) = (0, 0);
+        while ready < self.clients.len() {
+            if self.common.stop.is_set() {
+                return Ok(());
+            }
+            let now = Instant::now();
+            while begun < self.clients.len() && begun - ready < BATCH {
+                self.clients[begun].begin(&mut self.common, now);
+                begun += 1;
+            }
+            self.turn(&mut events)?;
+            let seen = self.clients[..begun].iter().filter(|c| c.phase == Phase::Idle).count();
+            (ready..seen).for_each(|_| self.reins.tell(Event::Ready));
+            ready = seen;
+            if let Some(client) = self.clients[..begun].iter().find(|c| c.failed.is_some())
+                && let Some(error) = &client.failed
+            {
+                let to = &self.common.endpoint;
+                bail!(explain(self.common.system, to, &client.request, error));
+            }
+        }
+        Ok(())
+    }
+
+    fn until_closed(&mut self, window: Window) -> Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        let completed = |clients: &[Client]| clients.iter().map(|c| c.tally.completed).sum();
+        let mut report = Report::new(&self.reins, completed(&self.clients));
+        self.common.window = Some(window);
+        let now = Instant::now();
+        for client in &mut self.clients {
+            client.go_on(&mut self.common, now);
+        }
+        while self.clients.iter().any(|client| client.phase != Phase::Done) {
+            self.turn_until(&mut events, window.close, &mut report)?;
+        }
+        Ok(())
+    }
+
+    /// Many turns; the list of clients is gone through only now and then.
+    fn turn_until(
+        &mut self,
+        events: &mut Events,
+        close: Instant,
+        report: &mut Report,
+    ) -> Result<()> {
+        loop {
+            self.turn(events)?;
+            let now = Instant::now();
+            if self.reins.report_every.is_some() {
+                let completed = self.clients.iter().map(|client| client.tally.completed).sum();
+                report.when_due(now, completed, &self.reins);
+            }
+            if now >= close || self.common.stop.is_set() || now - self.looked_at >= LOOK {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for events, and does what they are about; then looks at the clock, if it is time.
+    #[inline]
+    fn turn(&mut self, events: &mut Events) -> Result<()> {
+        match self.poll.poll(events, Some(LOOK)) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(()),
+            polled => polled.context("cannot wait for sockets")?,
+        }
+        for event in &*events {
+            // The timer has no client; that it woke the thread is all.
+            if let Some(client) = self.clients.get_mut(event.token().0) {
+                client.proceed(&mut self.common);
+            }
+        }
+        let now = Instant::now();
+        if now - self.looked_at >= LOOK {
+            self.looked_at = now;
+            for client in &mut self.clients {
+                client.look_at(&mut self.common, now);
+            }
+        }
+        self.end_pauses(now)
+    }
+
+    fn end_pauses(&mut self, now: Instant) -> Result<()> {
+        let Some(timer) = &mut self.timer else { return Ok(()) };
+        while let Some(client) = self.common.pauses.pop(now) {
+            self.clients[client].look_at(&mut self.common, now);
+        }
+        self.common.pauses.next().map_or(Ok(()), |until| timer.set(until, now))
+    }
+}
