@@ -3,50 +3,26 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
 use std::sync::LazyLock;
 
 use common::bench::rows;
-use common::{Ran, file_in_new_directory, run};
-use echometer::results::{CsvSink, Row};
-use echometer::systems::SYSTEMS;
+use common::rows::{directory_of, figure, pair, report, texts};
+use common::{file_in_new_directory, run};
+use echometer::results::Row;
 use roxmltree::Document;
-use tempfile::TempDir;
 
 const CLIENTS: [&str; 3] = ["1", "2", "4"];
-
-/// The first and the last system of the registry.
-static PAIR: LazyLock<[&str; 2]> =
-    LazyLock::new(|| [SYSTEMS[0].name(), SYSTEMS[SYSTEMS.len() - 1].name()]);
 
 /// The rows of a real sweep: two systems, three numbers of clients.
 static SWEEP: LazyLock<Vec<Row>> = LazyLock::new(|| {
     let (_directory, csv) = file_in_new_directory("results.csv");
-    for (system, clients) in PAIR.iter().flat_map(|s| CLIENTS.map(|clients| (s, clients))) {
+    for (system, clients) in pair().iter().flat_map(|s| CLIENTS.map(|clients| (s, clients))) {
         let point = ["bench", system, "--spawn", "--clients", clients, "--duration", "100ms"];
         let rest = ["--warmup", "20ms", "--csv", csv.to_str().unwrap()];
         assert_eq!(run(point.iter().chain(&rest)).status, 0);
     }
     rows(&csv)
 });
-
-/// A directory with these rows.
-fn directory_of(rows: &[Row]) -> TempDir {
-    let (directory, csv) = file_in_new_directory("results.csv");
-    let mut sink = CsvSink::open(&csv).unwrap();
-    for row in rows {
-        sink.append(std::slice::from_ref(row)).unwrap();
-    }
-    directory
-}
-
-fn report(directory: &Path, extra: &[&str]) -> Ran {
-    run(["report", directory.to_str().unwrap()].iter().chain(extra))
-}
-
-fn figure(directory: &Path) -> String {
-    fs::read_to_string(directory.join("throughput.svg")).unwrap()
-}
 
 /// The lines through as many points as there are numbers of clients; markers and legend have
 /// other numbers of points.
@@ -57,11 +33,6 @@ fn curves(figure: &Document<'_>) -> usize {
     points.filter(|points| *points == CLIENTS.len()).count()
 }
 
-fn texts(figure: &Document<'_>) -> Vec<String> {
-    let nodes = figure.descendants().filter(|node| node.has_tag_name("text"));
-    nodes.filter_map(|node| node.text()).map(|text| text.trim().to_owned()).collect()
-}
-
 #[test]
 fn the_figure_has_a_curve_and_a_name_for_each_system() {
     let directory = directory_of(&SWEEP);
@@ -70,7 +41,7 @@ fn the_figure_has_a_curve_and_a_name_for_each_system() {
     let figure = Document::parse(&svg).unwrap();
     assert_eq!(curves(&figure), 2);
     let texts = texts(&figure);
-    for word in ["concurrent clients", "throughput (messages/s)", "0", PAIR[0], PAIR[1]] {
+    for word in ["concurrent clients", "throughput (messages/s)", "0", pair()[0], pair()[1]] {
         assert!(texts.iter().any(|text| text == word), "{word} is not in {texts:?}");
     }
     let children: Vec<_> = figure.root_element().children().map(|c| c.tag_name().name()).collect();
@@ -81,7 +52,7 @@ fn the_figure_has_a_curve_and_a_name_for_each_system() {
 fn the_table_has_a_line_for_each_system_with_its_throughput() {
     let directory = directory_of(&SWEEP);
     let reported = report(directory.path(), &[]);
-    for system in *PAIR {
+    for system in pair() {
         let cells = |line: &'_ str| line.split('|').map(|cell| cell.trim().to_owned()).collect();
         let lines = reported.stdout.lines().map(cells);
         let lines: Vec<Vec<String>> = lines
@@ -131,6 +102,8 @@ fn a_reference_that_cannot_be_read_is_named() {
     for (text, telling) in [
         ("system,clients\na,1\n", "throughput_per_s"),
         ("system,clients,throughput_per_s\na,b,1\n", "clients"),
+        ("system,clients,throughput_per_s\na,1,NaN\n", "line 2, column throughput_per_s"),
+        ("system,clients,throughput_per_s\na,1,-5\n", "line 2, column throughput_per_s"),
     ] {
         let reference = directory.path().join("reference.csv");
         fs::write(&reference, text).unwrap();
@@ -151,7 +124,7 @@ fn rows_that_do_not_hold_are_left_out_and_that_is_said() {
     };
     let directory = directory_of(&[&SWEEP[..], &[bad]].concat());
     let reported = report(directory.path(), &[]);
-    let expected = format!("left out: {}, 1 clients, trial 7: interrupted", PAIR[0]);
+    let expected = format!("left out: {}, 1 clients, trial 7: interrupted", pair()[0]);
     assert!(reported.stderr.contains(&expected), "{reported:?}");
     let held = directory_of(&SWEEP);
     assert_eq!(reported.stdout, report(held.path(), &[]).stdout);

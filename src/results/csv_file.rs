@@ -66,7 +66,7 @@ impl<T: Serialize + Default> CsvSink<T> {
     pub fn append(&mut self, rows: &[T]) -> Result<()> {
         let lines = lines(rows, false)?;
         let written = match &mut self.out {
-            Out::File(file) => file.write_all(&lines).and_then(|()| file.sync_data()),
+            Out::File(file) => file.write_all(&lines).and_then(|()| to_disk(file)),
             Out::Stdout(begun) => {
                 let mut bytes = if *begun { Vec::new() } else { header::<T>()? };
                 *begun = true;
@@ -77,6 +77,14 @@ impl<T: Serialize + Default> CsvSink<T> {
         };
         written.with_context(|| format!("cannot append a row to {}", self.name.display()))
     }
+}
+
+/// Waits until it is on disk. Pipes and devices have none, and say that this is no thing to ask.
+fn to_disk(file: &File) -> io::Result<()> {
+    file.sync_data().or_else(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => Ok(()),
+        _ => Err(error),
+    })
 }
 
 fn header<T: Serialize + Default>() -> Result<Vec<u8>> {

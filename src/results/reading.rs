@@ -28,13 +28,22 @@ const WORDS: [&str; 15] = [
     "notes",
 ];
 
+/// Columns whose text may come from elsewhere, and then have several lines.
+const FREE: [&str; 2] = ["run_id", "invalid_reason"];
+
+/// Nothing that is counted or timed comes near to this.
+const MOST: f64 = 1e18;
+
+/// What is wrong with the field of a column, if something is.
+type Check = fn(name: &str, field: &str) -> Option<String>;
+
 /// Reads all rows of a file. Columns that an older version did not write are empty.
 ///
 /// # Errors
 ///
 /// Where it is not readable, or is not made of rows: line and column are named.
 pub fn read_rows(path: &Path) -> Result<Vec<Row>> {
-    read(path, true)
+    read(path, check_field)
 }
 
 /// Of another measurement, what can be compared with.
@@ -52,7 +61,7 @@ struct ReferencePoint {
 ///
 /// As [`read_rows`].
 pub fn read_reference(path: &Path) -> Result<Vec<Row>> {
-    let points = read::<ReferencePoint>(path, false)?;
+    let points = read::<ReferencePoint>(path, check_reference)?;
     let row = |ReferencePoint { system, clients, throughput_per_s }| Row {
         system,
         clients,
@@ -63,7 +72,7 @@ pub fn read_reference(path: &Path) -> Result<Vec<Row>> {
     Ok(points.into_iter().map(row).collect())
 }
 
-fn read<T: DeserializeOwned>(path: &Path, strict: bool) -> Result<Vec<T>> {
+fn read<T: DeserializeOwned>(path: &Path, check: Check) -> Result<Vec<T>> {
     let cannot = || format!("cannot read rows from {}", path.display());
     let mut reader = csv::Reader::from_path(path)
         .map_err(explain_file)
@@ -72,24 +81,43 @@ fn read<T: DeserializeOwned>(path: &Path, strict: bool) -> Result<Vec<T>> {
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|e| explain(&e, &headers)).with_context(cannot)?;
-        if strict {
-            check_numbers(&record, &headers).with_context(cannot)?;
-        }
+        check_fields(&record, &headers, check).with_context(cannot)?;
         let row = record.deserialize(Some(&headers));
         rows.push(row.map_err(|e| explain(&e, &headers)).with_context(cannot)?);
     }
     Ok(rows)
 }
 
-/// What reads as a number but cannot have been measured is damage.
-fn check_numbers(record: &StringRecord, headers: &StringRecord) -> Result<()> {
+/// Says of the first field that is damaged where it is.
+fn check_fields(record: &StringRecord, headers: &StringRecord, check: Check) -> Result<()> {
     let line = record.position().map_or(0, csv::Position::line);
-    for (name, field) in headers.iter().zip(record).filter(|(name, _)| !WORDS.contains(name)) {
-        if field.parse::<f64>().is_ok_and(|value| !value.is_finite() || value < 0.0) {
-            bail!("line {line}, column {name}: '{field}' cannot have been measured");
+    for (name, field) in headers.iter().zip(record) {
+        if let Some(wrong) = check(name, field) {
+            bail!("line {line}, column {name}: {wrong}");
         }
     }
     Ok(())
+}
+
+/// The check of our own columns.
+fn check_field(name: &str, field: &str) -> Option<String> {
+    // A quote that is not closed makes all lines behind it a part of one field.
+    if field.contains(['\n', '\r']) && !FREE.contains(&name) {
+        return Some("it goes on in the next line; is a quote not closed?".to_owned());
+    }
+    if WORDS.contains(&name) { None } else { check_number(field) }
+}
+
+/// The check of another program's.
+fn check_reference(name: &str, field: &str) -> Option<String> {
+    if name == "throughput_per_s" { check_number(field) } else { None }
+}
+
+/// What reads as a number but cannot have been measured is damage.
+fn check_number(field: &str) -> Option<String> {
+    let cannot_be = |value: f64| !(0.0..=MOST).contains(&value);
+    let damaged = field.parse().is_ok_and(cannot_be);
+    damaged.then(|| format!("'{field}' cannot have been measured"))
 }
 
 /// Without csv's words around those of the operating system.

@@ -54,6 +54,12 @@ impl Bench {
         });
     }
 
+    /// How many rows it has written. They are not read, since one may be half there.
+    pub fn finished(&self) -> usize {
+        let text = std::fs::read_to_string(self.directory.path().join("results.csv"));
+        text.map_or(0, |text| text.matches('\n').count().saturating_sub(1))
+    }
+
     /// The process that it has started.
     pub fn server_pid(&self) -> i32 {
         let parent = self.process.pid();

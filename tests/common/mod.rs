@@ -7,6 +7,7 @@
 pub mod bench;
 mod known;
 pub mod raw;
+pub mod rows;
 
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -1,0 +1,106 @@
+//! Rows made by hand, directories that hold them, and what `report` makes of these.
+
+use std::fs;
+use std::path::Path;
+
+use echometer::results::{CsvSink, Row};
+use echometer::systems::SYSTEMS;
+use roxmltree::Document;
+use tempfile::TempDir;
+
+use super::{Ran, file_in_new_directory, run};
+
+/// The first and the last system of the registry.
+pub fn pair() -> [&'static str; 2] {
+    [SYSTEMS[0].name(), SYSTEMS[SYSTEMS.len() - 1].name()]
+}
+
+/// One valid trial for each throughput, all of one run.
+pub fn trials(system: &str, clients: usize, throughputs: &[f64]) -> Vec<Row> {
+    let row = |(trial, throughput_per_s): (u32, &f64)| Row {
+        run_id: "run".to_owned(),
+        trial,
+        valid: true,
+        system: system.to_owned(),
+        clients,
+        throughput_per_s: *throughput_per_s,
+        ..Row::default()
+    };
+    (1..).zip(throughputs).map(row).collect()
+}
+
+/// The same rows, bounded by what is named.
+pub fn bounded(rows: Vec<Row>, bound: &str) -> Vec<Row> {
+    rows.into_iter().map(|row| Row { bound: Some(bound.to_owned()), ..row }).collect()
+}
+
+/// The same row, of a trial that does not hold.
+pub fn invalid(row: Row, reason: &str) -> Row {
+    Row { valid: false, invalid_reason: Some(reason.to_owned()), ..row }
+}
+
+/// A directory with these rows.
+pub fn directory_of(rows: &[Row]) -> TempDir {
+    let (directory, csv) = file_in_new_directory("results.csv");
+    CsvSink::open(&csv).unwrap().append(rows).unwrap();
+    directory
+}
+
+/// A directory with a file of rows of which this is the text.
+pub fn directory_with(csv: impl AsRef<[u8]>) -> TempDir {
+    let (directory, path) = file_in_new_directory("results.csv");
+    fs::write(path, csv).unwrap();
+    directory
+}
+
+/// Rows of two systems, three trials each, with something in every kind of column.
+pub fn some_rows() -> Vec<Row> {
+    let rows =
+        pair().map(|system| trials(system, 4, &[10_000.293, 10_100.293, 9_900.293])).concat();
+    let filled = |row: Row| Row {
+        driver: "native".to_owned(),
+        messages: 10_000,
+        window_s: 1.0,
+        gaps: Some(0),
+        rtt_p50_us: Some(12.5),
+        server_cpu_us_per_msg: Some(7.25),
+        bound: Some("server".to_owned()),
+        started_at: "2026-01-01T00:00:00.000Z".to_owned(),
+        server_cpus: Some("0,2-3".to_owned()),
+        client_cpus: "1".to_owned(),
+        ..row
+    };
+    rows.into_iter().map(filled).collect()
+}
+
+/// The text of a file of rows.
+pub fn text_of(rows: &[Row]) -> String {
+    fs::read_to_string(directory_of(rows).path().join("results.csv")).unwrap()
+}
+
+/// Runs `report` with the directory.
+pub fn report(directory: &Path, extra: &[&str]) -> Ran {
+    run(["report", directory.to_str().unwrap()].iter().chain(extra))
+}
+
+/// The figure that `report` left.
+pub fn figure(directory: &Path) -> String {
+    fs::read_to_string(directory.join("throughput.svg")).unwrap()
+}
+
+/// All words of a figure.
+pub fn texts(figure: &Document<'_>) -> Vec<String> {
+    let nodes = figure.descendants().filter(|node| node.has_tag_name("text"));
+    nodes.filter_map(|node| node.text()).map(|text| text.trim().to_owned()).collect()
+}
+
+/// The cells of the first line of a table that begins with these.
+pub fn line(text: &str, first: &[&str]) -> Vec<String> {
+    let cells = |line: &str| -> Vec<String> {
+        line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
+    };
+    let found = text.lines().map(cells).find(|cells| {
+        cells.len() >= first.len() && cells.iter().zip(first).all(|(cell, word)| cell == word)
+    });
+    found.unwrap_or_else(|| panic!("no line begins with {first:?}:\n{text}"))
+}
