@@ -28,9 +28,9 @@ pub fn cpu_model() -> String {
     named.map_or_else(|| "unknown".to_owned(), |(_, model)| model.trim().to_owned())
 }
 
-/// The memory of this machine, in MiB; 0 where it is not known.
-pub fn memory_mib() -> u64 {
-    procfs::Meminfo::current().map_or(0, |info| info.mem_total >> 20)
+/// The memory of this machine, in MiB, where it is known.
+pub fn memory_mib() -> Option<u64> {
+    procfs::Meminfo::current().ok().map(|info| info.mem_total >> 20)
 }
 
 /// Raises the limit of open files as far as this user may, and returns it.

@@ -181,6 +181,17 @@ impl fmt::Display for Driver {
     }
 }
 
+impl Driver {
+    /// Its threads, in words.
+    fn threads(self) -> String {
+        match self {
+            Driver::Native => "one per client".to_owned(),
+            Driver::Lean { threads: None } => "auto".to_owned(),
+            Driver::Lean { threads: Some(threads) } => threads.to_string(),
+        }
+    }
+}
+
 /// What the clients of a trial are asked to do.
 #[derive(Debug, Clone)]
 pub struct LoadSpec {
@@ -226,6 +237,7 @@ impl LoadSpec {
         let time = |length| humantime::format_duration(length).to_string();
         vec![
             ("driver", self.driver.to_string()),
+            ("threads", self.driver.threads()),
             ("clients", self.clients.to_string()),
             ("duration", time(self.window)),
             ("warmup", time(self.warmup)),

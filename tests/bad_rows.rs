@@ -67,7 +67,7 @@ fn a_column_without_which_there_is_no_report_is_named() {
     for column in ["throughput_per_s", "system", "clients", "valid", "trial", "run_id"] {
         let directory = directory_with(without(&text_of(&some_rows()), &[column]));
         let refused = report(directory.path(), &[]);
-        refused.assert_fails(1, &["results.csv", "missing field", column]);
+        refused.assert_fails(1, &["results.csv", "there is no column", column]);
     }
 }
 

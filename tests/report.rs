@@ -124,7 +124,7 @@ fn rows_that_do_not_hold_are_left_out_and_that_is_said() {
     };
     let directory = directory_of(&[&SWEEP[..], &[bad]].concat());
     let reported = report(directory.path(), &[]);
-    let expected = format!("left out: {}, 1 clients, trial 7: interrupted", pair()[0]);
+    let expected = format!("left out: {}, 1 client, trial 7: interrupted", pair()[0]);
     assert!(reported.stderr.contains(&expected), "{reported:?}");
     let held = directory_of(&SWEEP);
     assert_eq!(reported.stdout, report(held.path(), &[]).stdout);

@@ -93,8 +93,8 @@ fn what_the_clients_bounded_is_in_brackets_and_not_ranked() {
     let (ran, _directory) = reported(&rows.concat());
     let cells = ["1", "8", "9"].map(|clients| ratio(&ran, clients));
     assert_eq!(cells, ["2.00 ± 0.25", "(2.00 ± 0.25)", "(1.00 tie)"]);
-    let expected = format!("the clients were the bound: {a} at 8, 9; ");
-    assert!(ran.stderr.contains("not ranked") && ran.stderr.contains(&expected), "{ran:?}");
+    let expected = format!("not ranked: {a} at 8, 9 clients, where the clients were the bound; ");
+    assert!(ran.stderr.contains(&expected), "{ran:?}");
     assert!(ran.stderr.contains("--client-cpus"), "{ran:?}");
     assert!(line(&ran.stdout, &[a, "8"]).contains(&"client".to_owned()), "{ran:?}");
     let (held, _directory) = reported(&rows[..2].concat());
@@ -114,8 +114,8 @@ fn what_is_left_out_and_what_rows_say_of_themselves_is_counted() {
     assert_eq!(line(&ran.stdout, &[a, "1"])[2..4], ["3", "2,000"]);
     for telling in [
         "left out of every mean: 2 of 8 trials",
-        &format!("left out: {a}, 1 clients, trial 4: interrupted"),
-        &format!("left out: {b}, 1 clients, trial 4: both sides disagree"),
+        &format!("left out: {a}, 1 client, trial 4: interrupted"),
+        &format!("left out: {b}, 1 client, trial 4: both sides disagree"),
         "note, 1 of 8 trials: both sides share CPUs",
         "note, 2 of 8 trials: one more",
     ] {

@@ -1,8 +1,16 @@
 //! What a thread is for, told by its name.
 
 /// Names that libraries give to their threads, and the roles that these have.
-const LIBRARIES: [(&str, &str); 3] =
-    [("ZMQbg/IO", "io"), ("ZMQbg/Reaper", "reaper"), ("grpc-cq", "completion-queue")];
+///
+/// The kernel cuts names after 15 bytes.
+const LIBRARIES: [(&str, &str); 6] = [
+    ("ZMQbg/IO", "io"),
+    ("ZMQbg/Reaper", "reaper"),
+    ("grpc-cq", "completion-queue"),
+    ("grpc_global_tim", "timer"),
+    ("default-executo", "executor"),
+    ("resolver-execut", "resolver"),
+];
 
 /// The role of a thread that is called `name` in /proc: its name without a number, which all
 /// threads of a kind have in common.

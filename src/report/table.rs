@@ -47,8 +47,15 @@ pub fn points(curves: &[Curve]) -> String {
     format!("{table}\n")
 }
 
-const COSTS: [&str; 7] =
-    ["rtt p50", "rtt p99", "CPU/msg server", "clients", "switches/msg server", "fairness", "bound"];
+const COSTS: [&str; 7] = [
+    "rtt p50",
+    "rtt p99",
+    "CPU/msg server",
+    "CPU/msg clients",
+    "switches/msg server",
+    "fairness",
+    "bound",
+];
 
 /// What a point cost, and what bounded it.
 fn costs(point: &Point) -> [String; 7] {

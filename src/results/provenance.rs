@@ -58,7 +58,7 @@ pub struct Machine {
     /// The CPUs' worth of time that a control group grants.
     pub cpu_quota: Option<f64>,
     /// Its memory.
-    pub memory_mib: u64,
+    pub memory_mib: Option<u64>,
 }
 
 /// Trials with the same options.
@@ -163,7 +163,7 @@ mod tests {
                 cpu_model: "m".to_owned(),
                 cpus: "0-1".to_owned(),
                 cpu_quota: None,
-                memory_mib: 1,
+                memory_mib: Some(1),
             },
             trials: vec![Trials {
                 system: "s".to_owned(),

@@ -120,6 +120,9 @@ fn check_number(field: &str) -> Option<String> {
     damaged.then(|| format!("'{field}' cannot have been measured"))
 }
 
+/// How serde begins to say that there is no column for a field.
+const MISSING: &str = "missing field ";
+
 /// Without csv's words around those of the operating system.
 fn explain_file(error: csv::Error) -> anyhow::Error {
     match error.into_kind() {
@@ -141,9 +144,10 @@ fn explain(error: &csv::Error, headers: &StringRecord) -> anyhow::Error {
             let field = err.field().and_then(|field| usize::try_from(field).ok());
             let advice = match err.kind() {
                 // It is not in this line that something is wrong.
-                csv::DeserializeErrorKind::Message(text) if text.starts_with("missing field") => {
+                csv::DeserializeErrorKind::Message(text) if text.starts_with(MISSING) => {
+                    let column = &text[MISSING.len()..];
                     return anyhow!(
-                        "{text}; were these rows written by another program or version?"
+                        "there is no column {column}; were these rows written by another program or version?"
                     );
                 }
                 kind => kind.to_string(),

@@ -35,7 +35,7 @@ impl Evidence<'_> {
     /// Makes the row.
     pub fn judge(self) -> Trial {
         let all = Totals::of(self.tallies);
-        let Granted { server, clients, quota } = &self.granted;
+        let Granted { server, clients, quota, .. } = &self.granted;
         let cpu = Cpu { server: server.as_ref(), clients, quota: *quota };
         let account = Account::of(&self.seen, &self.window, &cpu, all.messages());
         let invalid_reason = self.why_invalid(&all);

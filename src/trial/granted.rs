@@ -16,19 +16,22 @@ pub struct Granted {
     pub clients: Cpus,
     /// What a control group grants to both together, in CPUs.
     pub quota: Option<f64>,
+    /// How many CPUs there were to choose from.
+    pub available: usize,
 }
 
 impl Granted {
-    /// What is granted to the process `server` and to the calling thread.
+    /// What is granted to the process `server` and to the calling thread, of so many CPUs.
     ///
     /// # Errors
     ///
     /// Where the server has ended.
-    pub fn to(server: Option<u32>) -> Result<Self> {
+    pub fn to(server: Option<u32>, available: usize) -> Result<Self> {
         Ok(Granted {
             server: server.map(Cpus::of).transpose()?,
             clients: Cpus::of(0)?,
             quota: quota::of_this_process(),
+            available,
         })
     }
 
@@ -41,7 +44,7 @@ impl Granted {
             .map_or_else(|| self.clients.clone(), |server| server.union(&self.clients));
         let shared = self.server.as_ref().and_then(|server| server.shared_with(&self.clients));
         match shared {
-            Some(_) if all.count() == 1 => warnings.push(Warning::OneCpu),
+            Some(_) if self.available == 1 => warnings.push(Warning::OneCpu),
             Some(shared) => warnings.push(Warning::SharedCpus(shared.to_string())),
             None => {}
         }
@@ -57,16 +60,25 @@ mod tests {
     use super::*;
 
     fn warnings(server: Option<&str>, clients: &str, quota: Option<f64>) -> Vec<Warning> {
+        of(server, clients, quota, 4)
+    }
+
+    fn of(
+        server: Option<&str>,
+        clients: &str,
+        quota: Option<f64>,
+        available: usize,
+    ) -> Vec<Warning> {
         let server = server.map(|list| list.parse().unwrap());
-        Granted { server, clients: clients.parse().unwrap(), quota }.warnings()
+        Granted { server, clients: clients.parse().unwrap(), quota, available }.warnings()
     }
 
     #[test]
     fn each_placement_that_misleads_has_its_warning() {
         assert_eq!(warnings(Some("0"), "1-3", None), []);
-        assert_eq!(warnings(Some("0"), "0", None), [Warning::OneCpu]);
-        let shared = Warning::SharedCpus("1".to_owned());
-        assert_eq!(warnings(Some("0-1"), "1-2", None), [shared]);
+        assert_eq!(of(Some("0"), "0", None, 1), [Warning::OneCpu]);
+        assert_eq!(warnings(Some("0"), "0", None), [Warning::SharedCpus("0".to_owned())]);
+        assert_eq!(warnings(Some("0-1"), "1-2", None), [Warning::SharedCpus("1".to_owned())]);
         let quota = Warning::Quota { granted: 1.5, cpus: 2 };
         assert_eq!(warnings(Some("0"), "1", Some(1.5)), [quota]);
         assert_eq!(warnings(Some("0"), "1", Some(2.0)), []);

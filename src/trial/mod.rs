@@ -72,7 +72,7 @@ fn run_placed(
 ) -> Result<Trial> {
     let started_at = SystemTime::now();
     let (mut server, endpoint) = place(system, spec, available)?;
-    let granted = Granted::to(server.as_ref().map(ServerProcess::pid))?;
+    let granted = Granted::to(server.as_ref().map(ServerProcess::pid), available.count())?;
     let mut watch = Watch::new(server.as_mut(), stop, progress);
     let driven = load::reach(system, &endpoint, spec.load.timeout)
         .and_then(|()| load::run(system, &endpoint, &spec.load, stop, &mut watch));

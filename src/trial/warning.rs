@@ -88,14 +88,15 @@ impl fmt::Display for Warning {
             ),
             Warning::LittlesLaw(found, clients) => write!(
                 f,
-                "by Little's law, throughput x (rtt + pause) should make {clients} clients, and makes \
-                 {found:.2}; a longer --duration helps, or more CPUs for the clients"
+                "by Little's law, throughput x (rtt + pause) should make the number of clients, \
+                 {clients}, and makes {found:.2}; a longer --duration helps, or more CPUs for the clients"
             ),
             Warning::Others { side, share } => write!(
                 f,
-                "other processes used {:.0} % of the CPUs of the {side}; stop them, or choose other \
-                 CPUs with --{side}-cpus",
-                share * 100.0
+                "other processes used {:.0} % of the CPUs of the {side}{}; stop them, or choose \
+                 other CPUs with --{side}-cpus",
+                share * 100.0,
+                if *side == "client" { "s" } else { "" }
             ),
             Warning::OneCpu => f.write_str(
                 "there is one CPU for server and clients, and what is measured is both together; \

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::measured::in_words;
 use super::progress::Bar;
 use super::repeat::{Repeat, Spread};
 use super::{Ending, provenance, signals};
@@ -133,12 +134,11 @@ impl Files {
 /// The row in words: two lines.
 fn summary(row: &Row) -> String {
     let us = |value: Option<f64>| value.map_or_else(|| "?".to_owned(), |us| format!("{us:.1} us"));
-    let plural = if row.clients == 1 { "" } else { "s" };
     format!(
-        "{}, {} client{plural}: {:.0} msg/s ({} messages in {:.2} s, {} errors, {} timeouts)\n\
+        "{}, {}: {:.0} msg/s ({} messages in {:.2} s, {} errors, {} timeouts)\n\
          rtt p50 {}, p99 {}, max {}; CPU per message: server {}, clients {}; bound: {}",
         row.system,
-        row.clients,
+        in_words(row.clients),
         row.throughput_per_s,
         row.messages,
         row.window_s,

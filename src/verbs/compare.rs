@@ -9,9 +9,10 @@ use super::{Ending, print};
 use crate::analysis::{self, Options};
 use crate::report;
 
-/// Options that make no difference to what is measured: who is asked, and where; and the one
-/// that the points are told apart by.
-const INDIFFERENT: [&str; 3] = ["addr", "name", "clients"];
+/// Options that make no difference to what is measured: who is asked, and where. The one that
+/// the points are told apart by. And those that not every system heeds: rows tell which do.
+const INDIFFERENT: [&str; 6] =
+    ["addr", "name", "clients", "workers", "backend", "completion-queues"];
 
 /// What to compare.
 pub struct Compare {
@@ -49,8 +50,10 @@ impl Compare {
         }
         let (dir_a, dir_b) = (self.a.display(), self.b.display());
         print(&format!("A: {dir_a}\nB: {dir_b}\n\n{}", report::changes(&changes)))?;
-        for line in a.left_out().into_iter().chain(b.left_out()) {
-            eprintln!("{line}");
+        for (side, measured) in [("A", &a), ("B", &b)] {
+            for line in measured.left_out() {
+                eprintln!("{side}: {line}");
+            }
         }
         let Some(most) = self.fail_on_regression else { return Ok(Ending::Done) };
         let lost: Vec<_> = changes.iter().filter(|change| change.is_regression(most)).collect();

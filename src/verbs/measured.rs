@@ -32,7 +32,12 @@ impl Measured {
         if curves.is_empty() {
             bail!("{} has no valid rows to report, of {}", source.display(), rows.len());
         }
-        Ok(Measured { rows, curves, provenance: RunFile::of(directory).read()? })
+        // What it tells is worth less than the rows.
+        let provenance = RunFile::of(directory).read().unwrap_or_else(|error| {
+            eprintln!("echometer: warning: {error:#}");
+            None
+        });
+        Ok(Measured { rows, curves, provenance })
     }
 
     /// Which rows are in no mean, and why: a line each, with the number of all rows before them.
@@ -44,8 +49,10 @@ impl Measured {
         let each = bad.iter().map(|row| {
             let reason = row.invalid_reason.as_deref().unwrap_or("no reason is given");
             format!(
-                "left out: {}, {} clients, trial {}: {reason}",
-                row.system, row.clients, row.trial
+                "left out: {}, {}, trial {}: {reason}",
+                row.system,
+                in_words(row.clients),
+                row.trial
             )
         });
         let all = format!("left out of every mean: {} of {} trials", bad.len(), self.rows.len());
@@ -89,6 +96,11 @@ fn at(curve: &Curve, applies: fn(&Point) -> bool) -> Option<String> {
     let points = curve.points.iter().filter(|point| applies(point));
     let clients: Vec<_> = points.map(|point| point.clients.to_string()).collect();
     (!clients.is_empty()).then(|| format!("{} at {} clients", curve.label, clients.join(", ")))
+}
+
+/// So many clients.
+pub fn in_words(clients: usize) -> String {
+    if clients == 1 { "1 client".to_owned() } else { format!("{clients} clients") }
 }
 
 /// The curves, in the order of the registry.

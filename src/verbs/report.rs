@@ -34,10 +34,23 @@ impl Report {
             eprintln!("{line}");
         }
         eprintln!("figure: {}", figure.display());
-        for run in measured.provenance.iter().flat_map(|provenance| &provenance.runs) {
-            eprintln!("to measure it again: {}", run.command);
-        }
+        tell_commands(&measured);
         Ok(Ending::Done)
+    }
+}
+
+/// How to measure it again; of a loop whose every call is a run, how each of the last few.
+fn tell_commands(measured: &Measured) {
+    const FEW: usize = 6;
+    let runs = measured.provenance.iter().flat_map(|provenance| &provenance.runs);
+    let mut commands: Vec<_> = runs.map(|run| &run.command).collect();
+    commands.dedup();
+    let more = commands.len().saturating_sub(FEW);
+    if more > 0 {
+        eprintln!("to measure it again: {more} commands that run.json tells, and");
+    }
+    for command in &commands[more..] {
+        eprintln!("to measure it again: {command}");
     }
 }
 
