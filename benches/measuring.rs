@@ -19,7 +19,7 @@ use anyhow::{Context, Result, anyhow};
 use echometer::cpus::{CpuChoice, Cpus, Placement};
 use echometer::load::{Stop, first_request};
 use echometer::spec::{
-    Backend, ClientSpec, Driver, Endpoint, LoadSpec, ServerSpec, Target, TrialSpec,
+    Backend, ClientSpec, Driver, Endpoint, LoadSpec, ServerSpec, Target, TrialSpec, Tuning,
 };
 use echometer::systems::{self, System};
 use echometer::trial;
@@ -83,6 +83,7 @@ fn measured(system: &'static dyn System, clients: usize, window: Duration) -> Re
         workers: 16.try_into()?,
         backend: Backend::default(),
         completion_queues: None,
+        tuning: Tuning::default(),
         max_message: 1 << 20,
     };
     let spec = TrialSpec {

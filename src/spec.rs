@@ -83,6 +83,37 @@ impl FromStr for Endpoint {
     }
 }
 
+/// How a server's library and its threads are set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tuning {
+    /// As they come.
+    #[default]
+    Default,
+    /// For as many messages as can be: `docs/tuning.md` says by what.
+    Throughput,
+}
+
+impl fmt::Display for Tuning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Tuning::Default => "default",
+            Tuning::Throughput => "throughput",
+        })
+    }
+}
+
+impl FromStr for Tuning {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "default" => Ok(Tuning::Default),
+            "throughput" => Ok(Tuning::Throughput),
+            _ => Err(format!("'{text}' is no tuning; write default or throughput")),
+        }
+    }
+}
+
 /// What carries messages between the proxy and the workers of a system that has both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Backend {
@@ -127,6 +158,8 @@ pub struct ServerSpec {
     pub backend: Backend,
     /// Completion queues, where a system has them; `None`: the CPUs it may run on.
     pub completion_queues: Option<NonZeroUsize>,
+    /// How its library and its threads are set.
+    pub tuning: Tuning,
     /// The largest request that is read, and the largest reply that may be asked for, in bytes.
     pub max_message: usize,
 }
@@ -140,6 +173,7 @@ impl ServerSpec {
             format!("--workers={}", self.workers),
             format!("--backend={}", self.backend),
             format!("--max-message={}", self.max_message),
+            format!("--tuning={}", self.tuning),
         ];
         arguments.extend(self.completion_queues.map(|n| format!("--completion-queues={n}")));
         arguments
@@ -265,6 +299,7 @@ impl Target {
                     server.completion_queues.map_or_else(|| "auto".to_owned(), |n| n.to_string()),
                 ),
                 ("max-message", server.max_message.to_string()),
+                ("tuning", server.tuning.to_string()),
             ],
         }
     }

@@ -79,6 +79,7 @@ fn options(row: &Row) -> BTreeMap<&'static str, String> {
         ("workers", row.workers.map(|workers| format!("{workers} workers"))),
         ("backend", row.backend.clone()),
         ("completion-queues", row.completion_queues.map(|queues| format!("{queues} queues"))),
+        ("tuning", row.tuning.as_ref().map(|tuning| format!("tuning {tuning}"))),
         ("payload", Some(format!("{} B", row.payload_bytes))),
         ("reply-payload", Some(format!("reply {} B", row.reply_bytes))),
         ("think", Some(format!("think {} us", row.think_us))),

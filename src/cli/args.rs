@@ -8,7 +8,7 @@ use clap::{Args as ClapArgs, Command, Parser, Subcommand};
 
 use super::{help, values};
 use crate::cpus::CpuChoice;
-use crate::spec::{Backend, Endpoint};
+use crate::spec::{Backend, Endpoint, Tuning};
 use crate::systems::System;
 
 /// Which messaging pattern carries more messages per second on your machines, from how
@@ -86,6 +86,9 @@ pub struct ServerArgs {
     /// Completion queues, for a system that has them [default: the CPUs it may run on]
     #[arg(long, value_name = "N", value_parser = values::count, allow_hyphen_values = true)]
     pub completion_queues: Option<NonZeroUsize>,
+    /// How the library and the threads are set: default, as they come; or throughput
+    #[arg(long, default_value_t)]
+    pub tuning: Tuning,
     /// The largest request that is read, and the largest reply that may be asked for
     #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = values::some_bytes, allow_hyphen_values = true)]
     pub max_message: usize,

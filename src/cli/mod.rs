@@ -90,6 +90,7 @@ fn server_spec(address: Endpoint, args: ServerArgs) -> ServerSpec {
         workers: args.workers,
         backend: args.backend,
         completion_queues: args.completion_queues,
+        tuning: args.tuning,
         max_message: args.max_message,
     }
 }
@@ -197,7 +198,7 @@ mod tests {
     #[test]
     fn a_server_is_passed_on_as_it_was_asked_for() {
         let line = "echometer serve router -a 127.0.0.1:0 -n a -w 3 --backend ipc \
-                    --completion-queues 2 --max-message 2KiB";
+                    --completion-queues 2 --tuning throughput --max-message 2KiB";
         let Ok(Parsed::Do(Command::Serve(asked))) = parse_words(line) else { panic!("{line}") };
         let words = ["echometer", "serve", "router"].map(String::from).into_iter();
         let again = parse(words.chain(asked.spec.arguments()).map(OsString::from));

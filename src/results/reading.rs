@@ -10,12 +10,13 @@ use serde::de::DeserializeOwned;
 use super::Row;
 
 /// Columns that hold words. All others hold numbers, of which none is negative.
-const WORDS: [&str; 15] = [
+const WORDS: [&str; 16] = [
     "run_id",
     "valid",
     "system",
     "driver",
     "backend",
+    "tuning",
     "bound",
     "verified",
     "started_at",

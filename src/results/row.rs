@@ -26,6 +26,8 @@ pub struct Row {
     pub backend: Option<String>,
     /// The server's completion queues, where its system has them.
     pub completion_queues: Option<usize>,
+    /// How the server's library and threads are set; empty for a server that is not ours.
+    pub tuning: Option<String>,
     /// The size of the request's text.
     pub payload_bytes: usize,
     /// The size to which the reply's text is padded; 0: not padded.

@@ -57,11 +57,13 @@ impl Evidence<'_> {
     /// The columns that tell what was asked for, and where it ran.
     fn asked(&self) -> Row {
         let TrialSpec { load, run_id, trial, client_cpus, .. } = self.spec;
-        let (heeded, server_cpus_asked) = match &self.spec.target {
-            Target::Spawn { server, cpus, .. } => {
-                (self.system.heeded(server), Some(cpus.to_string()))
-            }
-            Target::Running(_) => (Heeded::default(), None),
+        let (heeded, tuning, server_cpus_asked) = match &self.spec.target {
+            Target::Spawn { server, cpus, .. } => (
+                self.system.heeded(server),
+                Some(server.tuning.to_string()),
+                Some(cpus.to_string()),
+            ),
+            Target::Running(_) => (Heeded::default(), None, None),
         };
         Row {
             run_id: run_id.clone(),
@@ -74,6 +76,7 @@ impl Evidence<'_> {
             workers: heeded.workers,
             backend: heeded.backend.map(|backend| backend.to_string()),
             completion_queues: heeded.completion_queues,
+            tuning,
             payload_bytes: load.payload,
             reply_bytes: load.reply_payload,
             think_us: us(load.think),

@@ -10,8 +10,9 @@ use super::{Ending, print, signals};
 use crate::host;
 use crate::process::{ProcessEnd, wait_for_any};
 use crate::results::{JsonLines, ServerLine};
-use crate::spec::ServerSpec;
+use crate::spec::{ServerSpec, Tuning};
 use crate::systems::System;
+use crate::threads;
 
 /// What to serve.
 pub struct Serve {
@@ -32,6 +33,10 @@ impl Serve {
         let signals = signals::stream()?;
         // Watched and not asked for by prctl(2), which would speak of the parent's thread.
         let parent = ProcessEnd::of(nix::unistd::getppid().as_raw()).ok();
+        if self.spec.tuning == Tuning::Throughput {
+            // All threads of the server are started by this one, and inherit it.
+            threads::wake_without_haste();
+        }
         let server = self.system.serve(&self.spec)?;
         print(&format!("listening {}\n", server.endpoint()))?;
         match &parent {

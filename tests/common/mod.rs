@@ -16,7 +16,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 pub use self::known::{Counts, Wire, known};
-use echometer::spec::{Backend, ClientSpec, Endpoint, ServerSpec};
+use echometer::spec::{Backend, ClientSpec, Endpoint, ServerSpec, Tuning};
 use echometer::systems::{SYSTEMS, System};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -214,6 +214,7 @@ pub fn server_spec() -> ServerSpec {
         workers: 4.try_into().unwrap(),
         backend: Backend::default(),
         completion_queues: None,
+        tuning: Tuning::default(),
         max_message: 1 << 20,
     }
 }
