@@ -81,7 +81,7 @@ impl NativeClient<'_> {
                     }
                 }
             }
-            report.when_due(received, tally.completed, &self.reins);
+            report.when_due(received, || tally.completed, &self.reins);
             if !self.spec.think.is_zero() {
                 thread::sleep(self.spec.think);
                 tally.paused(received.elapsed());

@@ -67,8 +67,9 @@ impl Report {
 
     /// Says what was `completed`, if it is time to.
     #[inline]
-    pub fn when_due(&mut self, now: Instant, completed: u64, reins: &Reins<'_>) {
+    pub fn when_due(&mut self, now: Instant, completed: impl FnOnce() -> u64, reins: &Reins<'_>) {
         if self.due.is_some_and(|due| now >= due) {
+            let completed = completed();
             reins.tell(Event::Progress(completed - self.told));
             self.told = completed;
             self.due = Some(now + self.every);

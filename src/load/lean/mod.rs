@@ -149,37 +149,24 @@ impl<'a> Player<'a> {
         for client in &mut self.clients {
             client.go_on(&mut self.common, now);
         }
-        while self.clients.iter().any(|client| client.phase != Phase::Done) {
-            self.turn_until(&mut events, window.close, &mut report)?;
-        }
-        Ok(())
-    }
-
-    /// Many turns; the list of clients is gone through only now and then.
-    fn turn_until(
-        &mut self,
-        events: &mut Events,
-        close: Instant,
-        report: &mut Report,
-    ) -> Result<()> {
         loop {
-            self.turn(events)?;
+            let looked = self.turn(&mut events)?;
             let now = Instant::now();
-            if self.reins.report_every.is_some() {
-                let completed = self.clients.iter().map(|client| client.tally.completed).sum();
-                report.when_due(now, completed, &self.reins);
-            }
-            if now >= close || self.common.stop.is_set() || now - self.looked_at >= LOOK {
+            report.when_due(now, || completed(&self.clients), &self.reins);
+            // The list of clients is gone through now and then, and when it is over.
+            let may_be_over = looked || now >= window.close || self.common.stop.is_set();
+            if may_be_over && self.clients.iter().all(|client| client.phase == Phase::Done) {
                 return Ok(());
             }
         }
     }
 
-    /// Waits for events, and does what they are about; then looks at the clock, if it is time.
+    /// Waits for events, and does what they are about; then looks at the clock for each client,
+    /// if it is time to, and says whether it was.
     #[inline]
-    fn turn(&mut self, events: &mut Events) -> Result<()> {
+    fn turn(&mut self, events: &mut Events) -> Result<bool> {
         match self.poll.poll(events, Some(LOOK)) {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(false),
             polled => polled.context("cannot wait for sockets")?,
         }
         for event in &*events {
@@ -189,13 +176,15 @@ impl<'a> Player<'a> {
             }
         }
         let now = Instant::now();
-        if now - self.looked_at >= LOOK {
+        let looks = now - self.looked_at >= LOOK;
+        if looks {
             self.looked_at = now;
             for client in &mut self.clients {
                 client.look_at(&mut self.common, now);
             }
         }
-        self.end_pauses(now)
+        self.end_pauses(now)?;
+        Ok(looks)
     }
 
     fn end_pauses(&mut self, now: Instant) -> Result<()> {
