@@ -68,6 +68,7 @@ fn load(clients: usize, window: Duration) -> Result<LoadSpec> {
         window,
         warmup: WARMUP,
         think: Duration::ZERO,
+        pace: None,
         payload: 64,
         reply_payload: 0,
         timeout: Duration::from_secs(5),

@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use echometer::measure::{ClientTally, Moments, Percentiles, Window};
+use echometer::measure::{ClientTally, Distributions, Moments, Percentiles, Times, Window};
 use echometer::message::{self, Responder, Sequence};
 
 /// As large as the experiment's.
@@ -30,7 +30,7 @@ fn client(c: &mut Criterion) {
     let mut request = message::request("client-host-1234-17", "x".repeat(PAYLOAD), 0);
     let mut responder = Responder::new("server-host", None, Sequence::Own(0), 1 << 20);
     let mut reply = Vec::new();
-    let (mut tally, mut percentiles) = (ClientTally::default(), Percentiles::default());
+    let (mut tally, mut all) = (ClientTally::default(), Distributions::default());
     let window = Window::after(Instant::now(), Duration::ZERO, Duration::from_secs(3600));
     c.bench_function("client", |b| {
         b.iter_batched(
@@ -44,7 +44,7 @@ fn client(c: &mut Criterion) {
                 let checked = message::check(&request, black_box(&reply));
                 let received = Instant::now();
                 let verified = checked.is_ok_and(|reply| reply.verified);
-                tally.succeeded(verified, (sent, received), &window, &mut percentiles);
+                tally.succeeded(verified, Times { due: None, sent, received }, &window, &mut all);
                 request.advance();
                 request
             },

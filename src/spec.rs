@@ -226,6 +226,46 @@ impl Driver {
     }
 }
 
+/// A rate that does not wait for replies.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    /// Requests per second, of all clients together.
+    pub per_s: f64,
+    /// When they are due.
+    pub arrivals: Arrivals,
+}
+
+/// When requests of a given rate are due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Arrivals {
+    /// At equal distances.
+    #[default]
+    Constant,
+    /// At random, independently of each other.
+    Poisson,
+}
+
+impl fmt::Display for Arrivals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Arrivals::Constant => "constant",
+            Arrivals::Poisson => "poisson",
+        })
+    }
+}
+
+impl FromStr for Arrivals {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "constant" => Ok(Arrivals::Constant),
+            "poisson" => Ok(Arrivals::Poisson),
+            _ => Err(format!("'{text}' is no kind of arrivals; write constant or poisson")),
+        }
+    }
+}
+
 /// What the clients of a trial are asked to do.
 #[derive(Debug, Clone)]
 pub struct LoadSpec {
@@ -239,6 +279,8 @@ pub struct LoadSpec {
     pub warmup: Duration,
     /// Each client's pause between a reply and the next request.
     pub think: Duration,
+    /// At which rate all clients together send; `None`: as fast as they are answered.
+    pub pace: Option<Pace>,
     /// Size of the request's text, in bytes.
     pub payload: usize,
     /// Size to which the reply's text is padded, in bytes; 0: not padded.
@@ -276,6 +318,8 @@ impl LoadSpec {
             ("duration", time(self.window)),
             ("warmup", time(self.warmup)),
             ("think", time(self.think)),
+            ("rate", self.pace.map_or_else(|| "none".to_owned(), |pace| pace.per_s.to_string())),
+            ("arrivals", self.pace.map(|pace| pace.arrivals).unwrap_or_default().to_string()),
             ("payload", self.payload.to_string()),
             ("reply-payload", self.reply_payload.to_string()),
             ("timeout", time(self.timeout)),

@@ -43,6 +43,7 @@ fn progress_is_told_all_the_time_however_many_clients_report() {
         window: Duration::from_secs(1),
         warmup: Duration::ZERO,
         think: Duration::ZERO,
+        pace: None,
         payload: 64,
         reply_payload: 0,
         timeout: common::DEADLINE,

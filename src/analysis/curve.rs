@@ -83,6 +83,8 @@ fn options(row: &Row) -> BTreeMap<&'static str, String> {
         ("payload", Some(format!("{} B", row.payload_bytes))),
         ("reply-payload", Some(format!("reply {} B", row.reply_bytes))),
         ("think", Some(format!("think {} us", row.think_us))),
+        ("rate", row.rate_per_s.map(|rate| format!("{rate}/s"))),
+        ("arrivals", row.arrivals.clone()),
         ("driver", Some(row.driver.clone())),
         ("server-cpus", row.server_cpus.as_ref().map(|cpus| format!("server on CPUs {cpus}"))),
         ("client-cpus", Some(format!("clients on CPUs {}", row.client_cpus))),

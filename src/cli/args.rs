@@ -8,7 +8,7 @@ use clap::{Args as ClapArgs, Command, Parser, Subcommand};
 
 use super::{help, values};
 use crate::cpus::CpuChoice;
-use crate::spec::{Backend, Endpoint, Tuning};
+use crate::spec::{Arrivals, Backend, Endpoint, Tuning};
 use crate::systems::System;
 
 /// Which messaging pattern carries more messages per second on your machines, from how
@@ -163,6 +163,13 @@ pub struct BenchArgs {
     /// Each client's pause between a reply and its next request, as in 300us
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = values::duration, allow_hyphen_values = true)]
     pub think: Duration,
+    /// So many requests per second, of all clients together, due whether or not the last was
+    /// answered; latency is then measured from when they were due [default: none]
+    #[arg(long, value_name = "PER_S", value_parser = values::rate, allow_hyphen_values = true, conflicts_with = "think")]
+    pub rate: Option<f64>,
+    /// When requests of a --rate are due: constant or poisson
+    #[arg(long, default_value_t, requires = "rate")]
+    pub arrivals: Arrivals,
     /// The size of the request's text
     #[arg(long, value_name = "BYTES", default_value = "64", value_parser = values::bytes, allow_hyphen_values = true)]
     pub payload: usize,

@@ -13,7 +13,9 @@ use clap::{CommandFactory, FromArgMatches};
 use self::args::{Args, BenchArgs, CompareArgs, ReportArgs, SendArgs, ServeArgs, ServerArgs, Verb};
 use crate::host;
 use crate::load;
-use crate::spec::{ClientSpec, Driver, Endpoint, Invalid, LoadSpec, ServerSpec, Target, TrialSpec};
+use crate::spec::{
+    ClientSpec, Driver, Endpoint, Invalid, LoadSpec, Pace, ServerSpec, Target, TrialSpec,
+};
 use crate::verbs::{Bench, Command, Compare, Repeat, Report, Send, Serve};
 
 /// What a command line asks for.
@@ -112,6 +114,7 @@ fn bench(args: BenchArgs, command: String) -> Result<Bench, Invalid> {
         window: args.duration,
         warmup: args.warmup,
         think: args.think,
+        pace: args.rate.map(|per_s| Pace { per_s, arrivals: args.arrivals }),
         payload: args.payload,
         reply_payload: args.reply_payload,
         timeout: args.patience.timeout,

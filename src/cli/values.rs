@@ -65,6 +65,14 @@ pub fn percent(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A rate per second, over 0.
+pub fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate > 0.0 && rate <= 1e9 => Ok(rate),
+        _ => Err(format!("'{text}' is no rate; write requests per second, over 0, as in 20000")),
+    }
+}
+
 /// A free port on loopback.
 pub fn free_port() -> Endpoint {
     std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()
@@ -108,6 +116,14 @@ mod tests {
         );
         for text in ["", "0%", "-1%", "101%", "nan", "inf%", "five"] {
             assert!(percent(text).unwrap_err().contains("as in 5%"), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates() {
+        assert_eq!((rate("20000"), rate("0.5")), (Ok(20_000.0), Ok(0.5)));
+        for text in ["", "0", "-1", "nan", "inf", "many"] {
+            assert!(rate(text).unwrap_err().contains("as in 20000"), "{text}");
         }
     }
 

@@ -15,6 +15,7 @@ mod lean;
 mod native;
 mod reins;
 mod requester;
+mod schedule;
 mod stop;
 
 use std::net::TcpStream;
@@ -29,7 +30,7 @@ use self::reins::{Event, Reins, Report};
 pub use self::requester::Requester;
 pub use self::stop::Stop;
 use crate::cpus::Cpus;
-use crate::measure::{ClientTally, Faults, Percentiles, PlayerTally, Window};
+use crate::measure::{ClientTally, Distributions, Faults, PlayerTally, Window};
 use crate::message::{self, EchoError, Request};
 use crate::spec::{ClientSpec, Driver, Endpoint, LoadSpec};
 use crate::systems::System;
@@ -63,8 +64,8 @@ pub trait Observer {
 pub struct Outcome {
     /// One per client, in their order.
     pub tallies: Vec<ClientTally>,
-    /// The distribution of the round-trip times of all of them.
-    pub percentiles: Percentiles,
+    /// The distributions of all of them.
+    pub distributions: Distributions,
     /// The window as it was: shorter than planned if the load was stopped. `None` if it
     /// had not opened by then.
     pub window: Option<Window>,
@@ -184,7 +185,7 @@ impl<'env> Start<'env> {
         let clients = clients.map(|client| {
             let who = who(self.spec, client);
             let request = first_request(self.spec, &who.name);
-            (who, request)
+            (client, who, request)
         });
         let to = (self.to.clone(), self.to.resolve()?);
         lean::Player::new(self.system, to, self.spec, index, self.reins.clone(), clients.collect())
@@ -303,9 +304,9 @@ fn coordinate(
 
 /// Puts the clients in their order again, which were dealt out in turn.
 fn gather(players: Vec<PlayerTally>, window: Option<Window>) -> Outcome {
-    let mut percentiles = Percentiles::default();
+    let mut distributions = Distributions::default();
     for player in &players {
-        percentiles.merge(&player.percentiles);
+        distributions.merge(&player.distributions);
     }
     let mut hands: Vec<_> = players.into_iter().map(|player| player.clients.into_iter()).collect();
     let mut tallies = Vec::new();
@@ -313,7 +314,7 @@ fn gather(players: Vec<PlayerTally>, window: Option<Window>) -> Outcome {
         let before = tallies.len();
         tallies.extend(hands.iter_mut().filter_map(Iterator::next));
         if tallies.len() == before {
-            return Outcome { tallies, percentiles, window };
+            return Outcome { tallies, distributions, window };
         }
     }
 }

@@ -7,8 +7,9 @@ use std::time::Instant;
 use anyhow::anyhow;
 
 use super::requester::Requester;
+use super::schedule::Schedule;
 use super::{Event, Reins, Report};
-use crate::measure::{ClientTally, Percentiles, PlayerTally, Window};
+use crate::measure::{ClientTally, Distributions, PlayerTally, Times, Window};
 use crate::message::{EchoError, Request};
 use crate::spec::LoadSpec;
 
@@ -24,13 +25,14 @@ pub struct NativeClient<'a> {
 impl NativeClient<'_> {
     /// Connects, echoes once, waits for the others and for the window, runs, and waits again.
     pub fn run(mut self) {
-        if !self.spec.think.is_zero() {
+        let paced = self.spec.pace.is_some();
+        if paced || !self.spec.think.is_zero() {
             // A pause ends when it is over, not up to 50 us later. Where the kernel refuses,
             // pauses are longer, and the rows say what was measured.
             let _ = nix::sys::prctl::set_timerslack(1);
         }
         let mut tally = ClientTally::new(self.requester.who().name.clone());
-        let mut percentiles = Percentiles::default();
+        let mut distributions = Distributions::new(paced);
         match self.requester.echo(&self.request) {
             Ok(reply) => {
                 tally.completed = 1;
@@ -43,34 +45,45 @@ impl NativeClient<'_> {
             }
         }
         if let Some(window) = self.reins.wait_for_window() {
-            self.echo_until_closed(window, &mut tally, &mut percentiles);
+            self.echo_until_closed(window, &mut tally, &mut distributions);
             tally.faults = self.requester.settle();
-            let tally = PlayerTally { clients: vec![tally], percentiles };
+            let tally = PlayerTally { clients: vec![tally], distributions };
             // Stays connected until the coordinator has looked at the server, whose threads
             // may end with their connections.
             self.reins.end(self.index, tally);
         }
     }
 
-    /// The closed loop: stop? - clock - echo - clock - record.
+    /// The loop: stop? - clock - echo - clock - record.
     fn echo_until_closed(
         &mut self,
         window: Window,
         tally: &mut ClientTally,
-        percentiles: &mut Percentiles,
+        distributions: &mut Distributions,
     ) {
         let mut report = Report::new(&self.reins, tally.completed);
+        let mut schedule = Schedule::new(self.spec, self.index, Instant::now());
+        let mut due = if schedule.is_paced() { schedule.next_due(Instant::now()) } else { None };
+        let mut received = None;
         while !self.reins.stop.is_set() {
             self.request.advance();
+            if let Some(due) = due {
+                thread::sleep(due.saturating_duration_since(Instant::now()));
+            }
             let sent = Instant::now();
             if sent >= window.close {
                 break;
             }
+            if let (Some(received), true) = (received, schedule.has_pauses()) {
+                tally.paused(sent - received);
+            }
             let outcome = self.requester.echo(&self.request);
-            let received = Instant::now();
+            let now = Instant::now();
             match outcome {
                 Ok(reply) => {
-                    tally.succeeded(reply.verified, (sent, received), &window, percentiles);
+                    let due = due.filter(|_| schedule.is_paced());
+                    let times = Times { due, sent, received: now };
+                    tally.succeeded(reply.verified, times, &window, distributions);
                 }
                 Err(error) => {
                     tally.failed(error.to_string());
@@ -81,11 +94,9 @@ impl NativeClient<'_> {
                     }
                 }
             }
-            report.when_due(received, || tally.completed, &self.reins);
-            if !self.spec.think.is_zero() {
-                thread::sleep(self.spec.think);
-                tally.paused(received.elapsed());
-            }
+            report.when_due(now, || tally.completed, &self.reins);
+            due = schedule.next_due(now);
+            received = Some(now);
         }
     }
 }

@@ -21,7 +21,7 @@ pub use faults::Faults;
 pub use latency::{Moments, Percentiles};
 pub use machine::{CpuShares, CpuTimes};
 pub use role::role;
-pub use tally::{ClientTally, PlayerTally, ServerTally};
+pub use tally::{ClientTally, Distributions, PlayerTally, ServerTally, Times};
 pub use totals::Totals;
 pub use usage::{Counters, RoleUsage, ThreadUsage, Usage, by_role};
 pub use window::{View, Window};

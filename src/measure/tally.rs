@@ -71,8 +71,43 @@ impl ServerTally {
 pub struct PlayerTally {
     /// The clients, in their order.
     pub clients: Vec<ClientTally>,
-    /// The distribution of the round-trip times of all of them.
-    pub percentiles: Percentiles,
+    /// The distributions of all of them.
+    pub distributions: Distributions,
+}
+
+/// What percentiles are taken of.
+#[derive(Debug, Default, Clone)]
+pub struct Distributions {
+    /// Round-trip times, from the sending.
+    pub rtt: Percentiles,
+    /// Latencies from when requests were due, where they are due at times of their own.
+    pub from_due: Option<Box<Percentiles>>,
+}
+
+impl Distributions {
+    /// With room for those from the due time, if requests have one.
+    pub fn new(paced: bool) -> Self {
+        Distributions { from_due: paced.then(Box::default), ..Distributions::default() }
+    }
+
+    /// Takes in what another thread counted.
+    pub fn merge(&mut self, other: &Distributions) {
+        self.rtt.merge(&other.rtt);
+        if let Some(others) = &other.from_due {
+            self.from_due.get_or_insert_default().merge(others);
+        }
+    }
+}
+
+/// An echo in time.
+#[derive(Debug, Clone, Copy)]
+pub struct Times {
+    /// When it was due; `None` where it was sent as soon as could be.
+    pub due: Option<Instant>,
+    /// When its request was sent first.
+    pub sent: Instant,
+    /// When its reply had come.
+    pub received: Instant,
 }
 
 /// What a client counted. All but `latency` and `view` is over the whole trial, warm-up included.
@@ -82,6 +117,8 @@ pub struct ClientTally {
     pub name: String,
     /// Round-trip times of the echoes that ended inside the window: as many as count.
     pub latency: Moments,
+    /// Of the same echoes, the times from when they were due, where they were due.
+    pub from_due: Moments,
     /// When the first and the last of these ended.
     pub view: Option<View>,
     /// Echoes that succeeded.
@@ -115,19 +152,22 @@ impl ClientTally {
         self.latency.samples() + self.latency.out_of_range()
     }
 
-    /// Counts an echo that succeeded, with its round-trip time if it ended in the window.
+    /// Counts an echo that succeeded, with its times if it ended in the window.
     #[inline]
     pub fn succeeded(
         &mut self,
         verified: bool,
-        (sent, received): (Instant, Instant),
+        Times { due, sent, received }: Times,
         window: &Window,
-        percentiles: &mut Percentiles,
+        distributions: &mut Distributions,
     ) {
         self.completed += 1;
         self.unverified += u64::from(!verified);
         if window.contains(received) {
-            self.latency.record(received - sent, percentiles);
+            self.latency.record(received - sent, &mut distributions.rtt);
+            if let (Some(due), Some(percentiles)) = (due, &mut distributions.from_due) {
+                self.from_due.record(received - due, percentiles);
+            }
             self.view.get_or_insert(View { first: received, last: received }).last = received;
         }
     }
@@ -160,6 +200,10 @@ impl ClientTally {
 mod tests {
     use super::*;
 
+    fn times(sent: Instant, received: Instant) -> Times {
+        Times { due: None, sent, received }
+    }
+
     #[test]
     fn a_server_counts_from_the_first_answer_to_the_last_over_all_threads() {
         let start = Instant::now();
@@ -191,7 +235,12 @@ mod tests {
             let mut tally = ClientTally { completed: 1, ..ClientTally::default() };
             for outcome in outcomes.chars() {
                 match outcome {
-                    '+' => tally.succeeded(true, (now, now), &window, &mut Percentiles::default()),
+                    '+' => tally.succeeded(
+                        true,
+                        times(now, now),
+                        &window,
+                        &mut Distributions::default(),
+                    ),
                     _ => tally.failed("lost".to_owned()),
                 }
             }
@@ -207,7 +256,8 @@ mod tests {
         let window = Window::after(start, Duration::from_millis(10), Duration::from_millis(10));
         let mut tally = ClientTally::default();
         for ms in [9, 11, 15, 19, 20] {
-            tally.succeeded(true, (at(ms - 2), at(ms)), &window, &mut Percentiles::default());
+            let (sent, received) = (at(ms - 2), at(ms));
+            tally.succeeded(true, times(sent, received), &window, &mut Distributions::default());
         }
         assert_eq!(tally.view, Some(View { first: at(11), last: at(19) }));
         assert_eq!((tally.messages(), tally.completed), (3, 5));

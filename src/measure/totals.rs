@@ -9,6 +9,8 @@ use super::{ClientTally, Fairness, Faults, Moments, Window};
 pub struct Totals {
     /// Round-trip times of the echoes that ended inside the window: as many as count.
     pub latency: Moments,
+    /// Of the same echoes, the times from when they were due, where they were due.
+    pub from_due: Moments,
     /// How far the clients' views of the window lie apart; `None` if none saw it.
     pub skew: Option<Duration>,
     /// How the echoes that count were shared out.
@@ -41,6 +43,7 @@ impl Totals {
         let (mut pauses, mut away) = (0, Duration::ZERO);
         for tally in tallies {
             all.latency.merge(&tally.latency);
+            all.from_due.merge(&tally.from_due);
             all.completed += tally.completed;
             all.unverified += tally.unverified;
             all.errors += tally.errors;
@@ -70,7 +73,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::measure::Percentiles;
+    use crate::measure::{Distributions, Times};
 
     #[test]
     fn counts_are_added_up_and_shares_taken() {
@@ -81,7 +84,8 @@ mod tests {
             tally.faults = faults;
             for ms in 1..=echoes {
                 let received = start + Duration::from_millis(ms);
-                tally.succeeded(ms > 1, (start, received), &window, &mut Percentiles::default());
+                let times = Times { due: None, sent: start, received };
+                tally.succeeded(ms > 1, times, &window, &mut Distributions::default());
                 tally.paused(Duration::from_millis(ms));
             }
             tally

@@ -10,13 +10,14 @@ use serde::de::DeserializeOwned;
 use super::Row;
 
 /// Columns that hold words. All others hold numbers, of which none is negative.
-const WORDS: [&str; 16] = [
+const WORDS: [&str; 17] = [
     "run_id",
     "valid",
     "system",
     "driver",
     "backend",
     "tuning",
+    "arrivals",
     "bound",
     "verified",
     "started_at",

@@ -34,6 +34,10 @@ pub struct Row {
     pub reply_bytes: u32,
     /// Each client's pause between a reply and the next request.
     pub think_us: f64,
+    /// Requests per second that were to be sent, by all clients; empty for a closed loop.
+    pub rate_per_s: Option<f64>,
+    /// When they were due: constant or poisson.
+    pub arrivals: Option<String>,
     /// From all clients connected to the window's opening.
     pub warmup_s: f64,
     /// The window's length as it was.
@@ -84,6 +88,18 @@ pub struct Row {
     pub rtt_max_us: Option<f64>,
     /// Round-trip times under 1 ns or over 60 s, which are in no statistic.
     pub rtt_out_of_range: u64,
+    /// Mean latency from when requests were due; empty for a closed loop.
+    pub due_mean_us: Option<f64>,
+    /// Median latency from when requests were due.
+    pub due_p50_us: Option<f64>,
+    /// 90 % of these are no longer.
+    pub due_p90_us: Option<f64>,
+    /// 99 % of these are no longer.
+    pub due_p99_us: Option<f64>,
+    /// 99.9 % of these are no longer.
+    pub due_p999_us: Option<f64>,
+    /// Longest latency from when a request was due.
+    pub due_max_us: Option<f64>,
     /// Requests that the server answered, over the whole trial.
     pub server_accesses: Option<u64>,
     /// Requests that it could only answer by saying so.

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::cpus::Cpus;
 use crate::measure::{
-    ClientTally, Fairness, Percentiles, TOLERANCE, Totals, Window, disagreement, littles_law,
+    ClientTally, Distributions, Fairness, TOLERANCE, Totals, Window, disagreement, littles_law,
 };
 use crate::results::{ClientLine, Row, ServerLine, ThreadRow, rounded};
 use crate::spec::{Target, TrialSpec};
@@ -14,6 +14,9 @@ use super::account::{Account, Cpu};
 use super::warning::Warning;
 use super::watch::Seen;
 use super::{Granted, Trial};
+
+/// From this share on, a rate that was asked for was kept.
+const KEPT: f64 = 0.99;
 
 /// Everything that a row is made of.
 pub struct Evidence<'a> {
@@ -25,7 +28,7 @@ pub struct Evidence<'a> {
     /// The load was ended before its time.
     pub stopped: bool,
     pub tallies: &'a [ClientTally],
-    pub percentiles: &'a Percentiles,
+    pub distributions: &'a Distributions,
     pub seen: Seen,
     /// What the server counted; `None` for a server that is not ours, or has gone.
     pub server: Option<ServerLine>,
@@ -41,7 +44,7 @@ impl Evidence<'_> {
         let invalid_reason = self.why_invalid(&all);
         let row = Row { valid: invalid_reason.is_none(), invalid_reason, ..self.asked() };
         let row = account.add_to(self.add_server(self.add_counts(row, &all)));
-        let row = add_law(add_latency(row, &all, self.percentiles), &all);
+        let row = add_law(add_latency(row, &all, self.distributions), &all);
         let warnings = self.warnings(&row, &all, &account);
         let notes: Vec<_> = warnings.iter().filter_map(Warning::note).collect();
         let row = Row { notes: (!notes.is_empty()).then(|| notes.join("; ")), ..row };
@@ -80,6 +83,8 @@ impl Evidence<'_> {
             payload_bytes: load.payload,
             reply_bytes: load.reply_payload,
             think_us: us(load.think),
+            rate_per_s: load.pace.map(|pace| pace.per_s),
+            arrivals: load.pace.map(|pace| pace.arrivals.to_string()),
             server_cpus_asked,
             client_cpus_asked: Some(client_cpus.to_string()),
             server_cpus: self.granted.server.as_ref().map(Cpus::to_string),
@@ -177,6 +182,14 @@ impl Evidence<'_> {
         if let Some(law) = row.littles_law.filter(|law| (law - 1.0).abs() > TOLERANCE) {
             warnings.push(Warning::LittlesLaw(law * row.clients as f64, row.clients));
         }
+        let is_kept = |rate: f64| {
+            // Arrivals at random are so many, give or take their root.
+            let chance = 3.0 * (rate / row.window_s).sqrt();
+            row.throughput_per_s >= KEPT * rate - chance
+        };
+        if let Some(offered) = row.rate_per_s.filter(|rate| !is_kept(*rate)) {
+            warnings.push(Warning::RateNotKept { offered, sent: row.throughput_per_s });
+        }
         warnings.extend(account.warnings());
         if let Target::Running(to) = &self.spec.target {
             warnings.push(Warning::NotOurs(to.clone()));
@@ -187,18 +200,28 @@ impl Evidence<'_> {
     }
 }
 
-fn add_latency(row: Row, all: &Totals, percentiles: &Percentiles) -> Row {
-    let latency = &all.latency;
-    let quantile = |q| percentiles.quantile_ns(q).map(|ns| ns as f64 / 1e3);
+fn add_latency(row: Row, all: &Totals, distributions: &Distributions) -> Row {
+    let (rtt, from_due) = (&all.latency, &all.from_due);
+    let shown = |ns: Option<u64>| ns.map(|ns| ns as f64 / 1e3);
+    let mean = |ns: Option<f64>| ns.map(|ns| rounded(ns / 1e3, 3));
+    let of_rtt = |q| shown(distributions.rtt.quantile_ns(q));
+    let due = distributions.from_due.as_ref();
+    let of_due = |q| shown(due.and_then(|due| due.quantile_ns(q)));
     Row {
-        rtt_mean_us: latency.mean_ns().map(|ns| rounded(ns / 1e3, 3)),
-        rtt_min_us: latency.minimum_ns().map(|ns| ns as f64 / 1e3),
-        rtt_p50_us: quantile(0.5),
-        rtt_p90_us: quantile(0.9),
-        rtt_p99_us: quantile(0.99),
-        rtt_p999_us: quantile(0.999),
-        rtt_max_us: latency.maximum_ns().map(|ns| ns as f64 / 1e3),
-        rtt_out_of_range: latency.out_of_range(),
+        rtt_mean_us: mean(rtt.mean_ns()),
+        rtt_min_us: shown(rtt.minimum_ns()),
+        rtt_p50_us: of_rtt(0.5),
+        rtt_p90_us: of_rtt(0.9),
+        rtt_p99_us: of_rtt(0.99),
+        rtt_p999_us: of_rtt(0.999),
+        rtt_max_us: shown(rtt.maximum_ns()),
+        rtt_out_of_range: rtt.out_of_range(),
+        due_mean_us: mean(from_due.mean_ns()),
+        due_p50_us: of_due(0.5),
+        due_p90_us: of_due(0.9),
+        due_p99_us: of_due(0.99),
+        due_p999_us: of_due(0.999),
+        due_max_us: shown(from_due.maximum_ns()),
         ..row
     }
 }

@@ -77,7 +77,7 @@ fn run_placed(
     let driven = load::reach(system, &endpoint, spec.load.timeout)
         .and_then(|()| load::run(system, &endpoint, &spec.load, stop, &mut watch));
     let seen = watch.finish();
-    let Outcome { tallies, percentiles, window } = driven?;
+    let Outcome { tallies, distributions, window } = driven?;
     let window = window.with_context(|| {
         let who = if seen.server_gone { "the server ended" } else { "stopped" };
         format!("{who} before the window opened, so that nothing was measured")
@@ -94,7 +94,7 @@ fn run_placed(
         window,
         stopped: stop.is_set(),
         tallies: &tallies,
-        percentiles: &percentiles,
+        distributions: &distributions,
         seen,
         server: server_line,
     };

@@ -22,6 +22,13 @@ pub enum Warning {
     Unverified,
     /// Little's law does not hold: so many clients of all of them is what it makes.
     LittlesLaw(f64, usize),
+    /// Clients could not send as often as they were to.
+    RateNotKept {
+        /// Requests per second that were asked for.
+        offered: f64,
+        /// Requests per second that were sent, and answered.
+        sent: f64,
+    },
     /// Others used the CPUs of one side.
     Others {
         /// The side.
@@ -51,6 +58,7 @@ impl Warning {
     pub fn note(&self) -> Option<String> {
         Some(match self {
             Warning::LittlesLaw(..) => "Little's law is off by more than 2 %".to_owned(),
+            Warning::RateNotKept { .. } => "the rate was not kept".to_owned(),
             Warning::Others { side, .. } => format!("others used the CPUs of the {side}"),
             Warning::OneCpu => "one CPU for both sides".to_owned(),
             Warning::SharedCpus(_) => "both sides share CPUs".to_owned(),
@@ -90,6 +98,11 @@ impl fmt::Display for Warning {
                 f,
                 "by Little's law, throughput x (rtt + pause) should make the number of clients, \
                  {clients}, and makes {found:.2}; a longer --duration helps, or more CPUs for the clients"
+            ),
+            Warning::RateNotKept { offered, sent } => write!(
+                f,
+                "the rate was not kept: offered {offered:.0}/s, sent {sent:.0}/s; lower --rate, or \
+                 raise --clients"
             ),
             Warning::Others { side, share } => write!(
                 f,

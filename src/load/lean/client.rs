@@ -9,8 +9,9 @@ use mio::{Registry, Token};
 use super::connection::{Connection, Step};
 use super::timer::Pauses;
 use crate::load::requester::{BACKOFF, OVERDUE};
+use crate::load::schedule::Schedule;
 use crate::load::{Stop, count};
-use crate::measure::{ClientTally, Percentiles, Window};
+use crate::measure::{ClientTally, Distributions, Times, Window};
 use crate::message::{Checker, EchoError, Request};
 use crate::spec::{ClientSpec, Endpoint, LoadSpec};
 use crate::systems::System;
@@ -24,8 +25,8 @@ pub enum Phase {
     Opening,
     /// Waiting for the reply.
     Waiting,
-    /// Pausing between a reply and the next request.
-    Thinking(Instant),
+    /// Waiting until the next request is due.
+    Pausing(Instant),
     /// Pausing before it connects again.
     BackingOff(Instant),
     /// It will send no more.
@@ -44,7 +45,7 @@ pub struct Common<'a> {
     pub window: Option<Window>,
     pub checker: Checker,
     pub space: Vec<u8>,
-    pub percentiles: Percentiles,
+    pub distributions: Distributions,
     pub pauses: Pauses,
 }
 
@@ -57,8 +58,16 @@ pub struct Client {
     pub phase: Phase,
     connection: Option<Connection>,
     overdue: VecDeque<Connection>,
+    /// Its number among all clients.
+    index: usize,
+    /// When its requests are due; there once the window has been told.
+    schedule: Option<Schedule>,
+    /// When the request is due; `None` where it is sent as soon as can be.
+    due: Option<Instant>,
     /// When the request was sent first.
     sent: Instant,
+    /// When the last reply came.
+    received: Instant,
     /// When the attempt has failed.
     deadline: Instant,
     retries_left: u32,
@@ -68,8 +77,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// The client number `token` of its thread.
-    pub fn new(who: ClientSpec, request: Request, token: usize) -> Self {
+    /// The client number `token` of its thread, and `index` of all.
+    pub fn new(who: ClientSpec, request: Request, token: usize, index: usize) -> Self {
         let now = Instant::now();
         Client {
             tally: ClientTally::new(who.name.clone()),
@@ -80,7 +89,11 @@ impl Client {
             phase: Phase::Idle,
             connection: None,
             overdue: VecDeque::new(),
+            index,
+            schedule: None,
+            due: None,
             sent: now,
+            received: now,
             deadline: now,
             backoff: BACKOFF,
             failed: None,
@@ -95,7 +108,12 @@ impl Client {
 
     /// The window has been told: goes on with the second.
     pub fn go_on(&mut self, common: &mut Common<'_>, now: Instant) {
-        self.next_echo(common, now);
+        self.received = now;
+        let mut schedule = Schedule::new(common.spec, self.index, now);
+        // The first request of a closed loop is due at once.
+        self.due = if schedule.is_paced() { schedule.next_due(now) } else { None };
+        self.schedule = Some(schedule);
+        self.pause_or_go_on(common, now);
     }
 
     /// Does what its socket is ready for.
@@ -115,12 +133,12 @@ impl Client {
                 self.fail(EchoError::Timeout(self.who.timeout), common, now);
             }
             Phase::BackingOff(until) if now >= until => self.connect(common, now),
-            Phase::Thinking(until) if now >= until => {
+            Phase::Pausing(until) if now >= until => {
                 // As long as it was, and not as it was to be.
-                self.tally.paused(common.spec.think + (now - until));
+                self.tally.paused(now - self.received);
                 self.next_echo(common, now);
             }
-            Phase::Thinking(_) | Phase::BackingOff(_) if is_over(common, now) => {
+            Phase::Pausing(_) | Phase::BackingOff(_) if is_over(common, now) => {
                 self.phase = Phase::Done;
             }
             _ => {}
@@ -168,17 +186,31 @@ impl Client {
             self.phase = Phase::Idle;
             return;
         };
-        self.tally.succeeded(verified, (self.sent, now), window, &mut common.percentiles);
-        if common.spec.think.is_zero() {
-            self.next_echo(common, now);
-        } else {
-            let until = now + common.spec.think;
-            self.phase = Phase::Thinking(until);
-            common.pauses.add(until, self.token.0);
+        let paced = self.schedule.as_ref().is_some_and(Schedule::is_paced);
+        let due = self.due.filter(|_| paced);
+        let times = Times { due, sent: self.sent, received: now };
+        self.tally.succeeded(verified, times, window, &mut common.distributions);
+        self.received = now;
+        self.due = self.schedule.as_mut().and_then(|schedule| schedule.next_due(now));
+        self.pause_or_go_on(common, now);
+    }
+
+    #[inline]
+    fn pause_or_go_on(&mut self, common: &mut Common<'_>, now: Instant) {
+        match self.due {
+            Some(due) if due > now => {
+                self.phase = Phase::Pausing(due);
+                common.pauses.add(due, self.token.0);
+            }
+            Some(_) => {
+                self.tally.paused(Duration::ZERO);
+                self.next_echo(common, now);
+            }
+            None => self.next_echo(common, now),
         }
     }
 
-    /// The closed loop: the next request is sent when the last has been answered, at once.
+    /// Sends the next request, unless it is over.
     #[inline]
     fn next_echo(&mut self, common: &mut Common<'_>, now: Instant) {
         if is_over(common, now) {
@@ -263,9 +295,11 @@ impl Client {
         self.tally.gave_up = matches!(error, EchoError::Disconnected(_));
         if self.tally.gave_up {
             self.phase = Phase::Done;
-        } else {
-            self.next_echo(common, now);
+            return;
         }
+        self.received = now;
+        self.due = self.schedule.as_mut().and_then(|schedule| schedule.next_due(now));
+        self.pause_or_go_on(common, now);
     }
 }
 

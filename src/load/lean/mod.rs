@@ -21,7 +21,7 @@ use mio::{Events, Poll};
 use self::client::{Client, Common, Phase};
 use self::timer::{Pauses, Timer};
 use super::{Event, Reins, Report, explain};
-use crate::measure::{Percentiles, PlayerTally, Window};
+use crate::measure::{Distributions, PlayerTally, Window};
 use crate::message::{Checker, Request};
 use crate::spec::{ClientSpec, Endpoint, LoadSpec};
 use crate::systems::System;
@@ -59,9 +59,9 @@ impl<'a> Player<'a> {
         spec: &'a LoadSpec,
         index: usize,
         reins: Reins<'a>,
-        clients: Vec<(ClientSpec, Request)>,
+        clients: Vec<(usize, ClientSpec, Request)>,
     ) -> Result<Self> {
-        if let Some((who, _)) = clients.first()
+        if let Some((_, who, _)) = clients.first()
             && system.codec(&endpoint, who).is_none()
         {
             bail!(
@@ -80,13 +80,15 @@ impl<'a> Player<'a> {
             window: None,
             checker: Checker::default(),
             space: vec![0; SPACE],
-            percentiles: Percentiles::default(),
+            distributions: Distributions::new(spec.pace.is_some()),
             pauses: Pauses::default(),
         };
         // Waits of epoll are in ms, which is too rough for a pause.
-        let timer = (!spec.think.is_zero()).then(|| Timer::new(poll.registry())).transpose()?;
+        let timer = (spec.pace.is_some() || !spec.think.is_zero())
+            .then(|| Timer::new(poll.registry()))
+            .transpose()?;
         let each = clients.into_iter().enumerate();
-        let clients = each.map(|(token, (who, request))| Client::new(who, request, token));
+        let clients = each.map(|(token, (at, who, request))| Client::new(who, request, token, at));
         let (clients, looked_at) = (clients.collect(), Instant::now());
         Ok(Player { poll, timer, clients, common, looked_at, index, reins })
     }
@@ -107,8 +109,8 @@ impl<'a> Player<'a> {
             client.settle(&mut common.space);
         }
         let tallies = clients.iter_mut().map(|client| std::mem::take(&mut client.tally));
-        let percentiles = std::mem::take(&mut common.percentiles);
-        let tally = PlayerTally { clients: tallies.collect(), percentiles };
+        let distributions = std::mem::take(&mut common.distributions);
+        let tally = PlayerTally { clients: tallies.collect(), distributions };
         // The connections stay open until the coordinator has looked.
         self.reins.end(self.index, tally);
     }
