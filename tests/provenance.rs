@@ -18,12 +18,13 @@ use serde_json::Value;
 const SHORT: [&str; 4] = ["--duration", "100ms", "--warmup", "20ms"];
 
 /// Flags of `bench` that do not shape a trial: how many there are, and what becomes of them.
-const SHAPELESS: [&str; 10] = [
+const SHAPELESS: [&str; 11] = [
     "spawn",
     "trials",
     "until",
     "csv",
     "results",
+    "hgrm",
     "run-id",
     "run-command",
     "trial",
@@ -32,8 +33,8 @@ const SHAPELESS: [&str; 10] = [
 ];
 
 /// The options of a server, of which nothing is known where it runs already.
-const OF_THE_SERVER: [&str; 6] =
-    ["server-cpus", "name", "workers", "backend", "completion-queues", "max-message"];
+const OF_THE_SERVER: [&str; 7] =
+    ["server-cpus", "name", "workers", "tuning", "backend", "completion-queues", "max-message"];
 
 /// The command line of a short bench whose rows go to the directory.
 fn command_line(system: &dyn System, directory: &Path, extra: &[&str]) -> Vec<String> {

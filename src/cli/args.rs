@@ -206,6 +206,9 @@ pub struct BenchArgs {
     /// Append one JSON line per client to this file
     #[arg(short = 'o', long, visible_alias = "output", value_name = "FILE")]
     pub results: Option<PathBuf>,
+    /// Write the percentiles of latency to this file, as HdrHistogram's plotters read them
+    #[arg(long, value_name = "FILE")]
+    pub hgrm: Option<PathBuf>,
     /// The run that the row is part of [default: a new one]
     #[arg(long, value_name = "ID")]
     pub run_id: Option<String>,

@@ -135,6 +135,7 @@ fn bench(args: BenchArgs, command: String) -> Result<Bench, Invalid> {
         repeat: args.until.map_or(Repeat::Times(args.trials), Repeat::Until),
         csv: args.csv,
         results: args.results,
+        hgrm: args.hgrm,
         command,
         whole_run: args.run_command,
         quiet: args.quiet,

@@ -63,6 +63,17 @@ impl Percentiles {
         self.0.add(&other.0).expect("all histograms have the same bounds");
     }
 
+    /// Latencies in ns, ascending, each with the share of the samples that do not exceed it,
+    /// and their number: in steps that halve their distance to 1 five by five.
+    pub fn steps(&self) -> Vec<(u64, f64, u64)> {
+        let mut count = 0;
+        let steps = self.0.iter_quantiles(5).map(|step| {
+            count += step.count_since_last_iteration();
+            (step.value_iterated_to(), step.quantile_iterated_to(), count)
+        });
+        steps.collect()
+    }
+
     /// The latency that the share `quantile` (0 to 1) of the samples does not exceed, in
     /// ns, to three digits; `None` without samples.
     pub fn quantile_ns(&self, quantile: f64) -> Option<u64> {

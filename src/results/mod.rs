@@ -5,6 +5,7 @@
 //! trial begins.
 
 mod csv_file;
+mod hgrm;
 mod json_lines;
 mod provenance;
 mod reading;
@@ -13,6 +14,7 @@ mod thread_row;
 mod units;
 
 pub use csv_file::{CsvSink, beside};
+pub use hgrm::Hgrm;
 pub use json_lines::{ClientLine, JsonLines, ServerLine};
 pub use provenance::{Machine, Program, Provenance, Run, RunFile, Trials};
 pub use reading::{read_reference, read_rows};

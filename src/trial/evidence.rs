@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::cpus::Cpus;
 use crate::measure::{
-    ClientTally, Distributions, Fairness, TOLERANCE, Totals, Window, disagreement, littles_law,
+    ClientTally, Distributions, Fairness, Percentiles, TOLERANCE, Totals, Window, disagreement,
+    littles_law,
 };
 use crate::results::{ClientLine, Row, ServerLine, ThreadRow, rounded};
 use crate::spec::{Target, TrialSpec};
@@ -54,6 +55,10 @@ impl Evidence<'_> {
             threads: roles.iter().map(|r| ThreadRow::new(&row, r, account.messages)).collect(),
             warnings,
             row,
+            latency: match &self.distributions.from_due {
+                Some(from_due) => (all.from_due, Percentiles::clone(from_due)),
+                None => (all.latency, self.distributions.rtt.clone()),
+            },
         }
     }
 

@@ -24,6 +24,7 @@ pub use self::warning::Warning;
 use self::watch::Watch;
 use crate::cpus::{CpuChoice, Cpus, Placement};
 use crate::load::{self, Outcome, Stop};
+use crate::measure::{Moments, Percentiles};
 use crate::results::{ClientLine, Row, ThreadRow};
 use crate::spec::{Endpoint, Target, TrialSpec};
 use crate::systems::System;
@@ -39,6 +40,8 @@ pub struct Trial {
     pub threads: Vec<ThreadRow>,
     /// What a reader of the row should know.
     pub warnings: Vec<Warning>,
+    /// The latencies: from when requests were due, where they were; else from the sending.
+    pub latency: (Moments, Percentiles),
 }
 
 /// Is told the echoes so far, ten times a second.

@@ -10,7 +10,7 @@ use super::repeat::{Repeat, Spread};
 use super::{Ending, provenance, signals};
 use crate::host;
 use crate::load::Stop;
-use crate::results::{CsvSink, JsonLines, Row, RunFile, ThreadRow, beside};
+use crate::results::{CsvSink, Hgrm, JsonLines, Row, RunFile, ThreadRow, beside};
 use crate::spec::TrialSpec;
 use crate::systems::System;
 use crate::trial::{self, Trial};
@@ -27,6 +27,8 @@ pub struct Bench {
     pub csv: Option<PathBuf>,
     /// Where to append a line per client.
     pub results: Option<PathBuf>,
+    /// Where to write the percentiles of latency.
+    pub hgrm: Option<PathBuf>,
     /// The command line of this process.
     pub command: String,
     /// The command line of the script that called it, if one did.
@@ -40,6 +42,7 @@ struct Files {
     csv: Option<CsvSink<Row>>,
     threads: Option<CsvSink<ThreadRow>>,
     results: Option<JsonLines>,
+    hgrm: Option<Hgrm>,
 }
 
 impl Bench {
@@ -86,6 +89,7 @@ impl Bench {
             csv: csv.map(CsvSink::open).transpose()?,
             threads: threads.as_deref().map(CsvSink::open).transpose()?,
             results: self.results.as_deref().map(JsonLines::open).transpose()?,
+            hgrm: self.hgrm.as_deref().map(Hgrm::open).transpose()?,
         };
         // Beside the rows, which by now are there.
         if let Some(directory) = threads.as_deref().and_then(Path::parent) {
@@ -124,10 +128,13 @@ impl Files {
     fn append(&mut self, trial: &Trial) -> Result<()> {
         let threads = self.threads.as_mut().map_or(Ok(()), |file| file.append(&trial.threads));
         let clients = self.results.as_mut().map_or(Ok(()), |file| file.append(&trial.clients));
+        let (moments, percentiles) = &trial.latency;
+        let hgrm = self.hgrm.as_mut().filter(|_| trial.row.valid);
+        let hgrm = hgrm.map_or(Ok(()), |file| file.add(moments, percentiles));
         let row = std::slice::from_ref(&trial.row);
         // The row last, so that whoever sees it finds the others.
         let row = self.csv.as_mut().map_or(Ok(()), |file| file.append(row));
-        row.and(threads).and(clients)
+        row.and(threads).and(clients).and(hgrm)
     }
 }
 
