@@ -2,11 +2,8 @@
 
 mod common;
 
-use std::time::Duration;
-
-use common::server_spec;
+use common::{load_spec, server_spec};
 use echometer::load::{self, Observer, Stop};
-use echometer::spec::{Driver, LoadSpec};
 use echometer::systems::SYSTEMS;
 
 /// Notes what it is told.
@@ -37,18 +34,7 @@ impl Observer for Notes {
 
 #[test]
 fn progress_is_told_all_the_time_however_many_clients_report() {
-    let spec = LoadSpec {
-        driver: Driver::Native,
-        clients: 40.try_into().unwrap(),
-        window: Duration::from_secs(1),
-        warmup: Duration::ZERO,
-        think: Duration::ZERO,
-        pace: None,
-        payload: 64,
-        reply_payload: 0,
-        timeout: common::DEADLINE,
-        retries: 0,
-    };
+    let spec = load_spec(40);
     for system in SYSTEMS {
         let server = system.serve(&server_spec()).unwrap();
         let mut notes = Notes::default();

@@ -74,7 +74,9 @@ impl Bench {
         std::io::Read::read_to_end(child.stdout.as_mut().unwrap(), &mut stdout).unwrap();
         std::io::Read::read_to_end(child.stderr.as_mut().unwrap(), &mut stderr).unwrap();
         let ran = Ran::from(Output { status, stdout, stderr });
-        Measured { ran, rows: rows(&self.directory.path().join("results.csv")) }
+        let rows = rows(&self.directory.path().join("results.csv"));
+        rows.iter().filter(|row| row.valid).for_each(assert_obeys_or_says_so);
+        Measured { ran, rows }
     }
 }
 
@@ -86,6 +88,18 @@ pub fn bench(system: &str, extra: &[&str]) -> Measured {
 /// The rows of a file that may lack.
 pub fn rows(path: &Path) -> Vec<Row> {
     if path.exists() { results::read_rows(path).unwrap() } else { Vec::new() }
+}
+
+/// Whether the clients were either on their way or pausing, all the time: what is measured is
+/// then all that there was.
+pub fn obeys_littles_law(row: &Row) -> bool {
+    row.littles_law.is_some_and(|law| (law - 1.0).abs() <= 0.02)
+}
+
+/// A row that does not add up by Little's law has to say so.
+pub fn assert_obeys_or_says_so(row: &Row) {
+    let notes = row.notes.as_deref().unwrap_or_default();
+    assert!(obeys_littles_law(row) != notes.contains("Little's law"), "{row:?}");
 }
 
 /// Whether there is such a process, other than one that has ended and is not waited for.

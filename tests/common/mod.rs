@@ -8,6 +8,7 @@ pub mod bench;
 mod known;
 pub mod raw;
 pub mod rows;
+pub mod scripted;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -16,7 +17,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 pub use self::known::{Counts, Wire, known};
-use echometer::spec::{Backend, ClientSpec, Endpoint, ServerSpec, Tuning};
+use echometer::spec::{Backend, ClientSpec, Driver, Endpoint, LoadSpec, ServerSpec, Tuning};
 use echometer::systems::{SYSTEMS, System};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -221,6 +222,22 @@ pub fn server_spec() -> ServerSpec {
 
 pub fn client_spec(name: &str) -> ClientSpec {
     ClientSpec { name: name.to_owned(), timeout: DEADLINE, retries: 0, max_message: 2 << 20 }
+}
+
+/// So many clients for one second, who do not pause and do not try again.
+pub fn load_spec(clients: usize) -> LoadSpec {
+    LoadSpec {
+        driver: Driver::Native,
+        clients: clients.try_into().unwrap(),
+        window: Duration::from_secs(1),
+        warmup: Duration::ZERO,
+        think: Duration::ZERO,
+        pace: None,
+        payload: 64,
+        reply_payload: 0,
+        timeout: DEADLINE,
+        retries: 0,
+    }
 }
 
 /// Does the same with every system, all at once: for tests that wait more than they work.
