@@ -54,7 +54,7 @@ impl Blocks {
     /// Reads a block. It has to be done with every one that is not known: the dynamic table is
     /// the sum of them all.
     pub fn read(&mut self, block: &[u8]) -> Result<Fields, EchoError> {
-        if !indices_only(block) {
+        if !leaves_table(block) {
             self.head.clear();
             self.trailers.clear();
         }
@@ -72,18 +72,60 @@ impl Blocks {
             Place::Trailers => &mut self.trailers,
             Place::Only => return,
         };
-        if indices_only(block) {
+        if leaves_table(block) {
             known.clear();
             known.extend_from_slice(block);
         }
     }
 }
 
-/// Whether a block has nothing but fields of the tables, which does not change them.
-fn indices_only(block: &[u8]) -> bool {
-    // All else begins with a smaller byte (RFC 7541, section 6); so does the end of an index
-    // that has more than one byte.
-    block.iter().all(|byte| *byte >= 0x80)
+/// Whether a block leaves the dynamic table as it is (RFC 7541, section 6): it has fields of
+/// the tables, and literals that are not to be indexed, and nothing else. C-core ends its
+/// trailers with such a literal, an empty grpc-message.
+fn leaves_table(mut block: &[u8]) -> bool {
+    while let Some(first) = block.first() {
+        let rest = match first {
+            0x80.. => integer(block, 7).map(|(_, rest)| rest),
+            // Literals to be indexed, and a new size of the table.
+            0x20..0x80 => None,
+            _ => literal(block),
+        };
+        let Some(rest) = rest else { return false };
+        block = rest;
+    }
+    true
+}
+
+/// What is behind a literal that is not to be indexed.
+fn literal(block: &[u8]) -> Option<&[u8]> {
+    let (name, rest) = integer(block, 4)?;
+    string(if name == 0 { string(rest)? } else { rest })
+}
+
+/// What is behind a string.
+fn string(block: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = integer(block, 7)?;
+    rest.get(length..)
+}
+
+/// An integer in the last `prefix` bits of the first byte and what follows it (RFC 7541,
+/// section 5.1), and what is behind it.
+fn integer(block: &[u8], prefix: u8) -> Option<(usize, &[u8])> {
+    let (first, mut rest) = block.split_first()?;
+    let most = (1 << prefix) - 1;
+    let mut value = usize::from(*first) & most;
+    if value < most {
+        return Some((value, rest));
+    }
+    for shift in [0, 7, 14, 21] {
+        let (byte, behind) = rest.split_first()?;
+        rest = behind;
+        value += usize::from(byte & 0x7f) << shift;
+        if *byte < 0x80 {
+            return Some((value, rest));
+        }
+    }
+    None
 }
 
 /// Puts a header block together that comes in more than one frame (RFC 9113, section 6.10).
@@ -136,5 +178,37 @@ impl Parts {
     pub fn give_back(&mut self, mut block: Vec<u8>) {
         block.clear();
         self.block = block;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_that_change_the_table_are_told_from_those_that_do_not() {
+        let leaves: [&[u8]; 6] = [
+            b"",
+            b"\x88\xc0\xbf",
+            b"\xbe\0\x0cgrpc-message\0",
+            b"\x08\x03200\x1f\x10\x01a\xff\0",
+            b"\x10\x82ab\x81c",
+            &[b"\0\x01a\x7f\x01", &[b'x'; 128][..]].concat(),
+        ];
+        for block in leaves {
+            assert!(leaves_table(block), "{block:?}");
+        }
+        let changes: [&[u8]; 6] = [
+            b"\x40\x01a\x01b",
+            b"\x88\x5f\x01a",
+            b"\x20\x88",
+            b"\x3f\xe1\x1f\x88",
+            // Cut off: what it is nobody knows.
+            b"\0\x01a\x02b",
+            b"\xff\xff\xff\xff\xff\0",
+        ];
+        for block in changes {
+            assert!(!leaves_table(block), "{block:?}");
+        }
     }
 }
