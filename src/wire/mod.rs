@@ -5,9 +5,11 @@
 //! After an error the connection is to be closed.
 
 mod framed;
+mod http2;
 mod zmtp;
 
 pub use framed::Framed;
+pub use http2::Http2;
 pub use zmtp::Zmtp;
 
 use crate::message::EchoError;
