@@ -24,6 +24,7 @@ use super::{Client, Heeded, Server, System, cannot_listen};
 use crate::measure::ServerTally;
 use crate::message::{self, EchoError, Reply, Request, Responder, Sequence};
 use crate::spec::{ClientSpec, Endpoint, ServerSpec, Tuning};
+use crate::wire::{Codec, Http2};
 
 /// How long a server that was stopped is given to drop its handlers by itself.
 const SETTLING: Duration = Duration::from_millis(250);
@@ -86,6 +87,11 @@ impl System for Grpc {
 
     fn heeded(&self, spec: &ServerSpec) -> Heeded {
         Heeded { completion_queues: Some(completion_queues(spec)), ..Heeded::default() }
+    }
+
+    fn codec(&self, to: &Endpoint, who: &ClientSpec) -> Option<Box<dyn Codec>> {
+        let (authority, timeout) = (to.to_string(), Some(who.timeout));
+        Some(Box::new(Http2::new(&authority, RESPOND.name, timeout, who.max_message)))
     }
 
     fn library(&self) -> Option<String> {
