@@ -18,30 +18,122 @@ main() {
     build
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
-    printf '%-52s %10s %10s\n' 'what' 'measured' 'target'
-    throughput
+    printf '%-58s %10s %10s\n' 'what' 'measured' 'target'
+    measure
+    clients
+    servers
+    many
+    bare_loop
+    against_h2load
+    native
     memory
     own_code
     measuring
 }
 
-# Throughput at 24 clients over that of the baseline.
-throughput() {
+# All points of the comparisons at 24 clients, in passes: what drifts hits all of them.
+measure() {
     for pass in $(seq "$PASSES"); do
-        for system in $(shuf -e tcp rep router grpc); do
-            bench "$system" 24 "$work/24.csv" --trial "$pass"
+        for point in $(shuf -e {tcp,rep,router,grpc}:{native:default,lean:default,lean:throughput}); do
+            IFS=: read -r system driver tuning <<<"$point"
+            bench "$system" 24 "$work/$driver-$tuning.csv" --trial "$pass" \
+                --driver "$driver" --tuning "$tuning"
         done
+        bench rep 4000 "$work/many.csv" --trial "$pass" --driver lean --tuning throughput
     done
-    show 'rep / tcp, throughput, 24 clients' "$(ratio rep)" '>= 0.55'
-    show 'router / tcp' "$(ratio router)" '>= 0.38'
-    show 'grpc / tcp' "$(ratio grpc)" '>= 0.33'
+}
+
+# What the lean driver costs, and that it is not the bound.
+clients() {
+    local column=client_cpu_us_per_msg
+    show 'CPU per message of lean / native clients, rep' \
+        "$(ratio "$column" lean-default rep native-default rep)" '<= 0.50'
+    show 'the same, grpc' "$(ratio "$column" lean-default grpc native-default grpc)" '<= 0.35'
+    for system in rep router grpc; do
+        show "$system under lean: busy of the clients" \
+            "$(values "$work/lean-default.csv" "$system" client_busy | median)" '<= 0.85'
+        printf '%-58s %10s %10s\n' "$system under lean: bound" \
+            "$(values "$work/lean-default.csv" "$system" bound | sort -u | paste -sd/)" server
+    done
+}
+
+# What the servers carry, over the baseline, with the lean driver.
+servers() {
+    local column=throughput_per_s base="lean-default tcp"
+    show 'rep / tcp' "$(ratio "$column" lean-default rep $base)" '>= 0.58'
+    show 'rep, tuned / tcp' "$(ratio "$column" lean-throughput rep $base)" '>= 0.85'
+    show 'router / tcp' "$(ratio "$column" lean-default router $base)" '>= 0.36'
+    show 'router, tuned / tcp' "$(ratio "$column" lean-throughput router $base)" '>= 0.50'
+    show 'grpc, tuned / grpc' \
+        "$(ratio "$column" lean-throughput grpc lean-default grpc)" '>= 1.25'
+    show 'grpc, tuned / tcp' "$(ratio "$column" lean-throughput grpc $base)" '>= 0.50'
+}
+
+many() {
+    show 'rep, tuned: 4,000 / 24 clients' \
+        "$(ratio throughput_per_s many rep lean-throughput rep)" '>= 0.60'
+}
+
+bare_loop() {
+    show 'tcp server / a bare epoll echo loop' \
+        "$(cd "$root" && cargo bench --locked --bench bare_epoll 2>/dev/null)" '>= 0.70'
+}
+
+# The clients' CPU per request on one grpc server, lean and h2load taking turns.
+against_h2load() {
+    if ! command -v h2load >/dev/null; then
+        printf '%-58s %10s %10s\n' 'lean / h2load, CPU per request on grpc' \
+            'no h2load' '<= 0.80'
+        return
+    fi
+    local address pid requests=60000
+    # A gRPC frame: not compressed, its length, and a BasicMessage of "h2load" with 64 bytes.
+    printf '\x00\x00\x00\x00\x4a\x0a\x06h2load\x12\x40%s' "$(printf 'x%.0s' {1..64})" >"$work/request"
+    for _ in $(seq "$PASSES"); do
+        coproc SERVER { exec taskset -c "$(first_cpu)" "$echometer" serve grpc --addr 127.0.0.1:0 2>/dev/null; }
+        pid=$SERVER_PID
+        read -r _ address <&"${SERVER[0]}"
+        taskset -c "$(other_cpus)" "$echometer" bench grpc --addr "$address" --clients 24 --driver lean \
+            --duration "$DURATION" --warmup 500ms --csv "$work/lean-h2.csv" --quiet
+        TIMEFORMAT='%U %S'
+        { time taskset -c "$(other_cpus)" h2load -c 24 -m 1 -n "$requests" -d "$work/request" \
+            -H 'content-type: application/grpc' -H 'te: trailers' \
+            "http://$address/msg.Hello/Respond" >"$work/h2load.txt"; } 2>"$work/time.txt"
+        awk -v n="$requests" '{ print ($1 + $2) * 1e6 / n }' "$work/time.txt" >>"$work/h2load.us"
+        kill "$pid"
+        wait "$pid" 2>/dev/null || true
+    done
+    show 'lean / h2load, CPU per request on grpc' "$(paste -d' ' \
+        <(values "$work/lean-h2.csv" grpc client_cpu_us_per_msg) "$work/h2load.us" |
+        awk '{ print $1 / $2 }' | median)" '<= 0.80'
+}
+
+first_cpu() { taskset -cp $$ | sed 's/.*: //; s/[-,].*//'; }
+
+# All but the first; the first, where there is no other.
+other_cpus() {
+    local all
+    all=$(nproc)
+    [ "$all" -gt 1 ] && echo "$(($(first_cpu) + 1))-$(($(first_cpu) + all - 1))" || first_cpu
+}
+
+# The frameworks' own clients, which are the bound on a small machine.
+native() {
+    for system in rep router grpc; do
+        local target='>= 0.55'
+        [ "$system" = router ] && target='>= 0.38'
+        [ "$system" = grpc ] && target='>= 0.33'
+        show "$system / tcp, native clients" \
+            "$(ratio throughput_per_s native-default "$system" native-default tcp)" "$target"
+    done
 }
 
 # Resident memory of the servers.
 memory() {
     for system in tcp rep router grpc; do
         bench "$system" 1000 "$work/1000.csv"
-        show "$system, memory, 24 clients (MiB)" "$(memory_of "$work/24.csv" "$system")" '<= 32'
+        show "$system, memory, 24 clients (MiB)" \
+            "$(memory_of "$work/native-default.csv" "$system")" '<= 32'
         show "$system, memory, 1,000 clients (MiB)" "$(memory_of "$work/1000.csv" "$system")" '<= 160'
     done
 }
@@ -54,7 +146,7 @@ own_code() {
     own=$(sed 's/.*"median":{[^}]*},"point_estimate":\([0-9.]*\).*/\1/' "$estimates")
     show 'our own code per message (us)' "$(awk "BEGIN { print $own / 1000 }")" '<= 1'
     show "the same, over the CPU per message of rep" \
-        "$(values "$work/24.csv" rep server_cpu_us_per_msg | median | awk "{ print $own / 1000 / \$1 }")" '<= 0.05'
+        "$(values "$work/native-default.csv" rep server_cpu_us_per_msg | median | awk "{ print $own / 1000 / \$1 }")" '<= 0.05'
 }
 
 # What it costs to measure: a trial over clients that only count, 9 pairs.
@@ -78,8 +170,9 @@ values() { # FILE SYSTEM COLUMN
         sort -n | awk -v name="$2" '$2 == name { print $3 }'
 }
 
-ratio() { # SYSTEM
-    paste -d' ' <(values "$work/24.csv" "$1" throughput_per_s) <(values "$work/24.csv" tcp throughput_per_s) |
+# The median over the passes of a column of one system over that of another.
+ratio() { # COLUMN FILE SYSTEM FILE SYSTEM
+    paste -d' ' <(values "$work/$2.csv" "$3" "$1") <(values "$work/$4.csv" "$5" "$1") |
         awk '{ print $1 / $2 }' | median
 }
 
@@ -92,7 +185,7 @@ median() {
 }
 
 show() { # WHAT MEASURED TARGET
-    printf '%-52s %10.3f %10s\n' "$1" "$2" "$3"
+    printf '%-58s %10.3f %10s\n' "$1" "$2" "$3"
 }
 
 main

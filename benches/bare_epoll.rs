@@ -1,0 +1,146 @@
+//! The least that an echo server can do: one thread, epoll, and the request sent back as it
+//! came. What the tcp server carries, over what this carries, is printed.
+//!
+//! ```text
+//! cargo bench --bench bare_epoll
+//! ```
+//!
+//! Both take turns, in PAIRS pairs, under the lean driver with CLIENTS clients, each trial with
+//! a fresh server; the bare one is this program again, started as `echometer serve` is.
+
+use std::collections::HashMap;
+use std::io::{ErrorKind, Read, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use echometer::cpus::CpuChoice;
+use echometer::load::Stop;
+use echometer::measure::ServerTally;
+use echometer::results::{JsonLines, ServerLine};
+use echometer::spec::{Backend, Driver, LoadSpec, ServerSpec, Target, TrialSpec, Tuning};
+use echometer::systems::{self, Heeded, System};
+use echometer::trial;
+use mio::net::{TcpListener, TcpStream};
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+
+const LISTENER: Token = Token(usize::MAX);
+const SIGNAL: Token = Token(usize::MAX - 1);
+
+fn main() -> Result<()> {
+    let arguments: Vec<_> = std::env::args().collect();
+    if arguments.get(1).is_some_and(|verb| verb == "serve") {
+        return serve(&arguments);
+    }
+    if arguments.iter().any(|argument| argument == "--test" || argument == "--list") {
+        return Ok(());
+    }
+    let (pairs, clients) = (setting("PAIRS", 5)?, setting("CLIENTS", 24)?);
+    let tcp = systems::find("tcp").map_err(|error| anyhow!(error))?;
+    let mut ratios = Vec::new();
+    for _ in 0..pairs {
+        let ours = throughput(tcp, env!("CARGO_BIN_EXE_echometer").into(), clients)?;
+        let bare = throughput(tcp, std::env::current_exe()?, clients)?;
+        eprintln!("{ours:.0}/s tcp, {bare:.0}/s bare: {:.3}", ours / bare);
+        ratios.push(ours / bare);
+    }
+    ratios.sort_by(f64::total_cmp);
+    println!("{:.4}", ratios[ratios.len() / 2]);
+    Ok(())
+}
+
+fn setting(name: &str, default: usize) -> Result<usize> {
+    match std::env::var(name) {
+        Ok(text) => text.parse().with_context(|| format!("{name}={text} is no number")),
+        Err(_) => Ok(default),
+    }
+}
+
+fn throughput(system: &'static dyn System, program: PathBuf, clients: usize) -> Result<f64> {
+    let server = ServerSpec {
+        address: "127.0.0.1:0".parse().map_err(|error: String| anyhow!(error))?,
+        name: "server".to_owned(),
+        workers: 1.try_into()?,
+        backend: Backend::default(),
+        completion_queues: None,
+        tuning: Tuning::default(),
+        max_message: 1 << 20,
+    };
+    let load = LoadSpec {
+        driver: Driver::Lean { threads: None },
+        clients: clients.try_into()?,
+        window: Duration::from_secs(1),
+        warmup: Duration::from_millis(300),
+        think: Duration::ZERO,
+        pace: None,
+        payload: 64,
+        reply_payload: 0,
+        timeout: Duration::from_secs(5),
+        retries: 0,
+    };
+    let spec = TrialSpec {
+        target: Target::Spawn { program, server, cpus: CpuChoice::Auto },
+        load,
+        client_cpus: CpuChoice::Auto,
+        run_id: "bare".to_owned(),
+        trial: 1,
+    };
+    Ok(trial::run(system, &spec, &Stop::default(), None)?.row.throughput_per_s)
+}
+
+/// Plays `echometer serve tcp`, and sends back what comes.
+fn serve(arguments: &[String]) -> Result<()> {
+    let metrics = arguments.iter().skip_while(|argument| *argument != "--metrics").nth(1);
+    let mut metrics = metrics.map(|path| JsonLines::open(path.as_ref())).transpose()?;
+    let (signals, told) = std::os::unix::net::UnixStream::pair()?;
+    signal_hook::low_level::pipe::register(signal_hook::consts::SIGTERM, told)?;
+    let mut poll = Poll::new()?;
+    let mut listener = TcpListener::bind("127.0.0.1:0".parse()?)?;
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+    let fd = std::os::fd::AsRawFd::as_raw_fd(&signals);
+    poll.registry().register(&mut SourceFd(&fd), SIGNAL, Interest::READABLE)?;
+    println!("listening {}", listener.local_addr()?);
+    let answered = echo(&mut poll, &listener)?;
+    let mut line = ServerLine::new("tcp", "bare", Heeded::default(), &ServerTally::default());
+    line.accesses = answered;
+    metrics.as_mut().map_or(Ok(()), |metrics| metrics.append(&[line]))
+}
+
+/// Sends back what comes until it is told to stop: how many times.
+fn echo(poll: &mut Poll, listener: &TcpListener) -> Result<u64> {
+    let (mut streams, mut opened, mut answered) = (HashMap::<usize, TcpStream>::new(), 0, 0);
+    let mut events = Events::with_capacity(1024);
+    let mut space = vec![0; 64 * 1024];
+    loop {
+        match poll.poll(&mut events, None) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            polled => polled?,
+        }
+        for event in &events {
+            match event.token() {
+                SIGNAL => return Ok(answered),
+                LISTENER => {
+                    while let Ok((mut stream, _)) = listener.accept() {
+                        stream.set_nodelay(true)?;
+                        poll.registry().register(&mut stream, Token(opened), Interest::READABLE)?;
+                        streams.insert(opened, stream);
+                        opened += 1;
+                    }
+                }
+                Token(number) => {
+                    let Some(stream) = streams.get_mut(&number) else { continue };
+                    match stream.read(&mut space) {
+                        // A message of this size comes in one piece, and leaves in one.
+                        Ok(length) if length > 0 => {
+                            stream.write_all(&space[..length])?;
+                            answered += 1;
+                        }
+                        Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                        _ => drop(streams.remove(&number)),
+                    }
+                }
+            }
+        }
+    }
+}
