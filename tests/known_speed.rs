@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::load_spec;
-use common::scripted::{Attempt, alone, assert_within, trial_of, try_within};
+use common::scripted::{Attempt, alone, assert_within, trial_of};
 use echometer::results::Row;
 use echometer::spec::LoadSpec;
 
@@ -45,7 +45,8 @@ fn one_client_waits_for_the_handler_and_for_the_way() {
     assert_within(0.03, "1 client of spin:2ms", || {
         // An echo on a machine that is as idle as it is between two of the others.
         let idle = measure("honest", 1, Duration::from_millis(2));
-        let way_s = idle.rtt_mean_us.unwrap() / 1e6;
+        // The median: were it the mean, who disturbs it would excuse a row that says too little.
+        let way_s = idle.rtt_p50_us.unwrap() / 1e6;
         let row = measure("spin:2ms", 1, Duration::ZERO);
         Attempt { measured: row.throughput_per_s, due: 1.0 / (0.002 + way_s) }
     });
@@ -57,26 +58,27 @@ fn sixteen_handlers_that_wait_20_ms_carry_800_a_second() {
     assert_speed("wait:20ms", 32, 800.0);
 }
 
-/// What so many clients should measure that think for so long.
-fn thinking(clients: usize, think_s: impl Fn(&Row) -> f64) -> Attempt {
-    let row = measure("honest", clients, THINK);
-    let cycle_s = think_s(&row) + row.rtt_mean_us.unwrap() / 1e6;
-    Attempt { measured: row.throughput_per_s, due: clients as f64 / cycle_s }
+/// How long a client is away between two round trips: as long as was asked for. Where a
+/// machine is slow to wake up, each pause is longer by what that takes; then as long as the
+/// row tells, up to a bound. To accept either would let an error hide behind the other.
+fn away_s(row: &Row) -> f64 {
+    let (asked_s, told_s) = (THINK.as_secs_f64(), row.pause_mean_us.unwrap() / 1e6);
+    assert!(told_s >= asked_s, "a pause is not cut short: {row:?}");
+    if told_s <= asked_s * 1.01 {
+        return asked_s;
+    }
+    println!("slow to wake up: compared with {told_s} s and not with {asked_s} s");
+    told_s.min(asked_s * 1.05)
 }
 
-/// First by the pause that was asked for. Where a machine is slow to wake up, every pause
-/// is longer by what that takes, and on some virtual machines this alone is over 2 %: there
-/// by the pause that the row tells, which may be a little longer and no more.
 #[test]
 fn clients_that_think_come_once_per_pause_and_round_trip() {
     let _alone = alone();
-    let (asked_s, longest_s) = (THINK.as_secs_f64(), THINK.as_secs_f64() * 1.05);
     for clients in [1, 8, 32] {
-        let what = format!("{clients} clients that think {THINK:?}");
-        if try_within(0.02, &what, || thinking(clients, |_| asked_s)).is_some() {
-            let what = format!("{what}, by the pause that was measured and not that asked for");
-            let told = |row: &Row| (row.pause_mean_us.unwrap() / 1e6).min(longest_s);
-            assert_within(0.02, &what, || thinking(clients, told));
-        }
+        assert_within(0.02, &format!("{clients} clients that think {THINK:?}"), || {
+            let row = measure("honest", clients, THINK);
+            let cycle_s = away_s(&row) + row.rtt_mean_us.unwrap() / 1e6;
+            Attempt { measured: row.throughput_per_s, due: clients as f64 / cycle_s }
+        });
     }
 }

@@ -85,25 +85,16 @@ pub struct Attempt {
 /// Asserts that one of a few whole attempts is as near as `share` to what is due. What
 /// others do on this machine disturbs one of them; wrong arithmetic disturbs all.
 pub fn assert_within(share: f64, what: &str, attempt: impl Fn() -> Attempt) {
-    let missed = try_within(share, what, attempt);
-    assert!(missed.is_none(), "{what}: none is within {share}: {missed:?}");
-}
-
-/// The attempts, if none of them is as near as `share` to what is due.
-pub fn try_within(
-    share: f64,
-    what: &str,
-    attempt: impl Fn() -> Attempt,
-) -> Option<[Attempt; ATTEMPTS]> {
-    let mut all = [Attempt { measured: 0.0, due: 0.0 }; ATTEMPTS];
-    for each in &mut all {
+    let mut all = Vec::new();
+    for _ in 0..ATTEMPTS {
         until_quiet();
-        *each = attempt();
-        let off = each.measured / each.due - 1.0;
-        println!("{what}: {:.2}, due {:.2}, {:+.2} %", each.measured, each.due, off * 100.0);
+        let attempt = attempt();
+        let off = attempt.measured / attempt.due - 1.0;
+        println!("{what}: {:.2}, due {:.2}, {:+.2} %", attempt.measured, attempt.due, off * 100.0);
         if off.abs() <= share {
-            return None;
+            return;
         }
+        all.push(attempt);
     }
-    Some(all)
+    panic!("{what}: none is within {share}: {all:?}");
 }
