@@ -103,7 +103,7 @@ fn a_client_that_thinks_is_away_for_that_long() {
         let measured = lean(system.name(), &["--think", "20ms", "--clients", "2"]);
         let row = measured.row();
         assert!((2..=24).contains(&row.messages), "{row:?}");
-        assert!(row.pause_mean_us >= Some(20_000.0), "{row:?}");
+        assert!((18_000.0..25_000.0).contains(&row.pause_mean_us.unwrap()), "{row:?}");
     }
 }
 

@@ -1,11 +1,15 @@
-//! Clients in another language talk to each server.
+//! Clients in another language talk to each server, and servers in another language to ours.
 
 mod common;
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
-use common::{Served, finish};
+use common::bench::bench;
+use common::{Guard, Served, finish};
 use echometer::systems::SYSTEMS;
+
+const PROTO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/proto/message.proto");
 
 /// Python with the packages of `tests/python/requirements.txt`.
 fn python() -> Command {
@@ -19,10 +23,36 @@ fn a_client_in_python_is_answered_by_every_server() {
     for system in SYSTEMS {
         let server = Served::start(*system, &[]);
         let client = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/echo.py");
-        let proto = concat!(env!("CARGO_MANIFEST_DIR"), "/proto/message.proto");
-        let ran = finish(python().args([client, proto, system.name(), &server.address, "50"]));
+        let ran = finish(python().args([client, PROTO, system.name(), &server.address, "50"]));
         assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{}", system.name());
         let metrics = server.stop().metrics;
         assert_eq!((&metrics["accesses"], &metrics["clients"]), (&51.into(), &2.into()));
+    }
+}
+
+/// A server in Python, and where it listens.
+fn serve(system: &str) -> (Guard, String) {
+    let server = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/serve.py");
+    let mut command = python();
+    let mut child = command.args([server, PROTO, system]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim_end().strip_prefix("listening ").expect("a line 'listening ADDR'");
+    (Guard(child), address.to_owned())
+}
+
+#[test]
+#[ignore = "needs packages from PyPI; scripts/test.sh installs them, and runs this too"]
+fn both_drivers_measure_servers_in_python() {
+    for system in SYSTEMS {
+        let (_server, address) = serve(system.name());
+        for driver in ["native", "lean"] {
+            let point = ["--addr", &address, "--driver", driver, "--clients", "4"];
+            let rest = ["--duration", "300ms", "--warmup", "50ms", "--reply-payload", "1000"];
+            let measured = bench(system.name(), &[&point[..], &rest].concat());
+            assert_eq!(measured.ran.status, 0, "{driver}: {measured:?}");
+            let row = measured.row();
+            assert!(row.valid && row.verified && row.messages > 0, "{driver}: {row:?}");
+        }
     }
 }

@@ -16,6 +16,7 @@ mod native;
 mod reins;
 mod requester;
 mod schedule;
+mod sleeper;
 mod stop;
 
 use std::net::TcpStream;

@@ -8,6 +8,7 @@ use anyhow::anyhow;
 
 use super::requester::Requester;
 use super::schedule::Schedule;
+use super::sleeper::Sleeper;
 use super::{Event, Reins, Report};
 use crate::measure::{ClientTally, Distributions, PlayerTally, Times, Window};
 use crate::message::{EchoError, Request};
@@ -62,13 +63,19 @@ impl NativeClient<'_> {
         distributions: &mut Distributions,
     ) {
         let mut report = Report::new(&self.reins, tally.completed);
+        let mut sleeper = Sleeper::default();
         let mut schedule = Schedule::new(self.spec, self.index, Instant::now());
         let mut due = if schedule.is_paced() { schedule.next_due(Instant::now()) } else { None };
         let mut received = None;
         while !self.reins.stop.is_set() {
             self.request.advance();
-            if let Some(due) = due {
-                thread::sleep(due.saturating_duration_since(Instant::now()));
+            match due {
+                // Before it is due, nothing is sent.
+                Some(due) if schedule.is_paced() => {
+                    thread::sleep(due.saturating_duration_since(Instant::now()));
+                }
+                Some(due) => sleeper.sleep_until(due),
+                None => {}
             }
             let sent = Instant::now();
             if sent >= window.close {

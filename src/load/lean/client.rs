@@ -10,6 +10,7 @@ use super::connection::{Connection, Step};
 use super::timer::Pauses;
 use crate::load::requester::{BACKOFF, OVERDUE};
 use crate::load::schedule::Schedule;
+use crate::load::sleeper::Sleeper;
 use crate::load::{Stop, count};
 use crate::measure::{ClientTally, Distributions, Times, Window};
 use crate::message::{Checker, EchoError, Request};
@@ -47,6 +48,7 @@ pub struct Common<'a> {
     pub space: Vec<u8>,
     pub distributions: Distributions,
     pub pauses: Pauses,
+    pub sleeper: Sleeper,
 }
 
 /// A client.
@@ -134,6 +136,7 @@ impl Client {
             }
             Phase::BackingOff(until) if now >= until => self.connect(common, now),
             Phase::Pausing(until) if now >= until => {
+                common.sleeper.woke(until, now);
                 // As long as it was, and not as it was to be.
                 self.tally.paused(now - self.received);
                 self.next_echo(common, now);
@@ -199,8 +202,11 @@ impl Client {
     fn pause_or_go_on(&mut self, common: &mut Common<'_>, now: Instant) {
         match self.due {
             Some(due) if due > now => {
-                self.phase = Phase::Pausing(due);
-                common.pauses.add(due, self.token.0);
+                let paced = self.schedule.as_ref().is_some_and(Schedule::is_paced);
+                // Before it is due, nothing is sent; but a pause is to be as long as was asked.
+                let until = if paced { due } else { common.sleeper.aim(due, now) };
+                self.phase = Phase::Pausing(until);
+                common.pauses.add(until, self.token.0);
             }
             Some(_) => {
                 self.tally.paused(Duration::ZERO);

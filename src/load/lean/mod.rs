@@ -20,6 +20,7 @@ use mio::{Events, Poll};
 
 use self::client::{Client, Common, Phase};
 use self::timer::{Pauses, Timer};
+use super::sleeper::Sleeper;
 use super::{Event, Reins, Report, explain};
 use crate::measure::{Distributions, PlayerTally, Window};
 use crate::message::{Checker, Request};
@@ -82,6 +83,7 @@ impl<'a> Player<'a> {
             space: vec![0; SPACE],
             distributions: Distributions::new(spec.pace.is_some()),
             pauses: Pauses::default(),
+            sleeper: Sleeper::default(),
         };
         // Waits of epoll are in ms, which is too rough for a pause.
         let timer = (spec.pace.is_some() || !spec.think.is_zero())

@@ -1,0 +1,84 @@
+"""Servers of each system made of other people's libraries: pyzmq, grpcio, socketserver.
+
+    serve.py PROTO SYSTEM
+
+Prints 'listening HOST:PORT', and answers until it is ended.
+"""
+
+import socketserver
+import struct
+import sys
+from concurrent import futures
+from pathlib import Path
+
+import grpc
+import zmq
+
+
+def answer(request):
+    return messages.BasicMessage(
+        sender="python",
+        message="reply".ljust(request.reply_bytes, "."),
+        acknowledges=request.sequence,
+    )
+
+
+def listening(port):
+    print(f"listening 127.0.0.1:{port}", flush=True)
+
+
+def zeromq_rep():
+    socket = zmq.Context().socket(zmq.REP)
+    listening(socket.bind_to_random_port("tcp://127.0.0.1"))
+    while True:
+        socket.send(answer(messages.BasicMessage.FromString(socket.recv())).SerializeToString())
+
+
+def zeromq_router():
+    socket = zmq.Context().socket(zmq.ROUTER)
+    listening(socket.bind_to_random_port("tcp://127.0.0.1"))
+    while True:
+        *envelope, body = socket.recv_multipart()
+        reply = answer(messages.BasicMessage.FromString(body))
+        socket.send_multipart([*envelope, reply.SerializeToString()])
+
+
+def unary_call():
+    class Hello(services.HelloServicer):
+        def Respond(self, request, context):
+            return answer(request)
+
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=2))
+    services.add_HelloServicer_to_server(Hello(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    listening(port)
+    server.wait_for_termination()
+
+
+def length_prefixed():
+    class Connection(socketserver.StreamRequestHandler):
+        def handle(self):
+            while header := self.rfile.read(4):
+                (length,) = struct.unpack(">I", header)
+                request = messages.BasicMessage.FromString(self.rfile.read(length))
+                reply = answer(request).SerializeToString()
+                self.wfile.write(struct.pack(">I", len(reply)) + reply)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Connection) as server:
+        listening(server.server_address[1])
+        server.serve_forever()
+
+
+SERVERS = {
+    "rep": zeromq_rep,
+    "router": zeromq_router,
+    "grpc": unary_call,
+    "tcp": length_prefixed,
+}
+
+if __name__ == "__main__":
+    proto, system = sys.argv[1:]
+    sys.path.insert(0, str(Path(proto).parent))
+    messages, services = grpc.protos_and_services(Path(proto).name)
+    SERVERS[system]()
