@@ -75,11 +75,12 @@ impl Point {
 
 /// The options of a row: the name of each, and how it is shown in a label.
 fn options(row: &Row) -> BTreeMap<&'static str, String> {
+    let tuned = row.tuning.as_deref().is_some_and(|tuning| tuning != "default");
     let known = [
         ("workers", row.workers.map(|workers| format!("{workers} workers"))),
         ("backend", row.backend.clone()),
         ("completion-queues", row.completion_queues.map(|queues| format!("{queues} queues"))),
-        ("tuning", row.tuning.as_ref().map(|tuning| format!("tuning {tuning}"))),
+        ("tuning", tuned.then(|| "tuned".to_owned())),
         ("payload", Some(format!("{} B", row.payload_bytes))),
         ("reply-payload", Some(format!("reply {} B", row.reply_bytes))),
         ("think", Some(format!("think {} us", row.think_us))),
