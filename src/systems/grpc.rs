@@ -7,7 +7,7 @@
 use std::ffi::CStr;
 use std::io::{self, BufRead, Read};
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -54,7 +54,8 @@ impl System for Grpc {
             .max_receive_message_len(length_limit(spec.max_message))
             .build_args();
         let (handed_back, tallies) = unbounded();
-        let mut handler = Handler::new(spec, Arc::default(), handed_back);
+        let count = Arc::<AtomicU64>::default();
+        let mut handler = Handler::new(spec, Arc::clone(&count), handed_back);
         let answer = move |context: RpcContext<'_>, request, sink| {
             handler.answer(&context, request, sink);
         };
@@ -70,7 +71,7 @@ impl System for Grpc {
         server.start();
         let endpoint = SocketAddr::new(address.ip(), port).into();
         let (server, environment) = (Some(server), Some(environment));
-        Ok(Box::new(GrpcServer { endpoint, server, tallies, environment }))
+        Ok(Box::new(GrpcServer { endpoint, server, tallies, count, environment }))
     }
 
     fn connect(&self, to: &Endpoint, who: &ClientSpec) -> Result<Box<dyn Client>> {
@@ -240,6 +241,8 @@ struct GrpcServer {
     endpoint: Endpoint,
     server: Option<grpcio::Server>,
     tallies: Receiver<ServerTally>,
+    /// The sequence of the last reply.
+    count: Arc<AtomicU64>,
     /// Keeps the completion queues open while handlers may be at work: C-core aborts the
     /// process if a request is taken up on a queue that has been shut down.
     environment: Option<Arc<Environment>>,
@@ -248,17 +251,20 @@ struct GrpcServer {
 impl GrpcServer {
     /// Shuts down, and waits for it. The threads of the completion queues then drop the
     /// handlers, each of which hands its tally back; the channel ends with the last one.
-    fn shut_down(&mut self) -> Result<ServerTally> {
+    fn shut_down(&mut self) -> ServerTally {
         let mut all = ServerTally::default();
         drop(self.server.take());
         // Now and then C-core keeps one request slot, and with it a handler that nothing will
         // come to, until its queue is shut down: by then, none is at work any more.
         let ended = self.gather(&mut all, SETTLING);
         drop(self.environment.take());
-        if ended || self.gather(&mut all, STOPPING) {
-            return Ok(all);
+        if !ended && !self.gather(&mut all, STOPPING) {
+            // Not even then, once in a few thousand times: what that handler counted by itself
+            // is lost, but not the replies, which are numbered over all of the server.
+            warn!("C-core kept a handler; its clients may be missing in what was counted");
+            all.accesses = self.count.load(Ordering::Relaxed);
         }
-        Err(anyhow!("the gRPC server did not stop within {STOPPING:?}"))
+        all
     }
 
     /// Takes in tallies until the last handler is gone; `false`: none came for `patience`.
@@ -278,15 +284,13 @@ impl Server for GrpcServer {
     }
 
     fn stop(mut self: Box<Self>) -> Result<ServerTally> {
-        self.shut_down()
+        Ok(self.shut_down())
     }
 }
 
 impl Drop for GrpcServer {
     fn drop(&mut self) {
-        if let Err(error) = self.shut_down() {
-            warn!("{error:#}");
-        }
+        self.shut_down();
     }
 }
 
