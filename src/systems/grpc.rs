@@ -209,6 +209,11 @@ impl Handler {
 
     fn answer(&mut self, context: &RpcContext<'_>, mut request: Frame, sink: UnarySink<Frame>) {
         let outcome = match request.bytes(&mut self.spare) {
+            // C-core looks at it too, but for its minimal stack.
+            Ok(bytes) if bytes.len() > self.spec.max_message => {
+                let (length, limit) = (bytes.len(), self.spec.max_message);
+                Err(self.responder.reject(&format!("{length} bytes are over the limit of {limit}")))
+            }
             Ok(bytes) => message::respond(&mut self.responder, bytes, &mut self.reply),
             Err(error) => Err(self.responder.reject(&error.to_string())),
         };

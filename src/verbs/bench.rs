@@ -11,7 +11,7 @@ use super::{Ending, provenance, signals};
 use crate::host;
 use crate::load::Stop;
 use crate::results::{CsvSink, Hgrm, JsonLines, Row, RunFile, ThreadRow, beside};
-use crate::spec::TrialSpec;
+use crate::spec::{Driver, TrialSpec};
 use crate::systems::System;
 use crate::trial::{self, Trial};
 
@@ -48,8 +48,12 @@ struct Files {
 impl Bench {
     pub(super) fn run(mut self) -> Result<Ending> {
         let mut files = self.open_files()?;
-        let clients = self.spec.load.clients.get();
-        host::check_file_limit(clients, self.system.descriptors_per_client())?;
+        let each = match self.spec.load.driver {
+            Driver::Native => self.system.descriptors_per_client(),
+            // A socket is all.
+            Driver::Lean { .. } => 1,
+        };
+        host::check_file_limit(self.spec.load.clients.get(), each)?;
         let stop = Stop::default();
         let interrupted = signals::set(&stop)?;
         let mut spread = Spread::default();

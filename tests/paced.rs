@@ -1,0 +1,83 @@
+//! Clients that send at a given rate, with both drivers.
+
+mod common;
+
+use std::fs;
+
+use common::bench::{Measured, bench};
+use common::{file_in_new_directory, run};
+use echometer::systems::SYSTEMS;
+
+const DRIVERS: [&str; 2] = ["native", "lean"];
+
+fn paced(system: &str, driver: &str, rate: &str, extra: &[&str]) -> Measured {
+    let point = ["--spawn", "--clients", "4", "--duration", "1s", "--warmup", "100ms"];
+    let pace = ["--driver", driver, "--rate", rate];
+    bench(system, &[&point[..], &pace, extra].concat())
+}
+
+#[test]
+fn a_rate_that_can_be_kept_is_kept_and_latency_is_from_the_due_time() {
+    for system in SYSTEMS {
+        for (driver, arrivals) in DRIVERS.iter().zip(["constant", "poisson"]) {
+            let measured = paced(system.name(), driver, "500", &["--arrivals", arrivals]);
+            assert_eq!(measured.ran.status, 0, "{measured:?}");
+            let row = measured.row();
+            // 500 in a second; at random, give or take five times their root.
+            assert!((380.0..620.0).contains(&row.throughput_per_s), "{row:?}");
+            assert_eq!((row.rate_per_s, row.arrivals.as_deref()), (Some(500.0), Some(arrivals)));
+            // Nobody sends before it is due.
+            assert!(
+                row.due_mean_us >= row.rtt_mean_us && row.due_max_us >= row.rtt_max_us,
+                "{row:?}"
+            );
+            let due = [row.due_p50_us, row.due_p90_us, row.due_p99_us, row.due_p999_us];
+            assert!(due.iter().all(Option::is_some) && due.is_sorted(), "{row:?}");
+        }
+    }
+}
+
+#[test]
+fn a_rate_that_cannot_be_kept_is_said_and_shows_in_the_latency() {
+    for driver in DRIVERS {
+        let measured = paced(SYSTEMS[0].name(), driver, "5000000", &[]);
+        let row = measured.row();
+        assert!(measured.ran.stderr.contains("offered 5000000/s, sent "), "{measured:?}");
+        assert!(row.notes.as_ref().unwrap().contains("the rate was not kept"), "{row:?}");
+        assert!(row.due_p50_us.unwrap() > 10.0 * row.rtt_p50_us.unwrap(), "{row:?}");
+    }
+}
+
+#[test]
+fn a_closed_loop_has_no_due_times() {
+    let measured = bench(SYSTEMS[0].name(), &["--spawn", "--duration", "100ms"]);
+    let row = measured.row();
+    assert_eq!((row.rate_per_s, row.due_mean_us, row.due_max_us), (None, None, None));
+}
+
+#[test]
+fn percentiles_are_left_for_the_usual_plotters() {
+    for driver in DRIVERS {
+        let (_directory, path) = file_in_new_directory("latency.hgrm");
+        let to = ["--hgrm", path.to_str().unwrap()];
+        let measured = paced(SYSTEMS[0].name(), driver, "1000", &to);
+        let text = fs::read_to_string(&path).unwrap();
+        let total = text.lines().last().unwrap().split("Total count").nth(1).unwrap();
+        let total: u64 = total.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap();
+        assert_eq!(total, measured.row().messages, "{text}");
+        assert!(text.trim_start().starts_with("Value"), "{text}");
+    }
+}
+
+#[test]
+fn what_is_no_rate_is_refused() {
+    for (flags, telling) in [
+        (&["--rate", "0"][..], "'0' is no rate"),
+        (&["--rate", "10", "--think", "1ms"], "cannot be used with"),
+        (&["--arrivals", "poisson"], "--rate"),
+        (&["--rate", "10", "--arrivals", "daily"], "constant or poisson"),
+    ] {
+        let ran = run(["bench", SYSTEMS[0].name(), "--spawn"].iter().chain(flags));
+        ran.assert_fails(2, &[telling]);
+    }
+}

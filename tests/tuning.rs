@@ -1,0 +1,61 @@
+//! Tuned servers: what is set, that nothing else changes, and that the rows say so.
+
+mod common;
+
+use common::bench::bench;
+use common::{Served, run};
+use echometer::systems::SYSTEMS;
+use procfs::process::Process;
+
+/// `SCHED_BATCH`, see `sched(7)`.
+const BATCH: u32 = 3;
+
+const TUNED: [&str; 2] = ["--tuning", "throughput"];
+
+#[test]
+fn tuned_servers_are_measured_and_the_row_says_so() {
+    for system in SYSTEMS {
+        for driver in ["native", "lean"] {
+            let point = ["--spawn", "--clients", "4", "--driver", driver, "--duration", "200ms"];
+            let measured = bench(system.name(), &[&point[..], &TUNED].concat());
+            assert_eq!(measured.ran.status, 0, "{measured:?}");
+            let row = measured.row();
+            assert!(row.valid && row.verified, "{row:?}");
+            assert_eq!(row.tuning.as_deref(), Some("throughput"));
+        }
+    }
+}
+
+#[test]
+fn all_threads_of_a_tuned_server_wake_without_haste_and_others_do_not() {
+    for system in SYSTEMS {
+        for (flags, expected) in [(&TUNED[..], true), (&[][..], false)] {
+            let server = Served::start(*system, flags);
+            let tasks = Process::new(server.process.pid()).unwrap().tasks().unwrap();
+            let policies: Vec<_> =
+                tasks.map(|task| task.unwrap().stat().unwrap().policy.unwrap()).collect();
+            assert!(policies.iter().all(|policy| (*policy == BATCH) == expected), "{policies:?}");
+            server.stop();
+        }
+    }
+}
+
+#[test]
+fn what_is_over_the_limit_is_refused_whatever_the_tuning() {
+    let message = "x".repeat(3000);
+    for system in SYSTEMS {
+        for flags in [&TUNED[..], &[]] {
+            let server = Served::start(*system, &[&["--max-message", "2KiB"], flags].concat());
+            let to = ["send", system.name(), "--addr", &server.address, "--retries", "0"];
+            let ran = run(to.iter().chain(&["--timeout", "2s", &message]));
+            assert_eq!((ran.status, ran.stdout.as_str()), (1, ""), "{ran:?}");
+            assert_eq!(server.stop().metrics["accesses"], 0);
+        }
+    }
+}
+
+#[test]
+fn what_is_no_tuning_is_refused_with_what_would_be_one() {
+    let ran = run(["serve", SYSTEMS[0].name(), "--tuning", "fast"]);
+    ran.assert_fails(2, &["'fast' is no tuning", "default or throughput"]);
+}
