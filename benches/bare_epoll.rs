@@ -8,19 +8,17 @@
 //! Both take turns, in PAIRS pairs, under the lean driver with CLIENTS clients, each trial with
 //! a fresh server; the bare one is this program again, started as `echometer serve` is.
 
+mod common;
+
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
-use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
-use echometer::cpus::CpuChoice;
-use echometer::load::Stop;
+use anyhow::{Result, anyhow};
 use echometer::measure::ServerTally;
 use echometer::results::{JsonLines, ServerLine};
-use echometer::spec::{Backend, Driver, LoadSpec, ServerSpec, Target, TrialSpec, Tuning};
-use echometer::systems::{self, Heeded, System};
-use echometer::trial;
+use echometer::spec::Driver;
+use echometer::systems::{self, Heeded};
 use mio::net::{TcpListener, TcpStream};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
@@ -33,60 +31,21 @@ fn main() -> Result<()> {
     if arguments.get(1).is_some_and(|verb| verb == "serve") {
         return serve(&arguments);
     }
-    if arguments.iter().any(|argument| argument == "--test" || argument == "--list") {
+    if common::asked_by_cargo() {
         return Ok(());
     }
-    let (pairs, clients) = (setting("PAIRS", 5)?, setting("CLIENTS", 24)?);
+    let (pairs, clients) = (common::setting("PAIRS", 5)?, common::setting("CLIENTS", 24)?);
     let tcp = systems::find("tcp").map_err(|error| anyhow!(error))?;
+    let load = common::load(Driver::Lean { threads: None }, clients, Duration::from_secs(1))?;
     let mut ratios = Vec::new();
     for _ in 0..pairs {
-        let ours = throughput(tcp, env!("CARGO_BIN_EXE_echometer").into(), clients)?;
-        let bare = throughput(tcp, std::env::current_exe()?, clients)?;
+        let ours = common::throughput(tcp, env!("CARGO_BIN_EXE_echometer").into(), load.clone())?;
+        let bare = common::throughput(tcp, std::env::current_exe()?, load.clone())?;
         eprintln!("{ours:.0}/s tcp, {bare:.0}/s bare: {:.3}", ours / bare);
         ratios.push(ours / bare);
     }
-    ratios.sort_by(f64::total_cmp);
-    println!("{:.4}", ratios[ratios.len() / 2]);
+    println!("{:.4}", common::median(ratios));
     Ok(())
-}
-
-fn setting(name: &str, default: usize) -> Result<usize> {
-    match std::env::var(name) {
-        Ok(text) => text.parse().with_context(|| format!("{name}={text} is no number")),
-        Err(_) => Ok(default),
-    }
-}
-
-fn throughput(system: &'static dyn System, program: PathBuf, clients: usize) -> Result<f64> {
-    let server = ServerSpec {
-        address: "127.0.0.1:0".parse().map_err(|error: String| anyhow!(error))?,
-        name: "server".to_owned(),
-        workers: 1.try_into()?,
-        backend: Backend::default(),
-        completion_queues: None,
-        tuning: Tuning::default(),
-        max_message: 1 << 20,
-    };
-    let load = LoadSpec {
-        driver: Driver::Lean { threads: None },
-        clients: clients.try_into()?,
-        window: Duration::from_secs(1),
-        warmup: Duration::from_millis(300),
-        think: Duration::ZERO,
-        pace: None,
-        payload: 64,
-        reply_payload: 0,
-        timeout: Duration::from_secs(5),
-        retries: 0,
-    };
-    let spec = TrialSpec {
-        target: Target::Spawn { program, server, cpus: CpuChoice::Auto },
-        load,
-        client_cpus: CpuChoice::Auto,
-        run_id: "bare".to_owned(),
-        trial: 1,
-    };
-    Ok(trial::run(system, &spec, &Stop::default(), None)?.row.throughput_per_s)
 }
 
 /// Plays `echometer serve tcp`, and sends back what comes.

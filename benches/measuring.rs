@@ -8,6 +8,8 @@
 //! Both kinds of clients take turns against fresh servers of one system, in pairs, and the
 //! median of the pairs' ratios is printed. PAIRS, CLIENTS, SECONDS and SYSTEM change the rest.
 
+mod common;
+
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -15,86 +17,38 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use echometer::cpus::{CpuChoice, Cpus, Placement};
 use echometer::load::{Stop, first_request};
-use echometer::spec::{
-    Backend, ClientSpec, Driver, Endpoint, LoadSpec, ServerSpec, Target, TrialSpec, Tuning,
-};
+use echometer::spec::{ClientSpec, Driver, Endpoint, LoadSpec};
 use echometer::systems::{self, System};
-use echometer::trial;
-
-const WARMUP: Duration = Duration::from_millis(300);
 
 fn main() -> Result<()> {
-    // What cargo's own harness would be asked.
-    if std::env::args().any(|argument| argument == "--test" || argument == "--list") {
+    if common::asked_by_cargo() {
         return Ok(());
     }
-    let (pairs, clients) = (setting("PAIRS", 9)?, setting("CLIENTS", 24)?);
-    let window = Duration::from_secs(setting("SECONDS", 1)?);
+    let (pairs, clients) = (common::setting("PAIRS", 9)?, common::setting("CLIENTS", 24)?);
+    let window = Duration::from_secs(common::setting("SECONDS", 1)?);
     let name = std::env::var("SYSTEM").unwrap_or_else(|_| "tcp".to_owned());
     let system = systems::find(&name).map_err(|error| anyhow!(error))?;
-    let clients = usize::try_from(clients)?;
+    let load = common::load(Driver::Native, clients, window)?;
+    let measured = || common::throughput(system, program(), load.clone());
+    let counted = || counted(system, &load);
     let mut ratios = Vec::new();
     for pair in 0..pairs {
         // Each comes first in every other pair.
         let (measured, counted) = if pair % 2 == 0 {
-            let measured = measured(system, clients, window)?;
-            (measured, counted(system, clients, window)?)
+            let measured = measured()?;
+            (measured, counted()?)
         } else {
-            let counted = counted(system, clients, window)?;
-            (measured(system, clients, window)?, counted)
+            let counted = counted()?;
+            (measured()?, counted)
         };
         eprintln!("{measured:.0}/s measured, {counted:.0}/s counted: {:.3}", measured / counted);
         ratios.push(measured / counted);
     }
-    ratios.sort_by(f64::total_cmp);
-    println!("{:.4}", ratios[ratios.len() / 2]);
+    println!("{:.4}", common::median(ratios));
     Ok(())
-}
-
-fn setting(name: &str, default: u64) -> Result<u64> {
-    match std::env::var(name) {
-        Ok(text) => text.parse().with_context(|| format!("{name}={text} is no number")),
-        Err(_) => Ok(default),
-    }
-}
-
-fn load(clients: usize, window: Duration) -> Result<LoadSpec> {
-    Ok(LoadSpec {
-        driver: Driver::Native,
-        clients: clients.try_into()?,
-        window,
-        warmup: WARMUP,
-        think: Duration::ZERO,
-        pace: None,
-        payload: 64,
-        reply_payload: 0,
-        timeout: Duration::from_secs(5),
-        retries: 0,
-    })
-}
-
-/// The throughput of a trial.
-fn measured(system: &'static dyn System, clients: usize, window: Duration) -> Result<f64> {
-    let server = ServerSpec {
-        address: "127.0.0.1:0".parse().map_err(|error: String| anyhow!(error))?,
-        name: "server".to_owned(),
-        workers: 16.try_into()?,
-        backend: Backend::default(),
-        completion_queues: None,
-        tuning: Tuning::default(),
-        max_message: 1 << 20,
-    };
-    let spec = TrialSpec {
-        target: Target::Spawn { program: program(), server, cpus: CpuChoice::Auto },
-        load: load(clients, window)?,
-        client_cpus: CpuChoice::Auto,
-        run_id: "cost".to_owned(),
-        trial: 1,
-    };
-    Ok(trial::run(system, &spec, &Stop::default(), None)?.row.throughput_per_s)
 }
 
 fn program() -> PathBuf {
@@ -102,13 +56,13 @@ fn program() -> PathBuf {
 }
 
 /// The throughput of the same clients without clocks, histograms, checks of /proc: they count.
-fn counted(system: &'static dyn System, clients: usize, window: Duration) -> Result<f64> {
+fn counted(system: &'static dyn System, load: &LoadSpec) -> Result<f64> {
     let available = Cpus::of(0)?;
     let placement = Placement::choose(&available, &CpuChoice::Auto, &CpuChoice::Auto)?;
     placement.server.bind_this_thread()?;
     let server = Served::start(system)?;
     placement.clients.bind_this_thread()?;
-    let rate = count(system, &server.endpoint, &load(clients, window)?);
+    let rate = count(system, &server.endpoint, load);
     available.bind_this_thread()?;
     rate
 }

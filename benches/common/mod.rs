@@ -1,0 +1,66 @@
+//! What the benchmarks of whole trials share.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use echometer::cpus::CpuChoice;
+use echometer::load::Stop;
+use echometer::spec::{Backend, Driver, LoadSpec, ServerSpec, Target, TrialSpec, Tuning};
+use echometer::systems::System;
+use echometer::trial;
+
+/// Whether cargo asks what it would ask a harness of its own.
+pub fn asked_by_cargo() -> bool {
+    std::env::args().any(|argument| argument == "--test" || argument == "--list")
+}
+
+/// A number of the environment.
+pub fn setting<T: FromStr>(name: &str, default: T) -> Result<T> {
+    let Ok(text) = std::env::var(name) else { return Ok(default) };
+    text.parse().map_err(|_| anyhow!("{name}={text} is no number"))
+}
+
+/// Clients in a closed loop, with the experiment's messages.
+pub fn load(driver: Driver, clients: usize, window: Duration) -> Result<LoadSpec> {
+    Ok(LoadSpec {
+        driver,
+        clients: clients.try_into()?,
+        window,
+        warmup: Duration::from_millis(300),
+        think: Duration::ZERO,
+        pace: None,
+        payload: 64,
+        reply_payload: 0,
+        timeout: Duration::from_secs(5),
+        retries: 0,
+    })
+}
+
+/// The throughput of a trial against a fresh server of `program`.
+pub fn throughput(system: &'static dyn System, program: PathBuf, load: LoadSpec) -> Result<f64> {
+    let server = ServerSpec {
+        address: "127.0.0.1:0".parse().map_err(|error: String| anyhow!(error))?,
+        name: "server".to_owned(),
+        workers: 16.try_into()?,
+        backend: Backend::default(),
+        completion_queues: None,
+        tuning: Tuning::default(),
+        max_message: 1 << 20,
+    };
+    let spec = TrialSpec {
+        target: Target::Spawn { program, server, cpus: CpuChoice::Auto },
+        load,
+        client_cpus: CpuChoice::Auto,
+        run_id: "bench".to_owned(),
+        trial: 1,
+    };
+    Ok(trial::run(system, &spec, &Stop::default(), None)?.row.throughput_per_s)
+}
+
+/// The value in the middle.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

@@ -1,0 +1,138 @@
+//! What clients are asked to be and to do.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// What one client is asked to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientSpec {
+    /// A name of its own.
+    pub name: String,
+    /// How long to wait for a connection, and for a reply.
+    pub timeout: Duration,
+    /// How often to send a request again, on a new connection, before the echo has failed.
+    pub retries: u32,
+    /// The largest reply that is read, in bytes.
+    pub max_message: usize,
+}
+
+/// What plays the clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Driver {
+    /// The framework's own client, one thread each.
+    #[default]
+    Native,
+    /// The wire spoken directly, many clients a thread.
+    Lean {
+        /// How many threads; `None`: one for each CPU of the clients.
+        threads: Option<NonZeroUsize>,
+    },
+}
+
+impl fmt::Display for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Driver::Native => "native",
+            Driver::Lean { .. } => "lean",
+        })
+    }
+}
+
+impl Driver {
+    /// Its threads, in words.
+    fn threads(self) -> String {
+        match self {
+            Driver::Native => "one per client".to_owned(),
+            Driver::Lean { threads: None } => "auto".to_owned(),
+            Driver::Lean { threads: Some(threads) } => threads.to_string(),
+        }
+    }
+}
+
+/// A rate that does not wait for replies.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    /// Requests per second, of all clients together.
+    pub per_s: f64,
+    /// When they are due.
+    pub arrivals: Arrivals,
+}
+
+/// When requests of a given rate are due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Arrivals {
+    /// At equal distances.
+    #[default]
+    Constant,
+    /// At random, independently of each other.
+    Poisson,
+}
+
+impl fmt::Display for Arrivals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Arrivals::Constant => "constant",
+            Arrivals::Poisson => "poisson",
+        })
+    }
+}
+
+impl FromStr for Arrivals {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "constant" => Ok(Arrivals::Constant),
+            "poisson" => Ok(Arrivals::Poisson),
+            _ => Err(format!("'{text}' is no kind of arrivals; write constant or poisson")),
+        }
+    }
+}
+
+/// What the clients of a trial are asked to do.
+#[derive(Debug, Clone)]
+pub struct LoadSpec {
+    /// What plays them.
+    pub driver: Driver,
+    /// Concurrent clients.
+    pub clients: NonZeroUsize,
+    /// Length of the window.
+    pub window: Duration,
+    /// From the moment that all clients are connected to the opening of the window.
+    pub warmup: Duration,
+    /// Each client's pause between a reply and the next request.
+    pub think: Duration,
+    /// At which rate all clients together send; `None`: as fast as they are answered.
+    pub pace: Option<Pace>,
+    /// Size of the request's text, in bytes.
+    pub payload: usize,
+    /// Size to which the reply's text is padded, in bytes; 0: not padded.
+    pub reply_payload: u32,
+    /// See [`ClientSpec::timeout`].
+    pub timeout: Duration,
+    /// See [`ClientSpec::retries`].
+    pub retries: u32,
+}
+
+impl LoadSpec {
+    /// Every option in force, by the name of its flag.
+    pub(super) fn options(&self) -> Vec<(&'static str, String)> {
+        let time = |length| humantime::format_duration(length).to_string();
+        vec![
+            ("driver", self.driver.to_string()),
+            ("threads", self.driver.threads()),
+            ("clients", self.clients.to_string()),
+            ("duration", time(self.window)),
+            ("warmup", time(self.warmup)),
+            ("think", time(self.think)),
+            ("rate", self.pace.map_or_else(|| "none".to_owned(), |pace| pace.per_s.to_string())),
+            ("arrivals", self.pace.map(|pace| pace.arrivals).unwrap_or_default().to_string()),
+            ("payload", self.payload.to_string()),
+            ("reply-payload", self.reply_payload.to_string()),
+            ("timeout", time(self.timeout)),
+            ("retries", self.retries.to_string()),
+        ]
+    }
+}

@@ -1,0 +1,104 @@
+//! What a server is asked to be.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+
+use super::Endpoint;
+
+/// How a server's library and its threads are set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tuning {
+    /// As they come.
+    #[default]
+    Default,
+    /// For as many messages as can be: `docs/tuning.md` says by what.
+    Throughput,
+}
+
+impl fmt::Display for Tuning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Tuning::Default => "default",
+            Tuning::Throughput => "throughput",
+        })
+    }
+}
+
+impl FromStr for Tuning {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "default" => Ok(Tuning::Default),
+            "throughput" => Ok(Tuning::Throughput),
+            _ => Err(format!("'{text}' is no tuning; write default or throughput")),
+        }
+    }
+}
+
+/// What carries messages between the proxy and the workers of a system that has both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Backend {
+    /// Queues in the server's own memory.
+    #[default]
+    Inproc,
+    /// A Unix-domain socket, as the program of 2017 had it.
+    Ipc,
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Backend::Inproc => "inproc",
+            Backend::Ipc => "ipc",
+        })
+    }
+}
+
+impl FromStr for Backend {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "inproc" => Ok(Backend::Inproc),
+            "ipc" => Ok(Backend::Ipc),
+            _ => Err(format!("'{text}' is no backend; write inproc or ipc")),
+        }
+    }
+}
+
+/// What a server is asked to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerSpec {
+    /// Where to listen; port 0 asks for a free one.
+    pub address: Endpoint,
+    /// The server's name, which is the sender of its replies.
+    pub name: String,
+    /// Worker threads, where a system has them.
+    pub workers: NonZeroUsize,
+    /// What lies between proxy and workers.
+    pub backend: Backend,
+    /// Completion queues, where a system has them; `None`: the CPUs it may run on.
+    pub completion_queues: Option<NonZeroUsize>,
+    /// How its library and its threads are set.
+    pub tuning: Tuning,
+    /// The largest request that is read, and the largest reply that may be asked for, in bytes.
+    pub max_message: usize,
+}
+
+impl ServerSpec {
+    /// The arguments that make `echometer serve SYSTEM` this server.
+    pub fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec![
+            format!("--addr={}", self.address),
+            format!("--name={}", self.name),
+            format!("--workers={}", self.workers),
+            format!("--backend={}", self.backend),
+            format!("--max-message={}", self.max_message),
+            format!("--tuning={}", self.tuning),
+        ];
+        arguments.extend(self.completion_queues.map(|n| format!("--completion-queues={n}")));
+        arguments
+    }
+}
