@@ -264,8 +264,8 @@ impl GrpcServer {
         let ended = self.gather(&mut all, SETTLING);
         drop(self.environment.take());
         if !ended && !self.gather(&mut all, STOPPING) {
-            // Not even then, once in a few thousand times: what that handler counted by itself
-            // is lost, but not the replies, which are numbered over all of the server.
+            // Rarely, not even then: what that handler counted by itself is lost, but not the
+            // replies, which are numbered over all of the server.
             warn!("C-core kept a handler; its clients may be missing in what was counted");
             all.accesses = self.count.load(Ordering::Relaxed);
         }
