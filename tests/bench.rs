@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use common::bench::{Bench, Measured, bench, connections_to, is_alive, rows};
+use common::scripted::alone;
 use common::{Served, echometer, eventually, file_in_new_directory, run, server_spec};
 use echometer::cpus::{CpuChoice, Cpus, Placement};
 use echometer::results::Row;
@@ -59,6 +60,8 @@ fn assert_holds(row: &Row, clients: usize) {
 
 #[test]
 fn every_system_is_measured_and_both_sides_agree() {
+    // A thousand clients beside it would leave no CPU to look at the window's opening.
+    let _alone = alone();
     for system in SYSTEMS {
         for clients in [1, 2, 4] {
             let (name, number) = (system.name(), clients.to_string());
@@ -228,6 +231,7 @@ fn a_spawned_server_ends_with_its_trial_and_leaves_no_files() {
 
 #[test]
 fn a_thousand_clients_run_on_every_system() {
+    let _alone = alone();
     for system in SYSTEMS {
         let load = ["--spawn", "--clients", "1000", "--duration", "1s", "--warmup", "0"];
         let measured = bench(system.name(), &load);
@@ -238,6 +242,7 @@ fn a_thousand_clients_run_on_every_system() {
 
 #[test]
 fn clients_whose_turn_comes_when_the_window_has_closed_are_not_lost() {
+    let _alone = alone();
     for system in SYSTEMS {
         let (_directory, results) = file_in_new_directory("clients.jsonl");
         let load = ["--spawn", "--clients", "500", "--duration", "10ms", "--warmup", "0"];
