@@ -96,10 +96,11 @@ count_rows() {
 }
 
 tell() {
-    local rate left=$(((SECONDS - begun) * (points - point) / measured))
+    local rate plural=s left=$(((SECONDS - begun) * (points - point) / measured))
+    [ "$clients" -eq 1 ] && plural=
     rate=$(column "$rows" throughput_per_s | tail -n 1)
-    printf '[%d/%d] %s, %d clients: %.0f msg/s (%d s left)\n' \
-        "$point" "$points" "$system" "$clients" "$rate" "$left" >&2
+    printf '[%d/%d] %s, %d client%s: %.0f msg/s (%d s left)\n' \
+        "$point" "$points" "$system" "$clients" "$plural" "$rate" "$left" >&2
 }
 
 stopped() {

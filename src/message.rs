@@ -16,14 +16,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod error;
+
 use std::fmt::Write;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use protobuf::Message;
 
+pub use self::error::EchoError;
 use crate::measure::ServerTally;
 
 #[allow(missing_docs, unused_qualifications, clippy::all, clippy::pedantic)]
@@ -37,31 +40,6 @@ pub use wire::message::BasicMessage;
 /// Such a reply acknowledges nothing, so that without this mark it would read like one
 /// from a peer that does not sequence.
 const MALFORMED: &str = "malformed request";
-
-/// Why an echo did not succeed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EchoError {
-    /// No reply came within the timeout.
-    #[error("no reply within {}", humantime::format_duration(*.0))]
-    Timeout(Duration),
-    /// The connection could not be made, or broke.
-    #[error("{0}")]
-    Disconnected(String),
-    /// The server answered that it will not answer.
-    #[error("the server refused: {0}")]
-    Refused(String),
-    /// The reply is not a `BasicMessage`.
-    #[error("the reply is malformed: {0}")]
-    Malformed(String),
-    /// The reply answers another request.
-    #[error("the reply acknowledges request {acknowledged}, not {sent}")]
-    Stray {
-        /// The sequence of the request just sent.
-        sent: u64,
-        /// The sequence that the reply names.
-        acknowledged: u64,
-    },
-}
 
 /// A client's request: one message that is sent again and again, each time with the next
 /// sequence. The bytes are encoded before the clock is read, once for all attempts.

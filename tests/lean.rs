@@ -6,12 +6,14 @@ mod common;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 
 use common::bench::{Bench, Measured, bench, connections_to, is_alive};
-use common::{Served, eventually, file_in_new_directory, nobody, run};
+use common::{Served, Wire, eventually, file_in_new_directory, known, nobody, run};
+use echometer::message::BasicMessage;
 use echometer::systems::SYSTEMS;
 use nix::sys::signal::Signal;
+use protobuf::Message;
 use serde_json::Value;
 
 const SHORT: [&str; 6] = ["--duration", "200ms", "--warmup", "50ms", "--driver", "lean"];
@@ -29,6 +31,9 @@ const LONG: [&str; 10] = [
     "--driver",
     "lean",
 ];
+
+/// Replies that come before they were asked for: more than a stack has room for.
+const IN_ADVANCE: u64 = 100_000;
 
 /// A point of a spawned server.
 fn lean(system: &str, extra: &[&str]) -> Measured {
@@ -162,6 +167,40 @@ fn a_server_that_speaks_something_else_is_named_by_what_it_said() {
         let arguments = ["bench", system.name(), "--addr", &address, "--timeout", "2s"];
         let ran = run(arguments.iter().chain(&["--driver", "lean", "--retries", "0"]));
         ran.assert_fails(1, &["did not answer message 1"]);
+    }
+}
+
+/// A server that answers the first request, and many that nobody has sent yet, at once.
+fn answer_in_advance(stream: &mut TcpStream) {
+    let _ = stream.read(&mut [0; 1024]);
+    let replies = (1..=IN_ADVANCE).flat_map(|acknowledges| {
+        let reply = BasicMessage { acknowledges, ..BasicMessage::default() };
+        let bytes = reply.write_to_bytes().unwrap();
+        [&u32::try_from(bytes.len()).unwrap().to_be_bytes()[..], &bytes].concat()
+    });
+    let _ = stream.write_all(&replies.collect::<Vec<_>>());
+    // Until the client has had enough.
+    let _ = stream.read_to_end(&mut Vec::new());
+}
+
+#[test]
+fn replies_in_advance_are_taken_one_after_the_other() {
+    let listener = TcpListener::bind(common::ANY_PORT).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            answer_in_advance(&mut stream.unwrap());
+        }
+    });
+    let framed = SYSTEMS.iter().filter(|system| known(**system).1 == Wire::Framed);
+    for system in framed {
+        let load = ["--addr", &address, "--driver", "lean", "--timeout", "300ms"];
+        let rest = ["--retries", "0", "--duration", "200ms", "--warmup", "0"];
+        let measured = bench(system.name(), &[&load[..], &rest].concat());
+        // All of them, and then nothing more comes.
+        assert_eq!(measured.ran.status, 1, "{measured:?}");
+        let row = measured.row();
+        assert!(row.messages > 10_000 && row.timeouts > 0, "{row:?}");
     }
 }
 

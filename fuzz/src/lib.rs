@@ -1,28 +1,14 @@
 //! Fuzzing of the codecs: any bytes, cut anywhere.
 //!
 //! `cargo +nightly fuzz run http2` (or `framed`, `zmtp`), with cargo-fuzz. The codecs are
-//! compiled from the sources of echometer, next to a stand-in for the one type that they use.
+//! compiled from the sources of echometer, with the one type that they use: the C-core is not built.
+
+#[path = "../../src/message/error.rs"]
+mod error;
 
 /// What the codecs use of `echometer::message`.
 pub mod message {
-    use std::time::Duration;
-
-    /// As `echometer::message::EchoError`, as far as the codecs make it.
-    #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-    pub enum EchoError {
-        /// The server gave up.
-        #[error("no reply within {}", humantime::format_duration(*.0))]
-        Timeout(Duration),
-        /// The connection is of no use.
-        #[error("{0}")]
-        Disconnected(String),
-        /// The server will not answer.
-        #[error("the server refused: {0}")]
-        Refused(String),
-        /// The reply is none.
-        #[error("the reply is malformed: {0}")]
-        Malformed(String),
-    }
+    pub use crate::error::EchoError;
 }
 
 #[path = "../../src/wire/mod.rs"]

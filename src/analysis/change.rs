@@ -50,7 +50,6 @@ impl Change {
 pub fn changes(a: &[Curve], b: &[Curve], anyway: bool) -> Vec<Change> {
     let mut changes = Vec::new();
     for of_b in b {
-        let same = |of_a: &&Curve| (&of_a.system, &of_a.options) == (&of_b.system, &of_b.options);
         let only = || {
             let alone = |curves: &[Curve]| {
                 curves.iter().filter(|curve| curve.system == of_b.system).count() == 1
@@ -58,7 +57,7 @@ pub fn changes(a: &[Curve], b: &[Curve], anyway: bool) -> Vec<Change> {
             let alike = a.iter().find(|of_a| of_a.system == of_b.system);
             alike.filter(|_| anyway && alone(a) && alone(b))
         };
-        let Some(of_a) = a.iter().find(same).or_else(only) else { continue };
+        let Some(of_a) = a.iter().find(|of_a| of_a.is_like(of_b)).or_else(only) else { continue };
         for point in &of_b.points {
             let Some(before) = of_a.at(point.clients) else { continue };
             changes.push(Change {

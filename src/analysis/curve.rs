@@ -50,6 +50,12 @@ pub struct Point {
 pub type Pass = (String, u32);
 
 impl Curve {
+    /// Whether both are of the same system with the same options, so that their points may be
+    /// compared.
+    pub fn is_like(&self, other: &Curve) -> bool {
+        (&self.system, &self.options) == (&other.system, &other.options)
+    }
+
     /// The point at so many clients, if that was measured.
     pub fn at(&self, clients: usize) -> Option<&Point> {
         self.points.iter().find(|point| point.clients == clients)

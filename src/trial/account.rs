@@ -6,18 +6,9 @@ use crate::cpus::Cpus;
 use crate::measure::{Bound, Counters, CpuShares, DISTURBED, Side, Window, busy};
 use crate::results::{Row, per, rounded, us_per};
 
+use super::granted::Granted;
 use super::warning::Warning;
 use super::watch::Seen;
-
-/// What the CPUs are, and who may use them.
-pub struct Cpu<'a> {
-    /// Those of the server; `None` where it is not ours.
-    pub server: Option<&'a Cpus>,
-    /// Those of the clients.
-    pub clients: &'a Cpus,
-    /// What a control group grants to both together, in CPUs.
-    pub quota: Option<f64>,
-}
 
 /// What was used in the part of the window that was looked at.
 pub struct Account {
@@ -41,7 +32,7 @@ struct Usage {
 
 impl Account {
     /// Of what was seen in the window, in which there were so many `messages`.
-    pub fn of(seen: &Seen, window: &Window, cpu: &Cpu<'_>, messages: u64) -> Self {
+    pub fn of(seen: &Seen, window: &Window, granted: &Granted, messages: u64) -> Self {
         let span = observed(seen, window);
         let part = span.as_secs_f64() / window.length().as_secs_f64();
         let usage = |used: Option<Counters>, cpus: Option<&Cpus>| Usage {
@@ -49,19 +40,19 @@ impl Account {
             busy: used.zip(cpus).and_then(|(used, cpus)| busy(used.cpu, span, cpus.count())),
             shares: cpus.and_then(|cpus| shares(seen, cpus)),
         };
-        let server = usage(seen.server.used(), cpu.server);
-        let clients = usage(seen.clients.used(), Some(cpu.clients));
-        let shared = cpu.server.is_some_and(|server| server.shared_with(cpu.clients).is_some());
+        let server = usage(seen.server.used(), granted.server.as_ref());
+        let clients = usage(seen.clients.used(), Some(&granted.clients));
+        let shared = granted.shared().is_some();
         // Of CPUs that both have, or an unknown server may have, the idle time is not one side's.
-        let apart = cpu.server.is_some() && !shared;
+        let apart = granted.server.is_some() && !shared;
         let side = |usage: Usage| {
             let idle = usage.shares.map(|shares| shares.idle).filter(|_| apart);
             usage.busy.map(|busy| Side { busy, idle })
         };
-        let together = together(seen, span, cpu, shared);
+        let together = together(seen, span, granted);
         let bound = side(clients).and_then(|side_of| Bound::of(side(server), side_of, together));
         let messages = messages as f64 * part.min(1.0);
-        Account { server, clients, bound, quota: cpu.quota, messages, apart }
+        Account { server, clients, bound, quota: granted.quota, messages, apart }
     }
 
     /// The share of a side's CPUs that others had.
@@ -131,14 +122,13 @@ fn shares(seen: &Seen, cpus: &Cpus) -> Option<CpuShares> {
 }
 
 /// What both sides were together, where they share CPUs, or a quota that is below them.
-fn together(seen: &Seen, span: Duration, cpu: &Cpu<'_>, shared: bool) -> Option<Side> {
+fn together(seen: &Seen, span: Duration, granted: &Granted) -> Option<Side> {
     let used = seen.server.used()?.cpu + seen.clients.used()?.cpu;
-    let all = cpu.server?.union(cpu.clients);
-    let quota = cpu.quota.filter(|quota| *quota < all.count() as f64);
-    if let Some(quota) = quota {
+    let all = granted.all();
+    if let Some(quota) = granted.lower_quota() {
         let busy = used.as_secs_f64() / (span.as_secs_f64() * quota);
         return Some(Side { busy, idle: None });
     }
-    let busy = busy(used, span, all.count()).filter(|_| shared)?;
+    let busy = busy(used, span, all.count()).filter(|_| granted.shared().is_some())?;
     Some(Side { busy, idle: shares(seen, &all).map(|shares| shares.idle) })
 }

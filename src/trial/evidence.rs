@@ -11,7 +11,7 @@ use crate::results::{ClientLine, Row, ServerLine, ThreadRow, rounded};
 use crate::spec::{Target, TrialSpec};
 use crate::systems::{Heeded, System};
 
-use super::account::{Account, Cpu};
+use super::account::Account;
 use super::warning::Warning;
 use super::watch::Seen;
 use super::{Granted, Trial};
@@ -39,9 +39,7 @@ impl Evidence<'_> {
     /// Makes the row.
     pub fn judge(self) -> Trial {
         let all = Totals::of(self.tallies);
-        let Granted { server, clients, quota, .. } = &self.granted;
-        let cpu = Cpu { server: server.as_ref(), clients, quota: *quota };
-        let account = Account::of(&self.seen, &self.window, &cpu, all.messages());
+        let account = Account::of(&self.seen, &self.window, &self.granted, all.messages());
         let invalid_reason = self.why_invalid(&all);
         let row = Row { valid: invalid_reason.is_none(), invalid_reason, ..self.asked() };
         let row = account.add_to(self.add_server(self.add_counts(row, &all)));

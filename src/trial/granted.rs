@@ -35,21 +35,31 @@ impl Granted {
         })
     }
 
+    /// The CPUs of either side.
+    pub fn all(&self) -> Cpus {
+        self.server.as_ref().map_or_else(|| self.clients.clone(), |s| s.union(&self.clients))
+    }
+
+    /// The CPUs that both sides have, if there are any.
+    pub fn shared(&self) -> Option<Cpus> {
+        self.server.as_ref()?.shared_with(&self.clients)
+    }
+
+    /// The quota, where it is below the CPUs.
+    pub fn lower_quota(&self) -> Option<f64> {
+        self.quota.filter(|quota| *quota < self.all().count() as f64)
+    }
+
     /// Where the two sides stand in each other's way, or are kept from their CPUs.
     pub fn warnings(&self) -> Vec<Warning> {
         let mut warnings = Vec::new();
-        let all = self
-            .server
-            .as_ref()
-            .map_or_else(|| self.clients.clone(), |server| server.union(&self.clients));
-        let shared = self.server.as_ref().and_then(|server| server.shared_with(&self.clients));
-        match shared {
+        match self.shared() {
             Some(_) if self.available == 1 => warnings.push(Warning::OneCpu),
             Some(shared) => warnings.push(Warning::SharedCpus(shared.to_string())),
             None => {}
         }
-        if let Some(granted) = self.quota.filter(|quota| *quota < all.count() as f64) {
-            warnings.push(Warning::Quota { granted, cpus: all.count() });
+        if let Some(granted) = self.lower_quota() {
+            warnings.push(Warning::Quota { granted, cpus: self.all().count() });
         }
         warnings
     }

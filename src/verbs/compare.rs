@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
-use super::measured::Measured;
+use super::measured::{Measured, in_words};
 use super::{Ending, print};
 use crate::analysis::{self, Options};
 use crate::report;
@@ -59,9 +59,9 @@ impl Compare {
         let lost: Vec<_> = changes.iter().filter(|change| change.is_regression(most)).collect();
         for change in &lost {
             eprintln!(
-                "echometer: {} at {} clients lost {:.1} %, more than {:.1} %",
+                "echometer: {} at {} lost {:.1} %, more than {:.1} %",
                 change.label,
-                change.clients,
+                in_words(change.clients),
                 -change.relative() * 100.0,
                 most * 100.0
             );
@@ -93,12 +93,8 @@ impl Compare {
 
 fn has_the_same_twice(measured: &Measured) -> bool {
     let curves = &measured.curves;
-    curves.iter().enumerate().any(|(i, one)| {
-        let same = |other: &analysis::Curve| {
-            (&one.system, &one.options) == (&other.system, &other.options)
-        };
-        curves[i + 1..].iter().any(same)
-    })
+    let behind = |i: usize| &curves[i + 1..];
+    (0..curves.len()).any(|i| behind(i).iter().any(|other| curves[i].is_like(other)))
 }
 
 /// What run.json tells, if it is there.

@@ -95,7 +95,9 @@ impl Measured {
 fn at(curve: &Curve, applies: fn(&Point) -> bool) -> Option<String> {
     let points = curve.points.iter().filter(|point| applies(point));
     let clients: Vec<_> = points.map(|point| point.clients.to_string()).collect();
-    (!clients.is_empty()).then(|| format!("{} at {} clients", curve.label, clients.join(", ")))
+    let plural = if clients == ["1"] { "" } else { "s" };
+    let clients = clients.join(", ");
+    (!clients.is_empty()).then(|| format!("{} at {clients} client{plural}", curve.label))
 }
 
 /// So many clients.

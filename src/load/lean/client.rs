@@ -115,7 +115,8 @@ impl Client {
         // The first request of a closed loop is due at once.
         self.due = if schedule.is_paced() { schedule.next_due(now) } else { None };
         self.schedule = Some(schedule);
-        self.pause_or_go_on(common, now);
+        let step = self.pause_or_go_on(common, now);
+        self.take(Ok(step), common);
     }
 
     /// Does what its socket is ready for.
@@ -125,7 +126,7 @@ impl Client {
         let Common { checker, space, .. } = common;
         let sequence = self.request.sequence();
         let step = connection.proceed(space, &mut |reply| checker.check(sequence, reply));
-        self.handle(step, common);
+        self.take(step, common);
     }
 
     /// Looks at the clock: pauses end, and so does the patience for a reply.
@@ -139,7 +140,8 @@ impl Client {
                 common.sleeper.woke(until, now);
                 // As long as it was, and not as it was to be.
                 self.tally.paused(now - self.received);
-                self.next_echo(common, now);
+                let step = self.next_echo(common, now);
+                self.take(Ok(step), common);
             }
             Phase::Pausing(_) | Phase::BackingOff(_) if is_over(common, now) => {
                 self.phase = Phase::Done;
@@ -155,31 +157,31 @@ impl Client {
         }
     }
 
+    /// Takes one step after the other. A loop, and no recursion: a server may have sent any
+    /// number of replies that nobody asked for yet.
     #[inline]
-    fn handle(&mut self, step: Result<Step, EchoError>, common: &mut Common<'_>) {
-        match step {
-            Ok(Step::Nothing) => {}
-            Ok(Step::Ready) => self.send(common),
-            Ok(Step::Replied(verified)) => self.replied(verified, common),
-            Err(error) => self.fail(error, common, Instant::now()),
+    fn take(&mut self, mut step: Result<Step, EchoError>, common: &mut Common<'_>) {
+        loop {
+            step = match step {
+                Ok(Step::Nothing) => return,
+                Ok(Step::Ready) => self.send(common),
+                Ok(Step::Replied(verified)) => Ok(self.replied(verified, common)),
+                Err(error) => return self.fail(error, common, Instant::now()),
+            };
         }
     }
 
     #[inline]
-    fn send(&mut self, common: &mut Common<'_>) {
-        let Some(connection) = &mut self.connection else { return };
+    fn send(&mut self, common: &mut Common<'_>) -> Result<Step, EchoError> {
+        let Some(connection) = &mut self.connection else { return Ok(Step::Nothing) };
         self.phase = Phase::Waiting;
         let (checker, sequence) = (&mut common.checker, self.request.sequence());
-        let bytes = self.request.bytes();
-        let step = connection.request(bytes, &mut |reply| checker.check(sequence, reply));
-        // Nothing has come, but for a reply that nobody asked for.
-        if step != Ok(Step::Nothing) {
-            self.handle(step, common);
-        }
+        connection.request(self.request.bytes(), &mut |reply| checker.check(sequence, reply))
     }
 
+    /// Counts the echo, and says whether the next request may be sent at once.
     #[inline]
-    fn replied(&mut self, verified: bool, common: &mut Common<'_>) {
+    fn replied(&mut self, verified: bool, common: &mut Common<'_>) -> Step {
         let now = Instant::now();
         self.retries_left = self.who.retries;
         self.backoff = BACKOFF;
@@ -187,50 +189,59 @@ impl Client {
             self.tally.completed = 1;
             self.tally.unverified = u64::from(!verified);
             self.phase = Phase::Idle;
-            return;
+            return Step::Nothing;
         };
-        let paced = self.schedule.as_ref().is_some_and(Schedule::is_paced);
-        let due = self.due.filter(|_| paced);
+        let due = self.due.filter(|_| self.is_paced());
         let times = Times { due, sent: self.sent, received: now };
         self.tally.succeeded(verified, times, window, &mut common.distributions);
+        self.after(common, now)
+    }
+
+    fn is_paced(&self) -> bool {
+        self.schedule.as_ref().is_some_and(Schedule::is_paced)
+    }
+
+    /// The last echo ended at `now`, well or badly: looks when the next request is due.
+    #[inline]
+    fn after(&mut self, common: &mut Common<'_>, now: Instant) -> Step {
         self.received = now;
         self.due = self.schedule.as_mut().and_then(|schedule| schedule.next_due(now));
-        self.pause_or_go_on(common, now);
+        self.pause_or_go_on(common, now)
     }
 
     #[inline]
-    fn pause_or_go_on(&mut self, common: &mut Common<'_>, now: Instant) {
+    fn pause_or_go_on(&mut self, common: &mut Common<'_>, now: Instant) -> Step {
         match self.due {
             Some(due) if due > now => {
-                let paced = self.schedule.as_ref().is_some_and(Schedule::is_paced);
                 // Before it is due, nothing is sent; but a pause is to be as long as was asked.
-                let until = if paced { due } else { common.sleeper.aim(due, now) };
+                let until = if self.is_paced() { due } else { common.sleeper.aim(due, now) };
                 self.phase = Phase::Pausing(until);
                 common.pauses.add(until, self.token.0);
+                Step::Nothing
             }
             Some(_) => {
                 self.tally.paused(Duration::ZERO);
-                self.next_echo(common, now);
+                self.next_echo(common, now)
             }
             None => self.next_echo(common, now),
         }
     }
 
-    /// Sends the next request, unless it is over.
+    /// Makes the next request, unless it is over.
     #[inline]
-    fn next_echo(&mut self, common: &mut Common<'_>, now: Instant) {
+    fn next_echo(&mut self, common: &mut Common<'_>, now: Instant) -> Step {
         if is_over(common, now) {
             self.phase = Phase::Done;
-            return;
+            return Step::Nothing;
         }
         self.request.advance();
         self.sent = now;
         self.deadline = now + self.who.timeout;
         if self.connection.is_some() {
-            self.send(common);
-        } else {
-            self.connect(common, now);
+            return Step::Ready;
         }
+        self.connect(common, now);
+        Step::Nothing
     }
 
     #[cold]
@@ -303,9 +314,8 @@ impl Client {
             self.phase = Phase::Done;
             return;
         }
-        self.received = now;
-        self.due = self.schedule.as_mut().and_then(|schedule| schedule.next_due(now));
-        self.pause_or_go_on(common, now);
+        // There is no connection to send on: it opens one.
+        self.after(common, now);
     }
 }
 
