@@ -19,7 +19,7 @@ use crate::spec::{Backend, ClientSpec, Endpoint, ServerSpec};
 use crate::wire::Codec;
 
 /// All systems, in the order in which they are shown.
-pub static SYSTEMS: &[&dyn System] = &[&rep::Rep, &router::Router, &grpc::Grpc, &tcp::Tcp];
+pub static SYSTEMS: &[&dyn System] = &[&rep::Rep, &router::Router, &grpc::Unary, &tcp::Tcp];
 
 /// A server pattern with its client.
 pub trait System: Sync {

@@ -1,8 +1,8 @@
-//! `grpc`: `msg.Hello/Respond` as a unary call, on the gRPC C-core.
-//!
-//! ```text
-//! channels --HTTP/2--> C-core [a thread per completion queue] --> handler, on that thread
-//! ```
+//! What the systems on the gRPC C-core share: threads, channels, servers, messages, errors.
+
+mod unary;
+
+pub use unary::Unary;
 
 use std::ffi::CStr;
 use std::io::{self, BufRead, Read};
@@ -14,17 +14,15 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use grpcio::{
-    CallOption, ChannelBuilder, EnvBuilder, Environment, GrpcSlice, Marshaller, MessageReader,
-    Method, MethodType, RpcContext, RpcStatus, RpcStatusCode, ServerBuilder, ServerCredentials,
-    ServiceBuilder, UnarySink,
+    Channel, ChannelBuilder, EnvBuilder, Environment, GrpcSlice, Marshaller, MessageReader, Method,
+    MethodType, RpcStatusCode, ServerBuilder, ServerCredentials, Service,
 };
 use log::warn;
 
-use super::{Client, Heeded, Server, System, cannot_listen};
+use super::{Server, cannot_listen};
 use crate::measure::ServerTally;
-use crate::message::{self, EchoError, Reply, Request, Responder, Sequence};
+use crate::message::{self, EchoError, Rejected, Responder, Sequence};
 use crate::spec::{ClientSpec, Endpoint, ServerSpec, Tuning};
-use crate::wire::{Codec, Http2};
 
 /// How long a server that was stopped is given to drop its handlers by itself.
 const SETTLING: Duration = Duration::from_millis(250);
@@ -32,72 +30,8 @@ const SETTLING: Duration = Duration::from_millis(250);
 /// How long it may take to do so when its queues are shut down.
 const STOPPING: Duration = Duration::from_secs(5);
 
-pub struct Grpc;
-
-impl System for Grpc {
-    fn name(&self) -> &'static str {
-        "grpc"
-    }
-
-    fn about(&self) -> &'static str {
-        "gRPC unary calls, on the C-core"
-    }
-
-    fn serve(&self, spec: &ServerSpec) -> Result<Box<dyn Server>> {
-        let address = spec.address.resolve()?;
-        // C-core does not return why it cannot bind an address: it prints it.
-        TcpListener::bind(address).map_err(|error| cannot_listen(self.name(), address, &error))?;
-        let environment = environment(completion_queues(spec));
-        let arguments = tuned(ChannelBuilder::new(Arc::clone(&environment)), spec.tuning)
-            // Else the kernel lets a second server listen on the same port.
-            .reuse_port(false)
-            .max_receive_message_len(length_limit(spec.max_message))
-            .build_args();
-        let (handed_back, tallies) = unbounded();
-        let count = Arc::<AtomicU64>::default();
-        let mut handler = Handler::new(spec, Arc::clone(&count), handed_back);
-        let answer = move |context: RpcContext<'_>, request, sink| {
-            handler.answer(&context, request, sink);
-        };
-        let service = ServiceBuilder::new().add_unary_handler(&RESPOND, answer).build();
-        let mut server = ServerBuilder::new(Arc::clone(&environment))
-            .channel_args(arguments)
-            .register_service(service)
-            .build()
-            .context("cannot make a gRPC server")?;
-        let port = server
-            .add_listening_port(address.to_string(), ServerCredentials::insecure())
-            .map_err(|error| anyhow!("cannot listen on {address} as {}: {error}", self.name()))?;
-        server.start();
-        let endpoint = SocketAddr::new(address.ip(), port).into();
-        let (server, environment) = (Some(server), Some(environment));
-        Ok(Box::new(GrpcServer { endpoint, server, tallies, count, environment }))
-    }
-
-    fn connect(&self, to: &Endpoint, who: &ClientSpec) -> Result<Box<dyn Client>> {
-        let channel = ChannelBuilder::new(Arc::clone(&CLIENTS))
-            // Else channels to one address share a connection, and its locks.
-            .use_local_subchannel_pool(true)
-            // The requester's retries are the policy of all systems. Those of C-core keep a
-            // copy of every request for a second attempt: an eighth of the client's CPU time.
-            .enable_retry(false)
-            .max_receive_message_len(length_limit(who.max_message))
-            .connect(&to.resolve()?.to_string());
-        Ok(Box::new(GrpcClient { client: grpcio::Client::new(channel), who: who.clone() }))
-    }
-
-    fn heeded(&self, spec: &ServerSpec) -> Heeded {
-        Heeded { completion_queues: Some(completion_queues(spec)), ..Heeded::default() }
-    }
-
-    fn codec(&self, to: &Endpoint, who: &ClientSpec) -> Option<Box<dyn Codec>> {
-        let (authority, timeout) = (to.to_string(), Some(who.timeout));
-        Some(Box::new(Http2::new(&authority, RESPOND.name, timeout, who.max_message)))
-    }
-
-    fn library(&self) -> Option<String> {
-        Some(format!("gRPC C-core {}", core_version()))
-    }
+fn library() -> String {
+    format!("gRPC C-core {}", core_version())
 }
 
 #[allow(unsafe_code)]
@@ -134,14 +68,46 @@ fn length_limit(bytes: usize) -> i32 {
     i32::try_from(bytes).unwrap_or(i32::MAX)
 }
 
-/// `msg.Hello/Respond`. The bytes pass through as they are: they are encoded and decoded
+/// The completion queues of all clients of this process: one for each CPU it may run on.
+static CLIENTS: LazyLock<Arc<Environment>> = LazyLock::new(|| environment(cpus_allowed()));
+
+/// A connection to a server.
+fn channel(to: &Endpoint, who: &ClientSpec) -> Result<Channel> {
+    Ok(ChannelBuilder::new(Arc::clone(&CLIENTS))
+        // Else channels to one address share a connection, and its locks.
+        .use_local_subchannel_pool(true)
+        // The requester's retries are the policy of all systems. Those of C-core keep a
+        // copy of every request for a second attempt: an eighth of the client's CPU time.
+        .enable_retry(false)
+        .max_receive_message_len(length_limit(who.max_message))
+        .connect(&to.resolve()?.to_string()))
+}
+
+/// What a call that failed means for the echo that it carried.
+fn explain(error: grpcio::Error, who: &ClientSpec) -> EchoError {
+    let grpcio::Error::RpcFailure(status) = error else {
+        return EchoError::Disconnected(error.to_string());
+    };
+    match status.code() {
+        RpcStatusCode::DEADLINE_EXCEEDED => EchoError::Timeout(who.timeout),
+        // A server that stops cancels what it has not answered.
+        RpcStatusCode::UNAVAILABLE | RpcStatusCode::CANCELLED => {
+            EchoError::Disconnected(status.message().to_owned())
+        }
+        code => EchoError::Refused(format!("{code}: {}", status.message())),
+    }
+}
+
+/// A method of `msg.Hello`. The bytes pass through as they are: they are encoded and decoded
 /// where those of all systems are.
-const RESPOND: Method<Frame, Frame> = Method {
-    ty: MethodType::Unary,
-    name: "/msg.Hello/Respond",
-    req_mar: Marshaller { ser: Frame::pack, de: Frame::unpack },
-    resp_mar: Marshaller { ser: Frame::pack, de: Frame::unpack },
-};
+const fn method(ty: MethodType, name: &'static str) -> Method<Frame, Frame> {
+    Method {
+        ty,
+        name,
+        req_mar: Marshaller { ser: Frame::pack, de: Frame::unpack },
+        resp_mar: Marshaller { ser: Frame::pack, de: Frame::unpack },
+    }
+}
 
 /// A message as C-core has it; neither way is it copied more often than need be.
 enum Frame {
@@ -184,8 +150,8 @@ impl Frame {
     }
 }
 
-/// What answers on the thread of one completion queue: grpcio clones it for each of them.
-struct Handler {
+/// What answers, on the thread of a completion queue, and hands its tally back in the end.
+struct Answerer {
     spec: ServerSpec,
     count: Arc<AtomicU64>,
     handed_back: Sender<ServerTally>,
@@ -194,10 +160,10 @@ struct Handler {
     reply: Vec<u8>,
 }
 
-impl Handler {
+impl Answerer {
     fn new(spec: &ServerSpec, count: Arc<AtomicU64>, handed_back: Sender<ServerTally>) -> Self {
         let sequence = Sequence::Shared(Arc::clone(&count));
-        Handler {
+        Answerer {
             responder: Responder::new(&spec.name, None, sequence, spec.max_message),
             spec: spec.clone(),
             count,
@@ -207,35 +173,27 @@ impl Handler {
         }
     }
 
-    fn answer(&mut self, context: &RpcContext<'_>, mut request: Frame, sink: UnarySink<Frame>) {
-        let outcome = match request.bytes(&mut self.spare) {
+    fn answer(&mut self, mut request: Frame) -> Result<Frame, Rejected> {
+        match request.bytes(&mut self.spare) {
             // C-core looks at it too, but for its minimal stack.
             Ok(bytes) if bytes.len() > self.spec.max_message => {
                 let (length, limit) = (bytes.len(), self.spec.max_message);
                 Err(self.responder.reject(&format!("{length} bytes are over the limit of {limit}")))
             }
-            Ok(bytes) => message::respond(&mut self.responder, bytes, &mut self.reply),
+            Ok(bytes) => message::respond(&mut self.responder, bytes, &mut self.reply)
+                .map(|()| Frame::to_send(&self.reply)),
             Err(error) => Err(self.responder.reject(&error.to_string())),
-        };
-        let sending = match outcome {
-            Ok(()) => sink.success(Frame::to_send(&self.reply)),
-            Err(rejected) => sink.fail(RpcStatus::with_message(
-                RpcStatusCode::INVALID_ARGUMENT,
-                rejected.to_string(),
-            )),
-        };
-        // A client that has gone does not get its reply; that is its affair.
-        context.spawn(async move { drop(sending.await) });
+        }
     }
 }
 
-impl Clone for Handler {
+impl Clone for Answerer {
     fn clone(&self) -> Self {
-        Handler::new(&self.spec, Arc::clone(&self.count), self.handed_back.clone())
+        Answerer::new(&self.spec, Arc::clone(&self.count), self.handed_back.clone())
     }
 }
 
-impl Drop for Handler {
+impl Drop for Answerer {
     fn drop(&mut self) {
         // Nobody listens where the server was dropped and not stopped.
         let _ = self.handed_back.send(self.responder.take_tally());
@@ -254,6 +212,38 @@ struct GrpcServer {
 }
 
 impl GrpcServer {
+    /// Starts the server of `system`, with the service that `serving` makes of what answers.
+    fn start(
+        system: &str,
+        spec: &ServerSpec,
+        serving: impl FnOnce(Answerer) -> Service,
+    ) -> Result<Self> {
+        let address = spec.address.resolve()?;
+        // C-core does not return why it cannot bind an address: it prints it.
+        TcpListener::bind(address).map_err(|error| cannot_listen(system, address, &error))?;
+        let environment = environment(completion_queues(spec));
+        let arguments = tuned(ChannelBuilder::new(Arc::clone(&environment)), spec.tuning)
+            // Else the kernel lets a second server listen on the same port.
+            .reuse_port(false)
+            .max_receive_message_len(length_limit(spec.max_message))
+            .build_args();
+        let (handed_back, tallies) = unbounded();
+        let count = Arc::<AtomicU64>::default();
+        let answerer = Answerer::new(spec, Arc::clone(&count), handed_back);
+        let mut server = ServerBuilder::new(Arc::clone(&environment))
+            .channel_args(arguments)
+            .register_service(serving(answerer))
+            .build()
+            .context("cannot make a gRPC server")?;
+        let port = server
+            .add_listening_port(address.to_string(), ServerCredentials::insecure())
+            .map_err(|error| anyhow!("cannot listen on {address} as {system}: {error}"))?;
+        server.start();
+        let endpoint = SocketAddr::new(address.ip(), port).into();
+        let (server, environment) = (Some(server), Some(environment));
+        Ok(GrpcServer { endpoint, server, tallies, count, environment })
+    }
+
     /// Shuts down, and waits for it. The threads of the completion queues then drop the
     /// handlers, each of which hands its tally back; the channel ends with the last one.
     fn shut_down(&mut self) -> ServerTally {
@@ -296,42 +286,5 @@ impl Server for GrpcServer {
 impl Drop for GrpcServer {
     fn drop(&mut self) {
         self.shut_down();
-    }
-}
-
-/// The completion queues of all clients of this process: one for each CPU it may run on.
-static CLIENTS: LazyLock<Arc<Environment>> = LazyLock::new(|| environment(cpus_allowed()));
-
-struct GrpcClient {
-    client: grpcio::Client,
-    who: ClientSpec,
-}
-
-impl Client for GrpcClient {
-    fn echo(&mut self, request: &Request) -> Result<Reply, EchoError> {
-        let deadline = CallOption::default().timeout(self.who.timeout);
-        let mut reply = self
-            .client
-            .unary_call(&RESPOND, &Frame::to_send(request.bytes()), deadline)
-            .map_err(|error| self.explain(error))?;
-        let mut spare = Vec::new();
-        let bytes = reply.bytes(&mut spare).map_err(|e| EchoError::Malformed(e.to_string()))?;
-        message::check(request, bytes)
-    }
-}
-
-impl GrpcClient {
-    fn explain(&self, error: grpcio::Error) -> EchoError {
-        let grpcio::Error::RpcFailure(status) = error else {
-            return EchoError::Disconnected(error.to_string());
-        };
-        match status.code() {
-            RpcStatusCode::DEADLINE_EXCEEDED => EchoError::Timeout(self.who.timeout),
-            // A server that stops cancels what it has not answered.
-            RpcStatusCode::UNAVAILABLE | RpcStatusCode::CANCELLED => {
-                EchoError::Disconnected(status.message().to_owned())
-            }
-            code => EchoError::Refused(format!("{code}: {}", status.message())),
-        }
     }
 }

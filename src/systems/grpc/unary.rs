@@ -1,0 +1,92 @@
+//! `grpc`: `msg.Hello/Respond` as a unary call, on the gRPC C-core.
+//!
+//! ```text
+//! channels --HTTP/2--> C-core [a thread per completion queue] --> handler, on that thread
+//! ```
+
+use anyhow::Result;
+use grpcio::{
+    CallOption, Method, MethodType, RpcContext, RpcStatus, RpcStatusCode, ServiceBuilder, UnarySink,
+};
+
+use super::{Answerer, Frame, GrpcServer, channel, completion_queues, explain, library, method};
+use crate::message::{self, EchoError, Reply, Request};
+use crate::spec::{ClientSpec, Endpoint, ServerSpec};
+use crate::systems::{Client, Heeded, Server, System};
+use crate::wire::{Codec, Http2};
+
+const RESPOND: Method<Frame, Frame> = method(MethodType::Unary, "/msg.Hello/Respond");
+
+pub struct Unary;
+
+impl System for Unary {
+    fn name(&self) -> &'static str {
+        "grpc"
+    }
+
+    fn about(&self) -> &'static str {
+        "gRPC unary calls, on the C-core"
+    }
+
+    fn serve(&self, spec: &ServerSpec) -> Result<Box<dyn Server>> {
+        let server = GrpcServer::start(self.name(), spec, |mut answerer| {
+            let handler = move |context: RpcContext<'_>, request, sink| {
+                answer(&mut answerer, &context, request, sink);
+            };
+            ServiceBuilder::new().add_unary_handler(&RESPOND, handler).build()
+        })?;
+        Ok(Box::new(server))
+    }
+
+    fn connect(&self, to: &Endpoint, who: &ClientSpec) -> Result<Box<dyn Client>> {
+        let client = grpcio::Client::new(channel(to, who)?);
+        Ok(Box::new(UnaryClient { client, who: who.clone() }))
+    }
+
+    fn heeded(&self, spec: &ServerSpec) -> Heeded {
+        Heeded { completion_queues: Some(completion_queues(spec)), ..Heeded::default() }
+    }
+
+    fn codec(&self, to: &Endpoint, who: &ClientSpec) -> Option<Box<dyn Codec>> {
+        let (authority, timeout) = (to.to_string(), Some(who.timeout));
+        Some(Box::new(Http2::new(&authority, RESPOND.name, timeout, who.max_message)))
+    }
+
+    fn library(&self) -> Option<String> {
+        Some(library())
+    }
+}
+
+/// The handler; grpcio clones what answers for each completion queue.
+fn answer(
+    answerer: &mut Answerer,
+    context: &RpcContext<'_>,
+    request: Frame,
+    sink: UnarySink<Frame>,
+) {
+    let sending = match answerer.answer(request) {
+        Ok(reply) => sink.success(reply),
+        Err(rejected) => sink
+            .fail(RpcStatus::with_message(RpcStatusCode::INVALID_ARGUMENT, rejected.to_string())),
+    };
+    // A client that has gone does not get its reply; that is its affair.
+    context.spawn(async move { drop(sending.await) });
+}
+
+struct UnaryClient {
+    client: grpcio::Client,
+    who: ClientSpec,
+}
+
+impl Client for UnaryClient {
+    fn echo(&mut self, request: &Request) -> Result<Reply, EchoError> {
+        let deadline = CallOption::default().timeout(self.who.timeout);
+        let mut reply = self
+            .client
+            .unary_call(&RESPOND, &Frame::to_send(request.bytes()), deadline)
+            .map_err(|error| explain(error, &self.who))?;
+        let mut spare = Vec::new();
+        let bytes = reply.bytes(&mut spare).map_err(|e| EchoError::Malformed(e.to_string()))?;
+        message::check(request, bytes)
+    }
+}
