@@ -13,13 +13,14 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, criterion_group, criterion_main};
 use echometer::measure::{ClientTally, Distributions, Moments, Percentiles, Times, Window};
 use echometer::message::{self, Responder, Sequence};
+use echometer::spec::ServerSpec;
 
 /// As large as the experiment's.
 const PAYLOAD: usize = 64;
 
 fn server(c: &mut Criterion) {
     let request = message::request("client-host-1234-17", "x".repeat(PAYLOAD), 0);
-    let mut responder = Responder::new("server-host", None, Sequence::Own(0), 1 << 20);
+    let mut responder = Responder::new(&ServerSpec::named("server-host"), None, Sequence::Own(0));
     let mut reply = Vec::new();
     c.bench_function("server", |b| {
         b.iter(|| message::respond(&mut responder, black_box(request.bytes()), &mut reply));
@@ -28,7 +29,7 @@ fn server(c: &mut Criterion) {
 
 fn client(c: &mut Criterion) {
     let mut request = message::request("client-host-1234-17", "x".repeat(PAYLOAD), 0);
-    let mut responder = Responder::new("server-host", None, Sequence::Own(0), 1 << 20);
+    let mut responder = Responder::new(&ServerSpec::named("server-host"), None, Sequence::Own(0));
     let mut reply = Vec::new();
     let (mut tally, mut all) = (ClientTally::default(), Distributions::default());
     let window = Window::after(Instant::now(), Duration::ZERO, Duration::from_secs(3600));

@@ -24,6 +24,7 @@ pub mod cpus;
 pub mod host;
 pub mod process;
 pub mod quota;
+mod sleeper;
 pub mod spec;
 pub mod threads;
 

@@ -6,9 +6,10 @@
 //!
 //! ```
 //! use echometer::message::{self, Responder, Sequence};
+//! use echometer::spec::ServerSpec;
 //!
 //! let request = message::request("client-1", "hello".to_owned(), 0);
-//! let mut responder = Responder::new("server", None, Sequence::Own(0), 1024);
+//! let mut responder = Responder::new(&ServerSpec::named("server"), None, Sequence::Own(0));
 //! let mut bytes = Vec::new();
 //! message::respond(&mut responder, request.bytes(), &mut bytes)?;
 //! let reply = message::check(&request, &bytes)?;
@@ -17,6 +18,7 @@
 //! ```
 
 mod error;
+mod working;
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -27,7 +29,9 @@ use std::time::Instant;
 use protobuf::Message;
 
 pub use self::error::EchoError;
+use self::working::Working;
 use crate::measure::ServerTally;
+use crate::spec::ServerSpec;
 
 #[allow(missing_docs, unused_qualifications, clippy::all, clippy::pedantic)]
 mod wire {
@@ -155,6 +159,7 @@ pub struct Responder {
     worker: Option<String>,
     sequence: Sequence,
     max_reply: usize,
+    working: Option<Working>,
     tally: ServerTally,
     request: BasicMessage,
     reply: BasicMessage,
@@ -162,17 +167,17 @@ pub struct Responder {
 }
 
 impl Responder {
-    /// A thread of the server `server`. `worker` is its own name, where replies tell it;
-    /// `max_reply` bounds in bytes what a request may ask a reply to be padded to.
-    pub fn new(server: &str, worker: Option<String>, sequence: Sequence, max_reply: usize) -> Self {
+    /// A thread of this server. `worker` is its own name, where replies tell it.
+    pub fn new(server: &ServerSpec, worker: Option<String>, sequence: Sequence) -> Self {
         Responder {
-            server: server.to_owned(),
+            server: server.name.clone(),
             worker,
             sequence,
-            max_reply,
+            max_reply: server.max_message,
+            working: Working::of(server.work),
             tally: ServerTally::default(),
             request: BasicMessage::new(),
-            reply: BasicMessage { sender: server.to_owned(), ..BasicMessage::default() },
+            reply: BasicMessage { sender: server.name.clone(), ..BasicMessage::default() },
             padding: String::new(),
         }
     }
@@ -217,7 +222,8 @@ impl Responder {
 #[error("{0}")]
 pub struct Rejected(String);
 
-/// Answers one request: decodes it, counts it, and puts the encoded answer into `reply`.
+/// Answers one request: decodes it, does the work that the server is asked to do with each,
+/// counts it, and puts the encoded answer into `reply`.
 ///
 /// This is the handler of every system.
 ///
@@ -239,6 +245,9 @@ pub fn respond(
         return Err(
             responder.reject(&format!("a reply of {asked} bytes is over the limit of {most}"))
         );
+    }
+    if let Some(working) = &mut responder.working {
+        working.work();
     }
     responder.compose();
     encode(&responder.reply, reply);

@@ -3,16 +3,19 @@
 mod common;
 
 use common::raw::old_message;
+use common::server_spec;
 use echometer::message::{
     BasicMessage, EchoError, Reply, Request, Responder, Sequence, check, request, respond,
 };
+use echometer::spec::ServerSpec;
 use proptest::prelude::*;
 use protobuf::Message;
 
 const MAX_REPLY: u32 = 4096;
 
 fn responder() -> Responder {
-    Responder::new("server", None, Sequence::Own(0), MAX_REPLY as usize)
+    let server = ServerSpec { max_message: MAX_REPLY as usize, ..server_spec() };
+    Responder::new(&server, None, Sequence::Own(0))
 }
 
 /// A request that has been moved on `steps` times.

@@ -33,8 +33,16 @@ const SHAPELESS: [&str; 11] = [
 ];
 
 /// The options of a server, of which nothing is known where it runs already.
-const OF_THE_SERVER: [&str; 7] =
-    ["server-cpus", "name", "workers", "tuning", "backend", "completion-queues", "max-message"];
+const OF_THE_SERVER: [&str; 8] = [
+    "server-cpus",
+    "name",
+    "workers",
+    "tuning",
+    "work",
+    "backend",
+    "completion-queues",
+    "max-message",
+];
 
 /// The command line of a short bench whose rows go to the directory.
 fn command_line(system: &dyn System, directory: &Path, extra: &[&str]) -> Vec<String> {
@@ -94,6 +102,7 @@ fn every_option_that_shapes_a_trial_is_there_with_its_value_in_force() {
         ("backend", "inproc"),
         ("completion-queues", "auto"),
         ("max-message", "1048576"),
+        ("work", "none"),
         ("name", &rows(&directory.path().join("results.csv"))[0].host),
     ] {
         assert_eq!(options[name], value, "{name}");
@@ -115,6 +124,7 @@ fn options_that_are_asked_for_take_the_place_of_the_defaults() {
         ("backend", "ipc"),
         ("completion-queues", "2"),
         ("max-message", "2048"),
+        ("work", "spin:10us"),
         ("name", "me"),
     ];
     let flags: Vec<_> = asked.iter().map(|(name, value)| format!("--{name}={value}")).collect();

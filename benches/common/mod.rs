@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use echometer::cpus::CpuChoice;
 use echometer::load::Stop;
-use echometer::spec::{Backend, Driver, LoadSpec, ServerSpec, Target, TrialSpec, Tuning};
+use echometer::spec::{Driver, LoadSpec, ServerSpec, Target, TrialSpec};
 use echometer::systems::System;
 use echometer::trial;
 
@@ -40,15 +40,7 @@ pub fn load(driver: Driver, clients: usize, window: Duration) -> Result<LoadSpec
 
 /// The throughput of a trial against a fresh server of `program`.
 pub fn throughput(system: &'static dyn System, program: PathBuf, load: LoadSpec) -> Result<f64> {
-    let server = ServerSpec {
-        address: "127.0.0.1:0".parse().map_err(|error: String| anyhow!(error))?,
-        name: "server".to_owned(),
-        workers: 16.try_into()?,
-        backend: Backend::default(),
-        completion_queues: None,
-        tuning: Tuning::default(),
-        max_message: 1 << 20,
-    };
+    let server = ServerSpec::named("server");
     let spec = TrialSpec {
         target: Target::Spawn { program, server, cpus: CpuChoice::Auto },
         load,

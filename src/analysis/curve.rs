@@ -87,6 +87,7 @@ fn options(row: &Row) -> BTreeMap<&'static str, String> {
         ("backend", row.backend.clone()),
         ("completion-queues", row.completion_queues.map(|queues| format!("{queues} queues"))),
         ("tuning", tuned.then(|| "tuned".to_owned())),
+        ("work", row.work.as_ref().map(|work| format!("work {work}"))),
         ("payload", Some(format!("{} B", row.payload_bytes))),
         ("reply-payload", Some(format!("reply {} B", row.reply_bytes))),
         ("think", Some(format!("think {} us", row.think_us))),

@@ -8,7 +8,7 @@ use clap::{Args as ClapArgs, Command, Parser, Subcommand};
 
 use super::{help, values};
 use crate::cpus::CpuChoice;
-use crate::spec::{Arrivals, Backend, Endpoint, Tuning};
+use crate::spec::{Arrivals, Backend, Endpoint, Tuning, Work};
 use crate::systems::System;
 
 /// Which messaging pattern carries more messages per second on your machines, from how
@@ -89,6 +89,10 @@ pub struct ServerArgs {
     /// How the library and the threads are set: default, as they come; or throughput
     #[arg(long, default_value_t)]
     pub tuning: Tuning,
+    /// What the handler does with each request beside answering it: none; spin:50us, which uses
+    /// CPU time; or sleep:1ms, which waits
+    #[arg(long, value_name = "WORK", default_value_t)]
+    pub work: Work,
     /// The largest request that is read, and the largest reply that may be asked for
     #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = values::some_bytes, allow_hyphen_values = true)]
     pub max_message: usize,

@@ -93,6 +93,7 @@ fn server_spec(address: Endpoint, args: ServerArgs) -> ServerSpec {
         backend: args.backend,
         completion_queues: args.completion_queues,
         tuning: args.tuning,
+        work: args.work,
         max_message: args.max_message,
     }
 }
@@ -123,7 +124,7 @@ fn bench(args: BenchArgs, command: String) -> Result<Bench, Invalid> {
     let target = if let Some(address) = args.addr {
         Target::Running(address)
     } else {
-        let server = server_spec(values::free_port(), args.server);
+        let server = server_spec(Endpoint::free_port(), args.server);
         check_sizes(&load, server.max_message)?;
         Target::Spawn { program: this_program()?, server, cpus: args.server_cpus }
     };
@@ -202,13 +203,22 @@ mod tests {
     #[test]
     fn a_server_is_passed_on_as_it_was_asked_for() {
         let line = "echometer serve router -a 127.0.0.1:0 -n a -w 3 --backend ipc \
-                    --completion-queues 2 --tuning throughput --max-message 2KiB";
+                    --completion-queues 2 --tuning throughput --work spin:50us --max-message 2KiB";
         let Ok(Parsed::Do(Command::Serve(asked))) = parse_words(line) else { panic!("{line}") };
         let words = ["echometer", "serve", "router"].map(String::from).into_iter();
         let again = parse(words.chain(asked.spec.arguments()).map(OsString::from));
         let Ok(Parsed::Do(Command::Serve(again))) = again else { panic!("{:?}", asked.spec) };
         assert_eq!(asked.spec, again.spec);
         assert_eq!(asked.spec.max_message, 2048);
+    }
+
+    #[test]
+    fn a_server_is_by_default_what_the_library_says() {
+        let Ok(Parsed::Do(Command::Serve(asked))) = parse_words("echometer serve rep -n a") else {
+            panic!("it is right")
+        };
+        let address = asked.spec.address.clone();
+        assert_eq!(asked.spec, ServerSpec { address, ..ServerSpec::named("a") });
     }
 
     #[test]
@@ -226,6 +236,9 @@ mod tests {
             ("echometer bench rep --spawn --payload 2MiB", "raise --max-message"),
             ("echometer bench rep --addr 127.0.0.1:1 --workers 2", "cannot be used with"),
             ("echometer serve rep --addr here", "HOST:PORT"),
+            ("echometer serve rep --work much", "spin:50us or sleep:1ms"),
+            ("echometer serve rep --work sleep:1h", "sleep:1s is the most"),
+            ("echometer bench rep --addr 127.0.0.1:1 --work none", "cannot be used with"),
             ("echometer bench rep --spawn --until 0%", "'0%' is no share"),
             ("echometer bench rep --spawn --until 2% --trials 3", "cannot be used with"),
             ("echometer report", "DIR"),

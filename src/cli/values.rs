@@ -3,7 +3,6 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use crate::spec::Endpoint;
 use crate::systems::{self, System};
 
 /// A system, by its name.
@@ -71,11 +70,6 @@ pub fn rate(text: &str) -> Result<f64, String> {
         Ok(rate) if rate > 0.0 && rate <= 1e9 => Ok(rate),
         _ => Err(format!("'{text}' is no rate; write requests per second, over 0, as in 20000")),
     }
-}
-
-/// A free port on loopback.
-pub fn free_port() -> Endpoint {
-    std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()
 }
 
 #[cfg(test)]

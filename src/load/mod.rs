@@ -16,7 +16,6 @@ mod native;
 mod reins;
 mod requester;
 mod schedule;
-mod sleeper;
 mod stop;
 
 use std::net::TcpStream;
@@ -33,6 +32,7 @@ pub use self::stop::Stop;
 use crate::cpus::Cpus;
 use crate::measure::{ClientTally, Distributions, Faults, PlayerTally, Window};
 use crate::message::{self, EchoError, Request};
+use crate::sleeper::Sleeper;
 use crate::spec::{ClientSpec, Driver, Endpoint, LoadSpec};
 use crate::systems::System;
 use crate::{host, threads};
@@ -177,6 +177,7 @@ impl<'env> Start<'env> {
             spec: self.spec,
             index,
             reins: self.reins.clone(),
+            sleeper: Sleeper::default(),
         }
     }
 

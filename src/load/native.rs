@@ -8,10 +8,10 @@ use anyhow::anyhow;
 
 use super::requester::Requester;
 use super::schedule::Schedule;
-use super::sleeper::Sleeper;
 use super::{Event, Reins, Report};
 use crate::measure::{ClientTally, Distributions, PlayerTally, Times, Window};
 use crate::message::{EchoError, Request};
+use crate::sleeper::Sleeper;
 use crate::spec::LoadSpec;
 
 /// A client before it starts.
@@ -21,6 +21,7 @@ pub struct NativeClient<'a> {
     pub spec: &'a LoadSpec,
     pub index: usize,
     pub reins: Reins<'a>,
+    pub sleeper: Sleeper,
 }
 
 impl NativeClient<'_> {
@@ -28,9 +29,7 @@ impl NativeClient<'_> {
     pub fn run(mut self) {
         let paced = self.spec.pace.is_some();
         if paced || !self.spec.think.is_zero() {
-            // A pause ends when it is over, not up to 50 us later. Where the kernel refuses,
-            // pauses are longer, and the rows say what was measured.
-            let _ = nix::sys::prctl::set_timerslack(1);
+            self.sleeper = Sleeper::on_this_thread();
         }
         let mut tally = ClientTally::new(self.requester.who().name.clone());
         let mut distributions = Distributions::new(paced);
@@ -63,7 +62,6 @@ impl NativeClient<'_> {
         distributions: &mut Distributions,
     ) {
         let mut report = Report::new(&self.reins, tally.completed);
-        let mut sleeper = Sleeper::default();
         let mut schedule = Schedule::new(self.spec, self.index, Instant::now());
         let mut due = if schedule.is_paced() { schedule.next_due(Instant::now()) } else { None };
         let mut received = None;
@@ -74,7 +72,7 @@ impl NativeClient<'_> {
                 Some(due) if schedule.is_paced() => {
                     thread::sleep(due.saturating_duration_since(Instant::now()));
                 }
-                Some(due) => sleeper.sleep_until(due),
+                Some(due) => self.sleeper.sleep_until(due),
                 None => {}
             }
             let sent = Instant::now();

@@ -10,13 +10,14 @@ use serde::de::DeserializeOwned;
 use super::Row;
 
 /// Columns that hold words. All others hold numbers, of which none is negative.
-const WORDS: [&str; 17] = [
+const WORDS: [&str; 18] = [
     "run_id",
     "valid",
     "system",
     "driver",
     "backend",
     "tuning",
+    "work",
     "arrivals",
     "bound",
     "verified",

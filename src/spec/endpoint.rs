@@ -17,6 +17,11 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// A free port on loopback.
+    pub fn free_port() -> Self {
+        SocketAddr::from(([127, 0, 0, 1], 0)).into()
+    }
+
     /// The first address that the host has, an IPv4 one if there is any.
     ///
     /// # Errors

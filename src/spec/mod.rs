@@ -5,6 +5,7 @@
 mod endpoint;
 mod load;
 mod server;
+mod work;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 pub use self::endpoint::{DEFAULT_PORT, Endpoint};
 pub use self::load::{Arrivals, ClientSpec, Driver, LoadSpec, Pace};
 pub use self::server::{Backend, ServerSpec, Tuning};
+pub use self::work::Work;
 use crate::cpus::CpuChoice;
 
 /// What was asked for cannot be done by anyone: the command line is wrong (exit status 2).
@@ -66,6 +68,7 @@ impl Target {
                 ),
                 ("max-message", server.max_message.to_string()),
                 ("tuning", server.tuning.to_string()),
+                ("work", server.work.to_string()),
             ],
         }
     }

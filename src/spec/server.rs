@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
 
-use super::Endpoint;
+use super::{Endpoint, Work};
 
 /// How a server's library and its threads are set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -83,11 +83,33 @@ pub struct ServerSpec {
     pub completion_queues: Option<NonZeroUsize>,
     /// How its library and its threads are set.
     pub tuning: Tuning,
+    /// What its handler does beside answering.
+    pub work: Work,
     /// The largest request that is read, and the largest reply that may be asked for, in bytes.
     pub max_message: usize,
 }
 
+/// Worker threads of a server that was not asked for another number: those of 2017.
+pub const DEFAULT_WORKERS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
+
+/// The largest message of a server that was not asked for another size, in bytes.
+pub const DEFAULT_MAX_MESSAGE: usize = 1024 * 1024;
+
 impl ServerSpec {
+    /// A server of this name on a free port of loopback, and otherwise as one is by default.
+    pub fn named(name: &str) -> Self {
+        ServerSpec {
+            address: Endpoint::free_port(),
+            name: name.to_owned(),
+            workers: DEFAULT_WORKERS,
+            backend: Backend::default(),
+            completion_queues: None,
+            tuning: Tuning::default(),
+            work: Work::default(),
+            max_message: DEFAULT_MAX_MESSAGE,
+        }
+    }
+
     /// The arguments that make `echometer serve SYSTEM` this server.
     pub fn arguments(&self) -> Vec<String> {
         let mut arguments = vec![
@@ -97,6 +119,7 @@ impl ServerSpec {
             format!("--backend={}", self.backend),
             format!("--max-message={}", self.max_message),
             format!("--tuning={}", self.tuning),
+            format!("--work={}", self.work),
         ];
         arguments.extend(self.completion_queues.map(|n| format!("--completion-queues={n}")));
         arguments

@@ -30,7 +30,7 @@ impl System for Rep {
     fn serve(&self, spec: &ServerSpec) -> Result<Box<dyn Server>> {
         let context = zmq::Context::new()?;
         let (socket, endpoint) = zmq::bind(&context, ::zmq::REP, self.name(), spec)?;
-        let responder = Responder::new(&spec.name, None, Sequence::Own(0), spec.max_message);
+        let responder = Responder::new(spec, None, Sequence::Own(0));
         let thread = threads::start("handler", move || zmq::answer(&socket, responder))?;
         Ok(Box::new(RepServer { endpoint, context, thread: Some(thread) }))
     }

@@ -126,7 +126,7 @@ impl RouterServer {
         let socket = self.context.socket(::zmq::REP)?;
         socket.connect(meeting_point).with_context(|| format!("cannot reach {meeting_point}"))?;
         let name = format!("{}-{number}", spec.name);
-        let responder = Responder::new(&spec.name, Some(name), Sequence::Own(0), spec.max_message);
+        let responder = Responder::new(spec, Some(name), Sequence::Own(0));
         let work = move || zmq::answer(&socket, responder);
         self.workers.push(threads::start(&format!("worker-{number}"), work)?);
         Ok(())

@@ -147,8 +147,7 @@ impl Shared {
     }
 
     fn serve(&self, number: u64, stream: &TcpStream) {
-        let mut responder =
-            Responder::new(&self.spec.name, None, Sequence::Own(0), self.spec.max_message);
+        let mut responder = Responder::new(&self.spec, None, Sequence::Own(0));
         // The peer has gone, or spoke another protocol: either way the connection has ended.
         let _ = answer(stream, &mut responder, self.spec.max_message);
         let _ = stream.shutdown(Shutdown::Both);

@@ -63,13 +63,14 @@ impl Evidence<'_> {
     /// The columns that tell what was asked for, and where it ran.
     fn asked(&self) -> Row {
         let TrialSpec { load, run_id, trial, client_cpus, .. } = self.spec;
-        let (heeded, tuning, server_cpus_asked) = match &self.spec.target {
+        let (heeded, tuning, work, server_cpus_asked) = match &self.spec.target {
             Target::Spawn { server, cpus, .. } => (
                 self.system.heeded(server),
                 Some(server.tuning.to_string()),
+                Some(server.work.to_string()),
                 Some(cpus.to_string()),
             ),
-            Target::Running(_) => (Heeded::default(), None, None),
+            Target::Running(_) => (Heeded::default(), None, None, None),
         };
         Row {
             run_id: run_id.clone(),
@@ -83,6 +84,7 @@ impl Evidence<'_> {
             backend: heeded.backend.map(|backend| backend.to_string()),
             completion_queues: heeded.completion_queues,
             tuning,
+            work,
             payload_bytes: load.payload,
             reply_bytes: load.reply_payload,
             think_us: us(load.think),

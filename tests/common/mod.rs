@@ -17,7 +17,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 pub use self::known::{Counts, Wire, known};
-use echometer::spec::{Backend, ClientSpec, Driver, Endpoint, LoadSpec, ServerSpec, Tuning};
+use echometer::spec::{ClientSpec, Driver, Endpoint, LoadSpec, ServerSpec};
 use echometer::systems::{SYSTEMS, System};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -209,15 +209,7 @@ pub fn file_in_new_directory(name: &str) -> (TempDir, PathBuf) {
 }
 
 pub fn server_spec() -> ServerSpec {
-    ServerSpec {
-        address: ANY_PORT.parse().unwrap(),
-        name: "server".to_owned(),
-        workers: 4.try_into().unwrap(),
-        backend: Backend::default(),
-        completion_queues: None,
-        tuning: Tuning::default(),
-        max_message: 1 << 20,
-    }
+    ServerSpec { workers: 4.try_into().unwrap(), ..ServerSpec::named("server") }
 }
 
 pub fn client_spec(name: &str) -> ClientSpec {

@@ -22,7 +22,7 @@ use echometer::measure::ServerTally;
 use echometer::message::{BasicMessage, Responder, Sequence, respond};
 use echometer::process::{ProcessEnd, wait_for_any};
 use echometer::results::{JsonLines, ServerLine};
-use echometer::spec::Endpoint;
+use echometer::spec::{Endpoint, ServerSpec};
 use echometer::systems::Heeded;
 use echometer::threads;
 use protobuf::Message;
@@ -166,7 +166,7 @@ impl Server {
 
     fn converse(&self, mut stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        let responder = Responder::new("scripted", None, Sequence::Own(0), 1 << 20);
+        let responder = Responder::new(&ServerSpec::named("scripted"), None, Sequence::Own(0));
         let responder = Arc::new(Mutex::new(responder));
         lock(&self.responders).push(Arc::clone(&responder));
         let mut reader = BufReader::new(stream.try_clone()?);

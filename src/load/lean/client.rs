@@ -10,10 +10,10 @@ use super::connection::{Connection, Step};
 use super::timer::Pauses;
 use crate::load::requester::{BACKOFF, OVERDUE};
 use crate::load::schedule::Schedule;
-use crate::load::sleeper::Sleeper;
 use crate::load::{Stop, count};
 use crate::measure::{ClientTally, Distributions, Times, Window};
 use crate::message::{Checker, EchoError, Request};
+use crate::sleeper::Sleeper;
 use crate::spec::{ClientSpec, Endpoint, LoadSpec};
 use crate::systems::System;
 

@@ -20,10 +20,10 @@ use mio::{Events, Poll};
 
 use self::client::{Client, Common, Phase};
 use self::timer::{Pauses, Timer};
-use super::sleeper::Sleeper;
 use super::{Event, Reins, Report, explain};
 use crate::measure::{Distributions, PlayerTally, Window};
 use crate::message::{Checker, Request};
+use crate::sleeper::Sleeper;
 use crate::spec::{ClientSpec, Endpoint, LoadSpec};
 use crate::systems::System;
 

@@ -164,7 +164,7 @@ impl Answerer {
     fn new(spec: &ServerSpec, count: Arc<AtomicU64>, handed_back: Sender<ServerTally>) -> Self {
         let sequence = Sequence::Shared(Arc::clone(&count));
         Answerer {
-            responder: Responder::new(&spec.name, None, sequence, spec.max_message),
+            responder: Responder::new(spec, None, sequence),
             spec: spec.clone(),
             count,
             handed_back,
