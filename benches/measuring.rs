@@ -76,6 +76,7 @@ fn count(system: &'static dyn System, to: &Endpoint, spec: &LoadSpec) -> Result<
             timeout: spec.timeout,
             retries: 0,
             max_message: 1 << 20,
+            channels: spec.channels,
         };
         let mut request = first_request(spec, &who.name);
         let mut client = system.connect(to, &who)?;

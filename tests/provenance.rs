@@ -89,6 +89,7 @@ fn every_option_that_shapes_a_trial_is_there_with_its_value_in_force() {
     assert_eq!(names, &expected - &named(&["addr"]));
     for (name, value) in [
         ("clients", "1"),
+        ("channels", "per-client"),
         ("duration", "100ms"),
         ("warmup", "20ms"),
         ("think", "0s"),
@@ -113,6 +114,7 @@ fn every_option_that_shapes_a_trial_is_there_with_its_value_in_force() {
 fn options_that_are_asked_for_take_the_place_of_the_defaults() {
     let asked = [
         ("clients", "2"),
+        ("channels", "shared"),
         ("think", "1ms"),
         ("payload", "100"),
         ("reply-payload", "200"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use echometer::cpus::CpuChoice;
 use echometer::load::Stop;
-use echometer::spec::{Driver, LoadSpec, ServerSpec, Target, TrialSpec};
+use echometer::spec::{Channels, Driver, LoadSpec, ServerSpec, Target, TrialSpec};
 use echometer::systems::System;
 use echometer::trial;
 
@@ -26,6 +26,7 @@ pub fn setting<T: FromStr>(name: &str, default: T) -> Result<T> {
 pub fn load(driver: Driver, clients: usize, window: Duration) -> Result<LoadSpec> {
     Ok(LoadSpec {
         driver,
+        channels: Channels::default(),
         clients: clients.try_into()?,
         window,
         warmup: Duration::from_millis(300),

@@ -88,6 +88,7 @@ fn options(row: &Row) -> BTreeMap<&'static str, String> {
         ("completion-queues", row.completion_queues.map(|queues| format!("{queues} queues"))),
         ("tuning", tuned.then(|| "tuned".to_owned())),
         ("work", row.work.as_ref().map(|work| format!("work {work}"))),
+        ("channels", row.channels.as_ref().map(|channels| format!("channels {channels}"))),
         ("payload", Some(format!("{} B", row.payload_bytes))),
         ("reply-payload", Some(format!("reply {} B", row.reply_bytes))),
         ("think", Some(format!("think {} us", row.think_us))),

@@ -8,7 +8,7 @@ use clap::{Args as ClapArgs, Command, Parser, Subcommand};
 
 use super::{help, values};
 use crate::cpus::CpuChoice;
-use crate::spec::{Arrivals, Backend, Endpoint, Tuning, Work};
+use crate::spec::{Arrivals, Backend, Channels, Endpoint, Tuning, Work};
 use crate::systems::System;
 
 /// Which messaging pattern carries more messages per second on your machines, from how
@@ -189,6 +189,10 @@ pub struct BenchArgs {
     /// Threads of the lean driver [default: one for each CPU of the clients]
     #[arg(long, value_name = "N", value_parser = values::count, allow_hyphen_values = true)]
     pub threads: Option<NonZeroUsize>,
+    /// Channels of the native clients, for a system that has them: per-client; or shared, one for
+    /// all clients
+    #[arg(long, default_value_t)]
+    pub channels: Channels,
 
     /// CPUs of the server: auto (the first), all, or a list such as 0,2-3
     #[arg(long, value_name = "CPUS", default_value = "auto", conflicts_with = "addr")]

@@ -14,7 +14,7 @@ use self::args::{Args, BenchArgs, CompareArgs, ReportArgs, SendArgs, ServeArgs, 
 use crate::host;
 use crate::load;
 use crate::spec::{
-    ClientSpec, Driver, Endpoint, Invalid, LoadSpec, Pace, ServerSpec, Target, TrialSpec,
+    Channels, ClientSpec, Driver, Endpoint, Invalid, LoadSpec, Pace, ServerSpec, Target, TrialSpec,
 };
 use crate::verbs::{Bench, Command, Compare, Repeat, Report, Send, Serve};
 
@@ -104,6 +104,7 @@ fn send(args: SendArgs) -> Send {
         timeout: args.patience.timeout,
         retries: args.patience.retries,
         max_message: args.max_message,
+        channels: Channels::default(),
     };
     Send { system: args.system, to: args.addr, who, messages: args.messages }
 }
@@ -111,6 +112,7 @@ fn send(args: SendArgs) -> Send {
 fn bench(args: BenchArgs, command: String) -> Result<Bench, Invalid> {
     let load = LoadSpec {
         driver: driver(&args)?,
+        channels: args.channels,
         clients: args.clients,
         window: args.duration,
         warmup: args.warmup,
@@ -145,6 +147,10 @@ fn bench(args: BenchArgs, command: String) -> Result<Bench, Invalid> {
 
 fn driver(args: &BenchArgs) -> Result<Driver, Invalid> {
     match (args.driver.as_str(), args.threads) {
+        ("lean", _) if args.channels == Channels::Shared => Err(Invalid(
+            "--channels shared is for --driver native: a lean client is a connection of its own"
+                .to_owned(),
+        )),
         ("lean", threads) => Ok(Driver::Lean { threads }),
         (_, None) => Ok(Driver::Native),
         (_, Some(_)) => Err(Invalid(
@@ -239,6 +245,8 @@ mod tests {
             ("echometer serve rep --work much", "spin:50us or sleep:1ms"),
             ("echometer serve rep --work sleep:1h", "sleep:1s is the most"),
             ("echometer bench rep --addr 127.0.0.1:1 --work none", "cannot be used with"),
+            ("echometer bench rep --spawn --channels one", "per-client or shared"),
+            ("echometer bench rep --spawn --driver lean --channels shared", "--driver native"),
             ("echometer bench rep --spawn --until 0%", "'0%' is no share"),
             ("echometer bench rep --spawn --until 2% --trials 3", "cannot be used with"),
             ("echometer report", "DIR"),

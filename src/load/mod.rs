@@ -201,6 +201,7 @@ fn who(spec: &LoadSpec, index: usize) -> ClientSpec {
         timeout: spec.timeout,
         retries: spec.retries,
         max_message: reply_limit(spec),
+        channels: spec.channels,
     }
 }
 

@@ -73,6 +73,7 @@ mod tests {
     fn spec(clients: usize, pace: Option<Pace>) -> LoadSpec {
         LoadSpec {
             driver: crate::spec::Driver::Native,
+            channels: crate::spec::Channels::default(),
             clients: clients.try_into().unwrap(),
             window: Duration::from_secs(1),
             warmup: Duration::ZERO,

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::Row;
 
 /// Columns that hold words. All others hold numbers, of which none is negative.
-const WORDS: [&str; 18] = [
+const WORDS: [&str; 19] = [
     "run_id",
     "valid",
     "system",
@@ -18,6 +18,7 @@ const WORDS: [&str; 18] = [
     "backend",
     "tuning",
     "work",
+    "channels",
     "arrivals",
     "bound",
     "verified",

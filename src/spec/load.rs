@@ -16,6 +16,39 @@ pub struct ClientSpec {
     pub retries: u32,
     /// The largest reply that is read, in bytes.
     pub max_message: usize,
+    /// Whether it has a channel of its own, where its framework has channels.
+    pub channels: Channels,
+}
+
+/// Who has a channel, which is a framework's connection that can carry many calls at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Channels {
+    /// Each client has its own.
+    #[default]
+    PerClient,
+    /// All clients of this process have the same.
+    Shared,
+}
+
+impl fmt::Display for Channels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Channels::PerClient => "per-client",
+            Channels::Shared => "shared",
+        })
+    }
+}
+
+impl FromStr for Channels {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "per-client" => Ok(Channels::PerClient),
+            "shared" => Ok(Channels::Shared),
+            _ => Err(format!("'{text}' is no choice of channels; write per-client or shared")),
+        }
+    }
 }
 
 /// What plays the clients.
@@ -96,6 +129,8 @@ impl FromStr for Arrivals {
 pub struct LoadSpec {
     /// What plays them.
     pub driver: Driver,
+    /// See [`ClientSpec::channels`].
+    pub channels: Channels,
     /// Concurrent clients.
     pub clients: NonZeroUsize,
     /// Length of the window.
@@ -123,6 +158,7 @@ impl LoadSpec {
         vec![
             ("driver", self.driver.to_string()),
             ("threads", self.driver.threads()),
+            ("channels", self.channels.to_string()),
             ("clients", self.clients.to_string()),
             ("duration", time(self.window)),
             ("warmup", time(self.warmup)),

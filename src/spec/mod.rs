@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use self::endpoint::{DEFAULT_PORT, Endpoint};
-pub use self::load::{Arrivals, ClientSpec, Driver, LoadSpec, Pace};
+pub use self::load::{Arrivals, Channels, ClientSpec, Driver, LoadSpec, Pace};
 pub use self::server::{Backend, ServerSpec, Tuning};
 pub use self::work::Work;
 use crate::cpus::CpuChoice;

@@ -49,6 +49,11 @@ pub trait System: Sync {
         Heeded::default()
     }
 
+    /// Whether its native clients have channels, and can share one.
+    fn has_channels(&self) -> bool {
+        false
+    }
+
     /// A client's end of its wire, for the lean driver; `None` where nobody has written it yet.
     fn codec(&self, _to: &Endpoint, _who: &ClientSpec) -> Option<Box<dyn Codec>> {
         None

@@ -85,6 +85,7 @@ impl Evidence<'_> {
             completion_queues: heeded.completion_queues,
             tuning,
             work,
+            channels: self.system.has_channels().then(|| load.channels.to_string()),
             payload_bytes: load.payload,
             reply_bytes: load.reply_payload,
             think_us: us(load.think),

@@ -17,7 +17,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 pub use self::known::{Counts, Wire, known};
-use echometer::spec::{ClientSpec, Driver, Endpoint, LoadSpec, ServerSpec};
+use echometer::spec::{Channels, ClientSpec, Driver, Endpoint, LoadSpec, ServerSpec};
 use echometer::systems::{SYSTEMS, System};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -213,13 +213,20 @@ pub fn server_spec() -> ServerSpec {
 }
 
 pub fn client_spec(name: &str) -> ClientSpec {
-    ClientSpec { name: name.to_owned(), timeout: DEADLINE, retries: 0, max_message: 2 << 20 }
+    ClientSpec {
+        name: name.to_owned(),
+        timeout: DEADLINE,
+        retries: 0,
+        max_message: 2 << 20,
+        channels: Channels::default(),
+    }
 }
 
 /// So many clients for one second, who do not pause and do not try again.
 pub fn load_spec(clients: usize) -> LoadSpec {
     LoadSpec {
         driver: Driver::Native,
+        channels: Channels::default(),
         clients: clients.try_into().unwrap(),
         window: Duration::from_secs(1),
         warmup: Duration::ZERO,

@@ -1,28 +1,29 @@
 //! What the systems on the gRPC C-core share: threads, channels, servers, messages, errors.
 
+mod channels;
 mod unary;
 
-pub use unary::Unary;
+pub use self::unary::Unary;
 
 use std::ffi::CStr;
 use std::io::{self, BufRead, Read};
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use grpcio::{
-    Channel, ChannelBuilder, EnvBuilder, Environment, GrpcSlice, Marshaller, MessageReader, Method,
-    MethodType, RpcStatusCode, ServerBuilder, ServerCredentials, Service,
+    ChannelBuilder, EnvBuilder, Environment, GrpcSlice, Marshaller, MessageReader, Method,
+    MethodType, ServerBuilder, ServerCredentials, Service,
 };
 use log::warn;
 
 use super::{Server, cannot_listen};
 use crate::measure::ServerTally;
-use crate::message::{self, EchoError, Rejected, Responder, Sequence};
-use crate::spec::{ClientSpec, Endpoint, ServerSpec, Tuning};
+use crate::message::{self, Rejected, Responder, Sequence};
+use crate::spec::{Endpoint, ServerSpec, Tuning};
 
 /// How long a server that was stopped is given to drop its handlers by itself.
 const SETTLING: Duration = Duration::from_millis(250);
@@ -66,36 +67,6 @@ fn environment(completion_queues: usize) -> Arc<Environment> {
 
 fn length_limit(bytes: usize) -> i32 {
     i32::try_from(bytes).unwrap_or(i32::MAX)
-}
-
-/// The completion queues of all clients of this process: one for each CPU it may run on.
-static CLIENTS: LazyLock<Arc<Environment>> = LazyLock::new(|| environment(cpus_allowed()));
-
-/// A connection to a server.
-fn channel(to: &Endpoint, who: &ClientSpec) -> Result<Channel> {
-    Ok(ChannelBuilder::new(Arc::clone(&CLIENTS))
-        // Else channels to one address share a connection, and its locks.
-        .use_local_subchannel_pool(true)
-        // The requester's retries are the policy of all systems. Those of C-core keep a
-        // copy of every request for a second attempt: an eighth of the client's CPU time.
-        .enable_retry(false)
-        .max_receive_message_len(length_limit(who.max_message))
-        .connect(&to.resolve()?.to_string()))
-}
-
-/// What a call that failed means for the echo that it carried.
-fn explain(error: grpcio::Error, who: &ClientSpec) -> EchoError {
-    let grpcio::Error::RpcFailure(status) = error else {
-        return EchoError::Disconnected(error.to_string());
-    };
-    match status.code() {
-        RpcStatusCode::DEADLINE_EXCEEDED => EchoError::Timeout(who.timeout),
-        // A server that stops cancels what it has not answered.
-        RpcStatusCode::UNAVAILABLE | RpcStatusCode::CANCELLED => {
-            EchoError::Disconnected(status.message().to_owned())
-        }
-        code => EchoError::Refused(format!("{code}: {}", status.message())),
-    }
 }
 
 /// A method of `msg.Hello`. The bytes pass through as they are: they are encoded and decoded

@@ -4,12 +4,15 @@
 //! channels --HTTP/2--> C-core [a thread per completion queue] --> handler, on that thread
 //! ```
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use grpcio::{
     CallOption, Method, MethodType, RpcContext, RpcStatus, RpcStatusCode, ServiceBuilder, UnarySink,
 };
 
-use super::{Answerer, Frame, GrpcServer, channel, completion_queues, explain, library, method};
+use super::channels::Channel;
+use super::{Answerer, Frame, GrpcServer, completion_queues, library, method};
 use crate::message::{self, EchoError, Reply, Request};
 use crate::spec::{ClientSpec, Endpoint, ServerSpec};
 use crate::systems::{Client, Heeded, Server, System};
@@ -39,12 +42,15 @@ impl System for Unary {
     }
 
     fn connect(&self, to: &Endpoint, who: &ClientSpec) -> Result<Box<dyn Client>> {
-        let client = grpcio::Client::new(channel(to, who)?);
-        Ok(Box::new(UnaryClient { client, who: who.clone() }))
+        Ok(Box::new(UnaryClient { channel: Channel::of(to, who)?, who: who.clone() }))
     }
 
     fn heeded(&self, spec: &ServerSpec) -> Heeded {
         Heeded { completion_queues: Some(completion_queues(spec)), ..Heeded::default() }
+    }
+
+    fn has_channels(&self) -> bool {
+        true
     }
 
     fn codec(&self, to: &Endpoint, who: &ClientSpec) -> Option<Box<dyn Codec>> {
@@ -74,7 +80,7 @@ fn answer(
 }
 
 struct UnaryClient {
-    client: grpcio::Client,
+    channel: Arc<Channel>,
     who: ClientSpec,
 }
 
@@ -82,9 +88,10 @@ impl Client for UnaryClient {
     fn echo(&mut self, request: &Request) -> Result<Reply, EchoError> {
         let deadline = CallOption::default().timeout(self.who.timeout);
         let mut reply = self
+            .channel
             .client
             .unary_call(&RESPOND, &Frame::to_send(request.bytes()), deadline)
-            .map_err(|error| explain(error, &self.who))?;
+            .map_err(|error| self.channel.explain(error, &self.who))?;
         let mut spare = Vec::new();
         let bytes = reply.bytes(&mut spare).map_err(|e| EchoError::Malformed(e.to_string()))?;
         message::check(request, bytes)
