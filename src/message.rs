@@ -43,7 +43,7 @@ pub use wire::message::BasicMessage;
 ///
 /// Such a reply acknowledges nothing, so that without this mark it would read like one
 /// from a peer that does not sequence.
-const MALFORMED: &str = "malformed request";
+pub const MALFORMED: &str = "malformed request";
 
 /// A client's request: one message that is sent again and again, each time with the next
 /// sequence. The bytes are encoded before the clock is read, once for all attempts.

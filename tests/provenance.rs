@@ -175,7 +175,9 @@ fn program_machine_and_command_are_told() {
         let library = &program["libraries"][system.name()];
         match known(*system).1 {
             Wire::ZeroMq => assert!(text(library).starts_with("libzmq 4."), "{program}"),
-            Wire::Grpc => assert!(text(library).contains("C-core "), "{program}"),
+            Wire::Grpc | Wire::GrpcStream => {
+                assert!(text(library).contains("C-core "), "{program}");
+            }
             Wire::Framed => assert!(library.is_null(), "{program}"),
         }
     }

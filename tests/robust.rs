@@ -75,7 +75,9 @@ fn bytes_that_are_no_protobuf_are_answered_so_and_counted_as_malformed() {
             let answer = ask(wire, &server.address, NO_PROTOBUF);
             let text = match wire {
                 Wire::Grpc => answer.expect_err("a status that is not OK"),
-                Wire::ZeroMq | Wire::Framed => answer.expect("a reply that says so"),
+                Wire::ZeroMq | Wire::GrpcStream | Wire::Framed => {
+                    answer.expect("a reply that says so")
+                }
             };
             assert!(text.contains("malformed request: not a BasicMessage"), "{text}");
             assert_eq!(text.contains("INVALID_ARGUMENT"), wire == Wire::Grpc, "{text}");

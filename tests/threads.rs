@@ -38,7 +38,7 @@ fn expected(system: &dyn System) -> Vec<(&'static str, u64)> {
             vec![main, ("io", 1), ("proxy", 1), ("worker", WORKERS)]
         }
         Wire::ZeroMq => vec![main, ("io", 1), ("handler", 1)],
-        Wire::Grpc => vec![main, ("completion-queue", QUEUES)],
+        Wire::Grpc | Wire::GrpcStream => vec![main, ("completion-queue", QUEUES)],
         Wire::Framed => vec![main, ("acceptor", 1), ("connection", CLIENTS)],
     }
 }

@@ -12,7 +12,7 @@ pub fn overview() -> String {
     let mut text = "Systems:\n".to_owned();
     for system in SYSTEMS {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "  {:8}{}", system.name(), system.about());
+        let _ = writeln!(text, "  {:12}{}", system.name(), system.about());
     }
     text + &format!(
         "

@@ -219,8 +219,8 @@ fn explain(
 ) -> String {
     let (system, number) = (system.name(), request.sequence());
     let advice = match error {
-        // The server has said what is wrong.
-        EchoError::Refused(_) => String::new(),
+        // Its handler has said what is wrong; what refuses on the way to it says too little.
+        EchoError::Refused(said) if said.contains(message::MALFORMED) => String::new(),
         _ => format!(
             "; does a server of the system {system} run there, and are {} bytes within its limit, --max-message?",
             request.bytes().len()

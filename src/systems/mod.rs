@@ -19,7 +19,8 @@ use crate::spec::{Backend, ClientSpec, Endpoint, ServerSpec};
 use crate::wire::Codec;
 
 /// All systems, in the order in which they are shown.
-pub static SYSTEMS: &[&dyn System] = &[&rep::Rep, &router::Router, &grpc::Unary, &tcp::Tcp];
+pub static SYSTEMS: &[&dyn System] =
+    &[&rep::Rep, &router::Router, &grpc::Unary, &grpc::Conversation, &tcp::Tcp];
 
 /// A server pattern with its client.
 pub trait System: Sync {
@@ -150,7 +151,7 @@ mod tests {
         }
         let error = |name| find(name).map(System::name).unwrap_err();
         assert!(error("routr").contains("did you mean 'router'?"));
-        assert!(error("GRPC2").contains("systems: rep, router, grpc, tcp"));
+        assert!(error("GRPC2").contains("systems: rep, router, grpc, grpc-stream, tcp"));
         assert!(error("rap").contains("did you mean 'rep'?"));
     }
 }

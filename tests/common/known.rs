@@ -15,6 +15,7 @@ pub enum Counts {
 pub enum Wire {
     ZeroMq,
     Grpc,
+    GrpcStream,
     Framed,
 }
 
@@ -24,6 +25,7 @@ pub fn known(system: &dyn System) -> (Counts, Wire) {
         "rep" => (Counts::Server, Wire::ZeroMq),
         "router" => (Counts::Worker, Wire::ZeroMq),
         "grpc" => (Counts::Server, Wire::Grpc),
+        "grpc-stream" => (Counts::Server, Wire::GrpcStream),
         "tcp" => (Counts::Connection, Wire::Framed),
         other => panic!("say in tests/common what is known of the system {other}"),
     }

@@ -5,20 +5,27 @@ use std::net::TcpStream;
 use std::sync::Arc;
 
 use echometer::message::BasicMessage;
+use futures_executor::block_on;
+use futures_util::{SinkExt, TryStreamExt};
 use grpcio::{
     CallOption, ChannelBuilder, EnvBuilder, GrpcSlice, Marshaller, MessageReader, Method,
-    MethodType,
+    MethodType, WriteFlags,
 };
 use protobuf::Message;
 
 use super::{DEADLINE, Wire};
 
-const RESPOND: Method<Vec<u8>, Vec<u8>> = Method {
-    ty: MethodType::Unary,
-    name: "/msg.Hello/Respond",
-    req_mar: Marshaller { ser: pack, de: unpack },
-    resp_mar: Marshaller { ser: pack, de: unpack },
-};
+const RESPOND: Method<Vec<u8>, Vec<u8>> = method(MethodType::Unary, "/msg.Hello/Respond");
+const CONVERSE: Method<Vec<u8>, Vec<u8>> = method(MethodType::Duplex, "/msg.Hello/Converse");
+
+const fn method(ty: MethodType, name: &'static str) -> Method<Vec<u8>, Vec<u8>> {
+    Method {
+        ty,
+        name,
+        req_mar: Marshaller { ser: pack, de: unpack },
+        resp_mar: Marshaller { ser: pack, de: unpack },
+    }
+}
 
 #[allow(clippy::ptr_arg, clippy::unnecessary_wraps, reason = "the type is grpcio's")]
 fn pack(bytes: &Vec<u8>, slice: &mut GrpcSlice) -> grpcio::Result<()> {
@@ -50,6 +57,7 @@ pub fn ask(wire: Wire, address: &str, bytes: &[u8]) -> Result<String, String> {
     let reply = match wire {
         Wire::ZeroMq => ask_zmq(address, &[bytes]),
         Wire::Grpc => ask_grpc(address, bytes),
+        Wire::GrpcStream => ask_on_a_stream(address, bytes),
         Wire::Framed => ask_framed(address, bytes).map_err(|error| error.to_string()),
     }?;
     text(&reply)
@@ -92,6 +100,24 @@ fn ask_grpc(address: &str, bytes: &[u8]) -> Result<Vec<u8>, String> {
     reply.map_err(|error| error.to_string())
 }
 
+fn ask_on_a_stream(address: &str, bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let deadline = CallOption::default().timeout(DEADLINE);
+    // Kept: the threads of its completion queues end with it.
+    let client = grpc_client(address);
+    let stream = client.duplex_streaming(&CONVERSE, deadline);
+    let (mut requests, mut replies) = stream.map_err(|error| error.to_string())?;
+    block_on(async {
+        let sent = requests.send((bytes.to_vec(), WriteFlags::default())).await;
+        sent.map_err(|error| error.to_string())?;
+        let reply = replies.try_next().await.map_err(|error| error.to_string())?;
+        requests.close().await.map_err(|error| error.to_string())?;
+        // Whoever closes a stream is told that it has ended well.
+        let end = replies.try_next().await.map_err(|error| error.to_string())?;
+        assert_eq!(end, None);
+        reply.ok_or_else(|| "the stream ended without a reply".to_owned())
+    })
+}
+
 fn framed(bytes: &[u8]) -> Vec<u8> {
     let length = u32::try_from(bytes.len()).unwrap();
     [&length.to_be_bytes(), bytes].concat()
@@ -117,6 +143,13 @@ pub fn ask_and_vanish(wire: Wire, address: &str, bytes: &[u8]) {
             let client = grpc_client(address);
             let call = client.unary_call_async(&RESPOND, &bytes.to_vec(), CallOption::default());
             drop(call.unwrap());
+        }
+        Wire::GrpcStream => {
+            let client = grpc_client(address);
+            let (mut requests, replies) =
+                client.duplex_streaming(&CONVERSE, CallOption::default()).unwrap();
+            let sent = block_on(requests.send((bytes.to_vec(), WriteFlags::default())));
+            drop((sent.unwrap(), requests, replies));
         }
         Wire::Framed => {
             TcpStream::connect(address).unwrap().write_all(&framed(bytes)).unwrap();

@@ -6,6 +6,7 @@ Sends COUNT messages made by Python's protobuf, from a class made of the project
 .proto file, and checks each reply. Ends with status 0 if all is as it should be.
 """
 
+import queue
 import socket
 import struct
 import sys
@@ -36,6 +37,18 @@ def unary_call(address):
     return lambda request: stub.Respond(request, timeout=TIMEOUT_S)
 
 
+def stream_of_calls(address):
+    stub = services.HelloStub(grpc.insecure_channel(address))
+    requests = queue.SimpleQueue()
+    replies = stub.Converse(iter(requests.get, None), timeout=TIMEOUT_S)
+
+    def exchange(request):
+        requests.put(request)
+        return next(replies)
+
+    return exchange
+
+
 def length_prefixed(address):
     host, port = address.rsplit(":", 1)
     connection = socket.create_connection((host, int(port)), timeout=TIMEOUT_S)
@@ -51,7 +64,13 @@ def length_prefixed(address):
     return exchange
 
 
-CLIENTS = {"rep": zeromq, "router": zeromq, "grpc": unary_call, "tcp": length_prefixed}
+CLIENTS = {
+    "rep": zeromq,
+    "router": zeromq,
+    "grpc": unary_call,
+    "grpc-stream": stream_of_calls,
+    "tcp": length_prefixed,
+}
 
 
 def main(system, address, count):

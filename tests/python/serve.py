@@ -43,12 +43,16 @@ def zeromq_router():
         socket.send_multipart([*envelope, reply.SerializeToString()])
 
 
-def unary_call():
+def hello():
     class Hello(services.HelloServicer):
         def Respond(self, request, context):
             return answer(request)
 
-    server = grpc.server(futures.ThreadPoolExecutor(max_workers=2))
+        def Converse(self, requests, context):
+            return map(answer, requests)
+
+    # A stream has a thread for as long as it lasts.
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=8))
     services.add_HelloServicer_to_server(Hello(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
@@ -73,7 +77,8 @@ def length_prefixed():
 SERVERS = {
     "rep": zeromq_rep,
     "router": zeromq_router,
-    "grpc": unary_call,
+    "grpc": hello,
+    "grpc-stream": hello,
     "tcp": length_prefixed,
 }
 

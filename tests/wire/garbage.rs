@@ -36,6 +36,7 @@ fn all_survive(bytes: &[u8], lengths: &[usize]) {
     survives(|| Framed::new(MAX), bytes, lengths, 4 + MAX);
     survives(|| Zmtp::new(MAX), bytes, lengths, 9 + 4096);
     survives(|| Http2::new("a", "/b", None, MAX), bytes, lengths, 9 + 16_384);
+    survives(|| Http2::conversation("a", "/b", MAX), bytes, lengths, 9 + 16_384);
 }
 
 fn lengths() -> impl Strategy<Value = Vec<usize>> {

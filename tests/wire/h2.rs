@@ -31,6 +31,11 @@ pub fn client() -> Http2 {
     Http2::new("127.0.0.1:1", "/msg.Hello/Respond", None, MAX)
 }
 
+/// A client that asks all on one stream.
+pub fn conversation() -> Http2 {
+    Http2::conversation("127.0.0.1:1", "/msg.Hello/Converse", MAX)
+}
+
 pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     let stream = stream.to_be_bytes();

@@ -3,6 +3,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod conversation;
 mod feed;
 mod framed;
 mod garbage;

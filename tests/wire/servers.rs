@@ -12,6 +12,7 @@ use crate::h2::{HEADERS, frames, literal};
 
 const MAX: usize = 1 << 20;
 const PATH: &str = "/msg.Hello/Respond";
+const CONVERSE: &str = "/msg.Hello/Converse";
 
 /// A client that blocks.
 struct Blocking {
@@ -85,6 +86,7 @@ fn codec(system: &dyn System, authority: &str) -> Box<dyn Codec> {
     match known(system).1 {
         Wire::ZeroMq => Box::new(Zmtp::new(MAX)),
         Wire::Grpc => Box::new(Http2::new(authority, PATH, Some(DEADLINE), MAX)),
+        Wire::GrpcStream => Box::new(Http2::conversation(authority, CONVERSE, MAX)),
         Wire::Framed => Box::new(Framed::new(MAX)),
     }
 }

@@ -1,8 +1,10 @@
 //! What the systems on the gRPC C-core share: threads, channels, servers, messages, errors.
 
 mod channels;
+mod stream;
 mod unary;
 
+pub use self::stream::Conversation;
 pub use self::unary::Unary;
 
 use std::ffi::CStr;
@@ -155,6 +157,12 @@ impl Answerer {
                 .map(|()| Frame::to_send(&self.reply)),
             Err(error) => Err(self.responder.reject(&error.to_string())),
         }
+    }
+
+    /// The reply that says why there is none.
+    fn apologise(&mut self, rejected: Rejected) -> Frame {
+        self.responder.apologise(rejected, &mut self.reply);
+        Frame::to_send(&self.reply)
     }
 }
 

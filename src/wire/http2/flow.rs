@@ -127,14 +127,22 @@ impl Receiving {
     }
 
     /// Counts DATA that came, with its padding. The window is told about when half of it was
-    /// used, and so once in many small replies.
+    /// used, and so once in many small replies: that of the connection, and that of the `stream`
+    /// on which all of them come, where they do.
     #[inline]
-    pub fn came(&mut self, bytes: usize, out: &mut Vec<u8>) -> Result<(), EchoError> {
+    pub fn came(
+        &mut self,
+        bytes: usize,
+        stream: Option<u32>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EchoError> {
         let used = u32::try_from(bytes).ok().and_then(|bytes| self.used.checked_add(bytes));
         let within = used.filter(|used| *used <= self.window);
         self.used = within.ok_or_else(|| breaks("DATA beyond the window of the connection"))?;
         if self.used > self.window / 2 {
-            number(WINDOW_UPDATE, 0, self.used, out);
+            for whose in std::iter::once(0).chain(stream) {
+                number(WINDOW_UPDATE, whose, self.used, out);
+            }
             self.used = 0;
         }
         Ok(())

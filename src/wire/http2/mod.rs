@@ -1,9 +1,11 @@
-//! gRPC over HTTP/2, without TLS and with prior knowledge, as a client of unary calls.
+//! gRPC over HTTP/2, without TLS and with prior knowledge, as a client of unary calls, or of one
+//! call that streams both ways.
 //!
 //! RFC 9113 (HTTP/2), RFC 7541 (HPACK), and
 //! <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>. A request is HEADERS and
 //! DATA on a stream of its own; so is its reply, with HEADERS once more behind it: trailers,
-//! which say whether it is one.
+//! which say whether it is one. In a conversation all of them are DATA on the first stream, and
+//! HEADERS stand at its ends only.
 
 mod flow;
 mod frame;
@@ -25,14 +27,24 @@ use self::upload::Upload;
 use super::{Codec, Event, shown};
 use crate::message::EchoError;
 
+/// What is asked on a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    /// One request.
+    Unary,
+    /// All of them.
+    Conversation,
+}
+
 /// A client of gRPC.
 pub struct Http2 {
+    call: Call,
     timeout: Option<Duration>,
     /// The server's SETTINGS came.
     settled: bool,
     /// The stream of the next request: odd ones are the client's.
     next_stream: u32,
-    /// The stream of the request that is outstanding.
+    /// The stream of the request that is outstanding, or of the conversation.
     current: Option<u32>,
     /// Why there will be no next request.
     closing: Option<String>,
@@ -56,14 +68,30 @@ impl Http2 {
     /// A client that calls `path` and reads replies of up to `max_message` bytes. `authority`
     /// is the server's address; with a `timeout`, the server is told when to give up.
     pub fn new(authority: &str, path: &str, timeout: Option<Duration>, max_message: usize) -> Self {
+        Http2::calling(Call::Unary, authority, path, timeout, max_message)
+    }
+
+    /// A client that calls `path` once, and sends all of its requests as messages of this call.
+    pub fn conversation(authority: &str, path: &str, max_message: usize) -> Self {
+        Http2::calling(Call::Conversation, authority, path, None, max_message)
+    }
+
+    fn calling(
+        call: Call,
+        authority: &str,
+        path: &str,
+        timeout: Option<Duration>,
+        max_message: usize,
+    ) -> Self {
         Http2 {
+            call,
             timeout,
             settled: false,
             next_stream: 1,
             current: None,
             closing: None,
             request: RequestBlock::new(authority, path, timeout),
-            upload: Upload::default(),
+            upload: Upload::new(call == Call::Unary),
             sending: Sending::new(),
             receiving: Receiving::new(max_message),
             blocks: Blocks::new(),
@@ -76,7 +104,7 @@ impl Http2 {
     fn take(&mut self, frame: &Frame<'_>, out: &mut Vec<u8>) -> Result<Option<Came>, EchoError> {
         self.parts.check(frame)?;
         match frame.kind {
-            frame::DATA => self.data(frame, out)?,
+            frame::DATA => return self.data(frame, out),
             frame::HEADERS | frame::CONTINUATION => return self.headers(frame, out),
             frame::RST_STREAM => self.reset(frame)?,
             frame::SETTINGS => return self.settings(frame, out),
@@ -113,17 +141,30 @@ impl Http2 {
         Err(breaks(format_args!("{name} on the stream {stream}, which has ended")))
     }
 
-    fn data(&mut self, frame: &Frame<'_>, out: &mut Vec<u8>) -> Result<(), EchoError> {
+    #[inline]
+    fn data(&mut self, frame: &Frame<'_>, out: &mut Vec<u8>) -> Result<Option<Came>, EchoError> {
         self.check_current(frame)?;
-        self.receiving.came(frame.payload.len(), out)?;
+        // Other streams end before they use up a window of their own.
+        let stream = (self.call == Call::Conversation).then_some(frame.stream);
+        self.receiving.came(frame.payload.len(), stream, out)?;
         if !self.reply.begun {
             return Err(breaks("DATA before the response's HEADERS"));
         }
-        self.reply.add(frame.content()?)?;
+        let content = frame.content()?;
+        if self.call == Call::Conversation && !content.is_empty() {
+            self.reply.forget_whole();
+        }
+        self.reply.add(content)?;
         if frame.has(frame::END_STREAM) {
             return Err(EchoError::Malformed("it ends without a grpc-status".to_owned()));
         }
-        Ok(())
+        let whole = self.call == Call::Conversation && !content.is_empty() && self.reply.is_whole();
+        if whole && self.upload.is_under_way() {
+            return Err(EchoError::Malformed(
+                "it came before all of the request had gone".to_owned(),
+            ));
+        }
+        Ok(whole.then_some(Came::Reply))
     }
 
     fn headers(&mut self, frame: &Frame<'_>, out: &mut Vec<u8>) -> Result<Option<Came>, EchoError> {
@@ -164,6 +205,9 @@ impl Http2 {
         if place == Place::Head {
             self.reply.begun = true;
             return Ok(None);
+        }
+        if self.call == Call::Conversation {
+            return Err(EchoError::Disconnected("the server ended the stream".to_owned()));
         }
         self.reply.check()?;
         self.end(out);
@@ -247,10 +291,13 @@ impl Codec for Http2 {
         settings::open(&self.receiving, out);
     }
 
-    /// After the last stream there is, and on a connection that the server closes, nothing is
-    /// sent: [`Http2::receive`] says why.
+    /// After the last stream there is, and on a connection that the server closes, no stream is
+    /// opened: [`Http2::receive`] says why.
     #[inline]
     fn request(&mut self, message: &[u8], out: &mut Vec<u8>) {
+        if let (Call::Conversation, Some(stream)) = (self.call, self.current) {
+            return self.upload.begin(message, stream, &mut self.sending, out);
+        }
         if self.closing.is_some() {
             return;
         }

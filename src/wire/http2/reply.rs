@@ -23,12 +23,31 @@ impl Reply {
         Reply { max_message, begun: false, bytes: Vec::new(), length: PREFIX }
     }
 
-    /// Gets ready for the next one.
+    /// Gets ready for the next one, on a stream of its own.
     #[inline]
     pub fn clear(&mut self) {
         self.begun = false;
+        self.forget();
+    }
+
+    /// Gets ready for the next one of the same stream, if this one is complete.
+    #[inline]
+    pub fn forget_whole(&mut self) {
+        if self.is_whole() {
+            self.forget();
+        }
+    }
+
+    #[inline]
+    fn forget(&mut self) {
         self.bytes.clear();
         self.length = PREFIX;
+    }
+
+    /// Whether all of it came.
+    #[inline]
+    pub fn is_whole(&self) -> bool {
+        self.bytes.len() == self.length
     }
 
     /// Takes in what DATA brought: it grows by what came, and not by what was announced.

@@ -5,14 +5,22 @@ use super::frame;
 use super::reply::PREFIX;
 
 /// The message of the request of now. Its memory is used again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Upload {
+    /// The flags of the last frame.
+    last: u8,
     /// What could not be sent at once, from `sent` on.
     bytes: Vec<u8>,
     sent: usize,
 }
 
 impl Upload {
+    /// Of requests with which their stream ends, or does not.
+    pub fn new(ends: bool) -> Self {
+        let last = if ends { frame::END_STREAM } else { 0 };
+        Upload { last, bytes: Vec::new(), sent: 0 }
+    }
+
     /// Appends the message, with gRPC's prefix, as far as it may be sent.
     #[inline]
     pub fn begin(&mut self, message: &[u8], stream: u32, sending: &mut Sending, out: &mut Vec<u8>) {
@@ -24,7 +32,7 @@ impl Upload {
         prefix[1..].copy_from_slice(&length.to_be_bytes());
         let whole = PREFIX + message.len();
         if whole <= sending.allowed() {
-            frame::begin(frame::DATA, frame::END_STREAM, stream, whole, out);
+            frame::begin(frame::DATA, self.last, stream, whole, out);
             out.extend_from_slice(&prefix);
             out.extend_from_slice(message);
             sending.sent(whole);
@@ -40,7 +48,7 @@ impl Upload {
         let mut unsent = self.bytes.get(self.sent..).unwrap_or_default();
         while !unsent.is_empty() && sending.allowed() > 0 {
             let (part, rest) = unsent.split_at(unsent.len().min(sending.allowed()));
-            let flags = if rest.is_empty() { frame::END_STREAM } else { 0 };
+            let flags = if rest.is_empty() { self.last } else { 0 };
             frame::begin(frame::DATA, flags, stream, part.len(), out);
             out.extend_from_slice(part);
             sending.sent(part.len());
@@ -49,10 +57,16 @@ impl Upload {
         self.sent = self.bytes.len() - unsent.len();
     }
 
+    /// Whether there is anything that was not sent yet.
+    #[inline]
+    pub fn is_under_way(&self) -> bool {
+        self.sent < self.bytes.len()
+    }
+
     /// Drops what was not sent yet; whether there was anything.
     #[inline]
     pub fn forget(&mut self) -> bool {
-        let anything = self.sent < self.bytes.len();
+        let anything = self.is_under_way();
         self.sent = self.bytes.len();
         anything
     }
