@@ -3,67 +3,80 @@
 # arrivals that do not wait for replies.
 #
 #   ./scripts/latency.sh
-#   SYSTEMS="rep grpc" ARRIVALS=poisson DURATION=10s ./scripts/latency.sh
+#   OUT=results/2026-01-31-1200 DRIVER=lean ./scripts/latency.sh
 #
-# First the peak of each system is measured, in the same run; then each share of it. A file of
-# percentiles is left for each, which HdrHistogram's plotters read.
+# First the peak of each system, as often as OUT does not have it yet: from a finished
+# throughput.sh it is taken if that has so many clients. Then each share of it. hgrm/ has a file of
+# percentiles for each, which HdrHistogram's plotters read.
 #
-#   SYSTEMS   what to measure             rep router grpc tcp
-#   SHARES    per cent of the peak        50 70 90
-#   CLIENTS   concurrent clients          24
-#   ARRIVALS  constant or poisson         poisson
-#   DRIVER    native or lean              lean
-#   DURATION  the window of one point     3s
-#   OUT       the directory of results    results/<date and time>-latency
+# Ctrl-C ends it; run again with the same OUT, it goes on where it stopped.
+#
+#   SHARES       per cent of the peak            50 70 90
+#   SYSTEMS      what to compare                 rep router grpc grpc-stream tcp
+#   TUNING       default, throughput, or both    default
+#   CLIENTS      concurrent clients              24
+#   ARRIVALS     constant or poisson             poisson
+#   TRIALS       passes over all points          3
+#   DRIVER       native or lean                  lean
+#   SERVER_CPUS  auto (the first), all, a list   auto
+#   DURATION     the window of one point         3s
+#   WARMUP       before the window               500ms
+#   OUT          the directory of the results    results/<date and time>-latency
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
-SYSTEMS=${SYSTEMS:-rep router grpc tcp}
 SHARES=${SHARES:-50 70 90}
+SYSTEMS=${SYSTEMS:-rep router grpc grpc-stream tcp}
+TUNING=${TUNING:-default}
 CLIENTS=${CLIENTS:-24}
 ARRIVALS=${ARRIVALS:-poisson}
+TRIALS=${TRIALS:-3}
 DRIVER=${DRIVER:-lean}
+SERVER_CPUS=${SERVER_CPUS:-auto}
 DURATION=${DURATION:-3s}
+WARMUP=${WARMUP:-500ms}
 OUT=${OUT:-$root/results/$(date +%Y-%m-%d-%H%M%S)-latency}
 
-main() {
-    build
-    mkdir -p "$OUT/peak" "$OUT/paced"
+# The throughputs that are known of a system's peak, one a line.
+known() { # SYSTEM TUNING
+    [ -s "$rows" ] || return 0
+    paste -d, <(column "$rows" system) <(column "$rows" tuning) <(column "$rows" driver) \
+        <(column "$rows" clients) <(column "$rows" valid) <(column "$rows" rate_per_s) \
+        <(column "$rows" think_us) <(column "$rows" throughput_per_s) |
+        awk -F, -v wanted="$1,$2,$DRIVER,$CLIENTS,true" \
+            '$1 "," $2 "," $3 "," $4 "," $5 == wanted && $6 == "" && $7 == 0 { print $8 }'
+}
+
+peaks() {
+    local system tuning
     for system in $SYSTEMS; do
-        point "$system" peak
-    done
-    printf '%-8s %6s %12s %12s %10s %10s %10s %10s\n' \
-        system share offered/s sent/s 'p50 (us)' 'p99 (us)' 'p99.9' 'sent: p99'
-    for share in $SHARES; do
-        for system in $(shuf -e $SYSTEMS); do
-            local peak rate
-            peak=$(of peak "$system" throughput_per_s)
-            rate=$(awk "BEGIN { printf \"%.0f\", $peak * $share / 100 }")
-            point "$system" paced --rate "$rate" --arrivals "$ARRIVALS" \
-                --hgrm "$OUT/paced/$system-$share.hgrm"
-            printf '%-8s %5d%% %12.0f %12.0f %10.1f %10.1f %10.1f %10.1f\n' "$system" "$share" \
-                "$rate" "$(of paced "$system" throughput_per_s)" \
-                "$(of paced "$system" due_p50_us)" "$(of paced "$system" due_p99_us)" \
-                "$(of paced "$system" due_p999_us)" "$(of paced "$system" rtt_p99_us)"
+        for tuning in $TUNING; do
+            [ "$(known "$system" "$tuning" | wc -l)" -ge "$trial" ] ||
+                echo "$system --clients $CLIENTS --tuning $tuning"
         done
-    done
-    echo "p50 to p99.9: from when a request was due; 'sent': from when it was sent" >&2
-    echo "rows and percentiles: $OUT" >&2
+    done | shuf
 }
 
-point() { # SYSTEM KIND [FLAGS]
-    local system=$1 kind=$2
-    shift 2
-    "$echometer" bench "$system" --spawn --clients "$CLIENTS" --driver "$DRIVER" \
-        --duration "$DURATION" --warmup 500ms --run-id "$(basename "$OUT")" \
-        --csv "$OUT/$kind/results.csv" --quiet "$@"
+paced() {
+    local system tuning share rate
+    for system in $SYSTEMS; do
+        for tuning in $TUNING; do
+            for share in $SHARES; do
+                # None where the peak has failed.
+                rate=$(known "$system" "$tuning" | awk -v share="$share" \
+                    '{ sum += $1 } END { if (NR) printf "%.0f", sum / NR * share / 100 }')
+                [ -z "$rate" ] || echo "$system --clients $CLIENTS --tuning $tuning" \
+                    "--rate $rate --arrivals $ARRIVALS"
+            done
+        done
+    done | shuf
 }
 
-# The value of a column in the last row of a system.
-of() { # KIND SYSTEM COLUMN
-    local rows=$OUT/$1/results.csv
-    paste -d' ' <(column "$rows" system) <(column "$rows" "$3") |
-        awk -v name="$2" '$1 == name { last = $2 } END { print last }'
-}
-
-main
+begin SHARES SYSTEMS TUNING CLIENTS ARRIVALS TRIALS DRIVER SERVER_CPUS DURATION WARMUP
+# In a directory of rows that are there already, run.json then has both commands.
+run=${run%-latency}-latency
+sweep peaks
+hgrm=$OUT/hgrm
+mkdir -p "$hgrm"
+sweep paced
+finish

@@ -1,4 +1,4 @@
-//! The experiment as a user runs it: `scripts/throughput.sh`.
+//! The experiments as a user runs them: the scripts, through the real binary.
 
 mod common;
 
@@ -8,25 +8,30 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use common::bench::rows;
-use common::{Guard, Ran, eventually, finish};
-use echometer::systems::SYSTEMS;
+use common::{Guard, Ran, eventually, finish, server_spec};
+use echometer::results::Row;
+use echometer::systems::{SYSTEMS, System};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::os::unix::process::CommandExt;
 
-/// The script, with the program that is under test, and short points.
-fn sweep(out: &Path, systems: &str, counts: &str) -> Command {
-    let mut script = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/throughput.sh"));
+/// A script, with the program that is under test, and short points.
+fn script(name: &str, out: &Path, settings: &[(&str, &str)]) -> Command {
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    let mut script = Command::new(scripts.join(name));
     script
         .env("ECHOMETER", env!("CARGO_BIN_EXE_echometer"))
         .env("OUT", out)
-        .env("SYSTEMS", systems)
-        .env("COUNTS", counts)
         .env("TRIALS", "1")
         .env("DURATION", "100ms")
         .env("WARMUP", "20ms")
+        .envs(settings.iter().copied())
         .stdin(Stdio::null());
     script
+}
+
+fn sweep(out: &Path, systems: &str, counts: &str) -> Command {
+    script("throughput.sh", out, &[("SYSTEMS", systems), ("COUNTS", counts)])
 }
 
 fn two_systems() -> String {
@@ -53,7 +58,7 @@ fn a_sweep_leaves_a_row_a_point_and_a_report_and_tells_its_progress() {
     let measured = points(&out);
     assert_eq!((measured.len(), measured.iter().collect::<BTreeSet<_>>().len()), (6, 6));
     let line = ran.stderr.lines().find(|line| line.starts_with("[6/6] ")).unwrap();
-    assert!(line.contains(" 3 clients: ") && line.contains(" msg/s"), "{line}");
+    assert!(line.contains(", clients 3") && line.contains(" msg/s; 0 s left, until "), "{line}");
     assert_eq!(fs::read_to_string(out.join("clients.jsonl")).unwrap().lines().count(), 12);
 }
 
@@ -84,4 +89,112 @@ fn a_sweep_of_what_does_not_exist_ends_with_the_first_point() {
     let ran = finish(&mut sweep(directory.path(), "no-such-system", "1 2 3"));
     assert_eq!(ran.status, 2, "{ran:?}");
     assert_eq!(ran.stderr.matches("there is no system 'no-such-system'").count(), 1, "{ran:?}");
+}
+
+/// Runs the script in a directory whose name has a space, twice: what there is, is not measured
+/// again.
+fn rows_of(name: &str, settings: &[(&str, &str)]) -> Vec<Row> {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("a directory");
+    let mut rows_before = Vec::new();
+    for run in 1..=2 {
+        let ran = finish(&mut script(name, &out, settings));
+        assert_eq!(ran.status, 0, "{name}, run {run}: {ran:?}");
+        let rows = rows(&out.join("results.csv"));
+        assert!(!rows.is_empty() && rows.iter().all(|row| row.valid), "{name}: {rows:?}");
+        if run == 2 {
+            assert_eq!(rows, rows_before, "{name}");
+        }
+        rows_before = rows;
+    }
+    let told = fs::read_to_string(out.join("run.json")).unwrap();
+    assert!(told.contains(&format!("./scripts/{name}")), "{told}");
+    rows_before
+}
+
+/// What a column says of the rows, each once.
+fn each<T: Ord>(rows: &[Row], column: impl Fn(&Row) -> T) -> BTreeSet<T> {
+    rows.iter().map(column).collect()
+}
+
+fn set<const N: usize>(words: [&str; N]) -> BTreeSet<Option<String>> {
+    words.into_iter().map(|word| Some(word.to_owned())).collect()
+}
+
+fn having(what: fn(&dyn System) -> bool) -> String {
+    let names: Vec<_> =
+        SYSTEMS.iter().filter(|system| what(**system)).map(|system| system.name()).collect();
+    names.join(" ")
+}
+
+#[test]
+fn workers_are_measured_with_each_backend_on_one_cpu_and_on_all() {
+    let pools = having(|system| system.heeded(&server_spec()).workers.is_some());
+    let rows = rows_of("workers.sh", &[("SYSTEMS", &pools), ("WORKERS", "1 3"), ("CLIENTS", "3")]);
+    assert_eq!(rows.len(), 8);
+    assert_eq!(each(&rows, |row| row.workers), [Some(1), Some(3)].into());
+    assert_eq!(each(&rows, |row| row.backend.clone()), set(["inproc", "ipc"]));
+    assert_eq!(each(&rows, |row| row.server_cpus_asked.clone()), set(["auto", "all"]));
+}
+
+#[test]
+fn handlers_that_take_time_are_measured_with_every_system() {
+    let works = [("WORKS", "none spin:10us sleep:1ms"), ("CLIENTS", "3")];
+    let rows = rows_of("service.sh", &works);
+    assert_eq!(each(&rows, |row| row.work.clone()), set(["none", "spin:10us", "sleep:1ms"]));
+    assert_eq!(each(&rows, |row| row.system.clone()).len(), SYSTEMS.len());
+    assert_eq!(rows.len(), 3 * SYSTEMS.len());
+}
+
+#[test]
+fn payloads_are_as_long_both_ways() {
+    let rows = rows_of("payload.sh", &[("PAYLOADS", "16 1MiB"), ("CLIENTS", "2")]);
+    let sizes = each(&rows, |row| (row.payload_bytes, row.reply_bytes));
+    assert_eq!(sizes, [(16, 16), (1 << 20, 1 << 20)].into());
+    assert_eq!(rows.len(), 2 * SYSTEMS.len());
+}
+
+#[test]
+fn think_times_are_measured_with_each_number_of_clients() {
+    let few = [("THINKS", "0 1ms"), ("COUNTS", "1 3"), ("SYSTEMS", SYSTEMS[0].name())];
+    let rows = rows_of("think.sh", &few);
+    let points = each(&rows, |row| (row.think_us.to_string(), row.clients));
+    assert_eq!((points.len(), rows.len()), (4, 4));
+}
+
+#[test]
+fn channels_are_measured_with_each_number_of_queues() {
+    let systems = having(|system| system.has_channels());
+    let few = [("COUNTS", "2"), ("QUEUES", "1 2"), ("SYSTEMS", &systems)];
+    let rows = rows_of("channels.sh", &few);
+    assert_eq!(each(&rows, |row| row.channels.clone()), set(["per-client", "shared"]));
+    assert_eq!(each(&rows, |row| row.completion_queues), [Some(1), Some(2)].into());
+    assert_eq!(rows.len(), 4 * systems.split(' ').count());
+}
+
+#[test]
+fn latency_is_measured_at_shares_of_the_peaks_that_are_there_or_measured_first() {
+    let one = [("SYSTEMS", SYSTEMS[0].name()), ("DRIVER", "lean")];
+    let few = [("CLIENTS", "2"), ("SHARES", "20 50"), ("TRIALS", "2"), one[0], one[1]];
+    let rows = rows_of("latency.sh", &few);
+    let (peaks, paced): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|row| row.rate_per_s.is_none());
+    assert_eq!((peaks.len(), paced.len()), (2, 4));
+    let mean = peaks.iter().map(|row| row.throughput_per_s).sum::<f64>() / 2.0;
+    for row in &paced {
+        let share = row.rate_per_s.unwrap() / mean;
+        assert!((share - 0.2).abs() < 0.001 || (share - 0.5).abs() < 0.001, "{row:?}");
+        assert!(row.due_p99_us.is_some(), "{row:?}");
+    }
+
+    // A sweep that has been there already knows one of the two peaks.
+    let directory = tempfile::tempdir().unwrap();
+    let swept = finish(script("throughput.sh", directory.path(), &one).env("COUNTS", "1 2"));
+    assert_eq!(swept.status, 0, "{swept:?}");
+    let ran = finish(&mut script("latency.sh", directory.path(), &few));
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let rows = common::bench::rows(&directory.path().join("results.csv"));
+    let peaks = rows.iter().filter(|row| row.clients == 2 && row.rate_per_s.is_none());
+    assert_eq!((peaks.count(), rows.len()), (2, 1 + 2 + 4));
+    assert_eq!(fs::read_dir(directory.path().join("hgrm")).unwrap().count(), 4);
 }

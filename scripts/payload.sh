@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# What longer messages cost: requests and replies of the same size, from 16 B to 1 MiB.
+#
+#   ./scripts/payload.sh
+#
+# Ctrl-C ends it; run again with the same OUT, it goes on where it stopped.
+#
+#   PAYLOADS     bytes, both ways                16 64 256 1KiB 4KiB 16KiB 64KiB 256KiB 1MiB
+#   SYSTEMS      what to compare                 rep router grpc grpc-stream tcp
+#   TUNING       default, throughput, or both    default
+#   CLIENTS      concurrent clients              24
+#   TRIALS       passes over all points          3
+#   DRIVER       native or lean                  lean
+#   SERVER_CPUS  auto (the first), all, a list   auto
+#   DURATION     the window of one point         1500ms
+#   WARMUP       before the window               300ms
+#   OUT          the directory of the results    results/<date and time>-payload
+set -euo pipefail
+source "$(dirname "$0")/lib.sh"
+
+PAYLOADS=${PAYLOADS:-16 64 256 1KiB 4KiB 16KiB 64KiB 256KiB 1MiB}
+SYSTEMS=${SYSTEMS:-rep router grpc grpc-stream tcp}
+TUNING=${TUNING:-default}
+CLIENTS=${CLIENTS:-24}
+TRIALS=${TRIALS:-3}
+DRIVER=${DRIVER:-lean}
+SERVER_CPUS=${SERVER_CPUS:-auto}
+DURATION=${DURATION:-1500ms}
+WARMUP=${WARMUP:-300ms}
+OUT=${OUT:-$root/results/$(date +%Y-%m-%d-%H%M%S)-payload}
+
+points() {
+    local system payload tuning
+    for system in $SYSTEMS; do
+        for payload in $PAYLOADS; do
+            for tuning in $TUNING; do
+                # The limit is of the whole message, of which the text is a part.
+                echo "$system --clients $CLIENTS --tuning $tuning" \
+                    "--payload $payload --reply-payload $payload --max-message 2MiB"
+            done
+        done
+    done | shuf
+}
+
+begin PAYLOADS SYSTEMS TUNING CLIENTS TRIALS DRIVER SERVER_CPUS DURATION WARMUP
+sweep points
+finish

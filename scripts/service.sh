@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Where a pool of workers begins to pay: handlers that take time, by using the CPU or by waiting.
+#
+#   ./scripts/service.sh
+#   SERVER_CPUS=all ./scripts/service.sh
+#
+# Ctrl-C ends it; run again with the same OUT, it goes on where it stopped.
+#
+#   WORKS        what the handler does           none, spin and sleep of 10us, 100us and 1ms
+#   SYSTEMS      what to compare                 rep router grpc grpc-stream tcp
+#   TUNING       default, throughput, or both    default
+#   CLIENTS      concurrent clients              24
+#   TRIALS       passes over all points          3
+#   DRIVER       native or lean                  lean
+#   SERVER_CPUS  auto (the first), all, a list   auto
+#   DURATION     the window of one point         2s
+#   WARMUP       before the window               500ms
+#   OUT          the directory of the results    results/<date and time>-service
+set -euo pipefail
+source "$(dirname "$0")/lib.sh"
+
+WORKS=${WORKS:-none spin:10us spin:100us spin:1ms sleep:10us sleep:100us sleep:1ms}
+SYSTEMS=${SYSTEMS:-rep router grpc grpc-stream tcp}
+TUNING=${TUNING:-default}
+CLIENTS=${CLIENTS:-24}
+TRIALS=${TRIALS:-3}
+DRIVER=${DRIVER:-lean}
+SERVER_CPUS=${SERVER_CPUS:-auto}
+DURATION=${DURATION:-2s}
+WARMUP=${WARMUP:-500ms}
+OUT=${OUT:-$root/results/$(date +%Y-%m-%d-%H%M%S)-service}
+
+points() {
+    local system work
+    for system in $SYSTEMS; do
+        for work in $WORKS; do
+            printf "$system --clients $CLIENTS --work $work --tuning %s\n" $TUNING
+        done
+    done | shuf
+}
+
+begin WORKS SYSTEMS TUNING CLIENTS TRIALS DRIVER SERVER_CPUS DURATION WARMUP
+sweep points
+finish

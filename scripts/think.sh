@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Clients that are away for a while after each reply, as behind a network: then throughput rises
+# with their number and levels off, as it does between machines.
+#
+#   ./scripts/think.sh
+#
+# Ctrl-C ends it; run again with the same OUT, it goes on where it stopped.
+#
+#   THINKS       think times                     0 300us 1ms
+#   COUNTS       numbers of clients              1 2 4 8 12 16 20 24
+#   SYSTEMS      what to compare                 rep router grpc
+#   TUNING       default, throughput, or both    default
+#   TRIALS       passes over all points          3
+#   DRIVER       native or lean                  lean
+#   SERVER_CPUS  auto (the first), all, a list   auto
+#   DURATION     the window of one point         1s
+#   WARMUP       before the window               250ms
+#   OUT          the directory of the results    results/<date and time>-think
+set -euo pipefail
+source "$(dirname "$0")/lib.sh"
+
+THINKS=${THINKS:-0 300us 1ms}
+COUNTS=${COUNTS:-1 2 4 8 12 16 20 24}
+SYSTEMS=${SYSTEMS:-rep router grpc}
+TUNING=${TUNING:-default}
+TRIALS=${TRIALS:-3}
+DRIVER=${DRIVER:-lean}
+SERVER_CPUS=${SERVER_CPUS:-auto}
+DURATION=${DURATION:-1s}
+WARMUP=${WARMUP:-250ms}
+OUT=${OUT:-$root/results/$(date +%Y-%m-%d-%H%M%S)-think}
+
+points() {
+    local system think clients
+    for system in $SYSTEMS; do
+        for think in $THINKS; do
+            for clients in $COUNTS; do
+                printf "$system --clients $clients --think $think --tuning %s\n" $TUNING
+            done
+        done
+    done | shuf
+}
+
+begin THINKS COUNTS SYSTEMS TUNING TRIALS DRIVER SERVER_CPUS DURATION WARMUP
+sweep points
+finish
