@@ -1,6 +1,7 @@
 //! What the systems on the gRPC C-core share: threads, channels, servers, messages, errors.
 
 mod channels;
+mod direct;
 mod stream;
 mod unary;
 
@@ -179,6 +180,14 @@ impl Drop for Answerer {
     }
 }
 
+/// The address of a server, which nobody listens on. C-core does not return why it cannot bind
+/// one: it prints it.
+fn free_address(system: &str, spec: &ServerSpec) -> Result<SocketAddr> {
+    let address = spec.address.resolve()?;
+    TcpListener::bind(address).map_err(|error| cannot_listen(system, address, &error))?;
+    Ok(address)
+}
+
 struct GrpcServer {
     endpoint: Endpoint,
     server: Option<grpcio::Server>,
@@ -197,9 +206,7 @@ impl GrpcServer {
         spec: &ServerSpec,
         serving: impl FnOnce(Answerer) -> Service,
     ) -> Result<Self> {
-        let address = spec.address.resolve()?;
-        // C-core does not return why it cannot bind an address: it prints it.
-        TcpListener::bind(address).map_err(|error| cannot_listen(system, address, &error))?;
+        let address = free_address(system, spec)?;
         let environment = environment(completion_queues(spec));
         let arguments = tuned(ChannelBuilder::new(Arc::clone(&environment)), spec.tuning)
             // Else the kernel lets a second server listen on the same port.
