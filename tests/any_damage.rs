@@ -79,7 +79,7 @@ proptest! {
         for row in &rows {
             prop_assert!(numbers(row).iter().all(|n| n.is_finite() && *n >= 0.0), "{row:?}");
         }
-        let curves = analysis::curves(&rows);
+        let curves = analysis::curves(&rows, analysis::Axis::of(&rows));
         if !curves.is_empty() {
             prop_assert!(report::points(&curves).contains("msg/s"));
             prop_assert!(report::figure(&curves, &[]).is_ok());

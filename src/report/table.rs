@@ -20,7 +20,7 @@ pub fn summary(curves: &[Curve]) -> String {
     for curve in curves {
         let Some(peak) = curve.peak() else { continue };
         let mut cells = vec![curve.label.clone()];
-        let rate = |clients| shown(curve.at(clients).map(|point| point.throughput.mean), 0);
+        let rate = |clients| shown(curve.at(clients as f64).map(|point| point.throughput.mean), 0);
         cells.extend(AT.map(rate));
         cells.push(shown(Some(peak.throughput.mean), 0));
         cells.push(half_width(&peak.throughput, 0));
@@ -81,12 +81,12 @@ pub fn ratios(curves: &[Curve]) -> String {
     let titles: Vec<_> = ["clients".to_owned()].into_iter().chain(titles).collect();
     let mut table = table_of(&titles.iter().map(String::as_str).collect::<Vec<_>>());
     let columns: Vec<_> = pairs.iter().map(|(a, b)| crate::analysis::ratios(a, b)).collect();
-    let mut counts: Vec<_> = columns.iter().flatten().map(|ratio| ratio.clients).collect();
-    counts.sort_unstable();
+    let mut counts: Vec<_> = columns.iter().flatten().map(|ratio| ratio.x).collect();
+    counts.sort_by(f64::total_cmp);
     counts.dedup();
     for clients in counts {
         let cell = |column: &Vec<crate::analysis::Ratio>| {
-            let found = column.iter().find(|ratio| ratio.clients == clients);
+            let found = column.iter().find(|ratio| ratio.x == clients);
             found.map_or_else(|| UNKNOWN.to_owned(), ratio)
         };
         add(&mut table, [clients.to_string()].into_iter().chain(columns.iter().map(cell)));
@@ -170,8 +170,12 @@ fn add(table: &mut Table, cells: impl IntoIterator<Item = String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::curves;
+    use crate::analysis::Axis;
     use crate::results::Row;
+
+    fn curves(rows: &[Row]) -> Vec<Curve> {
+        crate::analysis::curves(rows, Axis::Clients)
+    }
 
     fn rows(system: &str, clients: usize, rates: &[f64], bound: &str) -> Vec<Row> {
         let row = |(trial, rate): (u32, &f64)| Row {

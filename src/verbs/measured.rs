@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use crate::analysis::{self, Curve, Point};
+use crate::analysis::{self, Axis, Curve, Point};
 use crate::results::{self, Provenance, Row, RunFile};
 use crate::systems::SYSTEMS;
 
@@ -107,7 +107,7 @@ pub fn in_words(clients: usize) -> String {
 
 /// The curves, in the order of the registry.
 pub fn curves(rows: &[Row]) -> Vec<Curve> {
-    let mut curves = analysis::curves(rows);
+    let mut curves = analysis::curves(rows, Axis::Clients);
     let place = |curve: &Curve| SYSTEMS.iter().position(|system| system.name() == curve.system);
     curves.sort_by_key(|curve| place(curve).unwrap_or(SYSTEMS.len()));
     curves
