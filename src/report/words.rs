@@ -269,7 +269,7 @@ fn left_out_of(left_out: usize, of: usize, reasons: &[(String, usize)]) -> Strin
 }
 
 /// The label of a curve, so that it can stand in a list: `rep, tuned` is `rep (tuned)`.
-fn named(label: &str) -> String {
+pub(super) fn named(label: &str) -> String {
     match label.split_once(", ") {
         Some((system, options)) => format!("{system} ({options})"),
         None => label.to_owned(),
@@ -309,7 +309,7 @@ fn value(axis: Axis, x: f64) -> String {
 }
 
 /// At a value of an axis.
-fn place(axis: Axis, x: f64) -> String {
+pub(super) fn place(axis: Axis, x: f64) -> String {
     let value = value(axis, x);
     match axis {
         Axis::Clients => format!("at {value}"),
@@ -332,7 +332,7 @@ fn about(x: f64) -> String {
 }
 
 /// `a, b and c`.
-fn listed(all: &[String]) -> String {
+pub(super) fn listed(all: &[String]) -> String {
     match all {
         [] => String::new(),
         [one] => one.clone(),
