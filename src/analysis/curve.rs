@@ -217,7 +217,7 @@ mod tests {
     fn clients_are_an_option_where_they_are_not_the_axis() {
         let with = |clients, think_us| Row { think_us, ..row("a", clients, 1.0) };
         let rows = [with(1, 0.0), with(8, 0.0), with(1, 300.0), with(8, 1000.0)];
-        assert_eq!(labels(&rows, Axis::Think), ["a, 1 clients", "a, 8 clients"]);
+        assert_eq!(labels(&rows, Axis::Think), ["a, 1 client", "a, 8 clients"]);
         let points = &super::curves(&rows, Axis::Think)[1].points;
         let at: Vec<_> = points.iter().map(|point| (point.x, point.clients)).collect();
         assert_eq!(at, [(0.0, 8), (1000.0, 8)]);
@@ -260,7 +260,7 @@ mod tests {
     fn the_cpus_of_a_server_are_those_that_it_may_use() {
         let with = |server_cpus: &str, cpu_quota| {
             let server_cpus = Some(server_cpus.to_owned());
-            curves(&[Row { server_cpus, cpu_quota, ..row("a", 1, 1.0) }])[0].points[0].server_cpus
+            curves(&[Row { cpu_quota, server_cpus, ..row("a", 1, 1.0) }])[0].points[0].server_cpus
         };
         assert_eq!(with("0,2-3", None), Some(3.0));
         assert_eq!(with("0,2-3", Some(1.5)), Some(1.5));

@@ -24,10 +24,10 @@ pub(super) fn options(row: &Row, axis: Axis) -> CurveOptions {
         value.as_deref().filter(|value| *value != default).map(shown)
     };
     let known = [
-        ("clients", Some(format!("{} clients", row.clients))),
-        ("workers", row.workers.map(|workers| format!("{workers} workers"))),
+        ("clients", Some(counted(row.clients, "client"))),
+        ("workers", row.workers.map(|workers| counted(workers, "worker"))),
         ("backend", row.backend.clone()),
-        ("completion-queues", row.completion_queues.map(|queues| format!("{queues} queues"))),
+        ("completion-queues", row.completion_queues.map(|queues| counted(queues, "queue"))),
         ("channels", unless(&row.channels, "per-client", |kind| format!("{kind} channel"))),
         ("tuning", unless(&row.tuning, "default", |_| "tuned".to_owned())),
         ("work", unless(&row.work, "none", |work| format!("work {work}"))),
@@ -42,6 +42,10 @@ pub(super) fn options(row: &Row, axis: Axis) -> CurveOptions {
     ];
     let beside = known.into_iter().filter(|(name, _)| *name != axis.option());
     beside.filter_map(|(name, shown)| Some((name, shown?))).collect()
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 impl Axis {

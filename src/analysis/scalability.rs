@@ -201,7 +201,7 @@ mod tests {
     fn the_law_worked_out_by_hand() {
         // 10 clients: 1000 · 10 / (1 + 0.1 · 9 + 0.01 · 90) = 10000 / 2.8.
         let law = law(1000.0, 0.1, 0.01);
-        near(law.at(10.0), 3571.428_57, 1e-6);
+        near(law.at(10.0), 3_571.428_57, 1e-6);
         assert_eq!(law.at(1.0), 1000.0);
         // The peak at √(0.9 / 0.01) = 9.4868 clients.
         let (clients, rate) = law.peak.unwrap();

@@ -36,7 +36,7 @@ impl fmt::Display for Finding {
 
 fn most(axis: Axis, at: Option<f64>, leader: &Place, others: &[Lead], of_all: bool) -> String {
     let tied: Vec<_> = others.iter().filter(|other| other.verdict == Verdict::Tie).collect();
-    let mut sentences = vec![opening(axis, at, leader, &tied, of_all)];
+    let mut sentences = vec![opening(axis, at, leader, &tied, [of_all, others.is_empty()])];
     let name = named(&leader.label);
     let differs = others.iter().filter(|other| other.verdict == Verdict::Differs);
     let mut differs = differs.map(|other| {
@@ -71,7 +71,13 @@ fn most(axis: Axis, at: Option<f64>, leader: &Place, others: &[Lead], of_all: bo
 
 const ADVICE: &str = "Measure with TRIALS=3, or --trials 3.";
 
-fn opening(axis: Axis, at: Option<f64>, leader: &Place, tied: &[&Lead], of_all: bool) -> String {
+fn opening(
+    axis: Axis,
+    at: Option<f64>,
+    leader: &Place,
+    tied: &[&Lead],
+    [of_all, is_alone]: [bool; 2],
+) -> String {
     let each = [leader].into_iter().chain(tied.iter().map(|tie| &tie.place));
     let rates = each.clone().map(|place| peak(axis, at, place));
     let rates = listed(&rates.collect::<Vec<_>>());
@@ -79,6 +85,9 @@ fn opening(axis: Axis, at: Option<f64>, leader: &Place, tied: &[&Lead], of_all: 
     let of = if of_all { "" } else { "of the servers that may be ranked, " };
     let at = at.map_or_else(String::new, |x| format!("{}, ", place(axis, x)));
     // A sentence begins with a capital; the name of a system is as it is.
+    if is_alone {
+        return capital(&format!("{at}only ")) + &format!("{names} may be ranked: {rates}.");
+    }
     let before = capital(&format!("{at}{of}"));
     if tied.is_empty() {
         format!("{before}{names} carries most: {rates}.")
@@ -145,15 +154,16 @@ fn only(axis: Axis, point: &Place) -> String {
 
 fn overtakes(axis: Axis, crossover: &Crossover) -> String {
     let Crossover { a, b, at, from, to } = crossover;
-    let about = about(*at);
-    let about = match axis {
-        Axis::Clients | Axis::Workers => value(axis, at.ceil().clamp(*from, *to)),
-        Axis::Work => format!("a service time of {about} us"),
-        Axis::Payload => format!("a payload of {about} B"),
-        Axis::Think => format!("a think time of {about} us"),
+    let near = about(*at);
+    let place = match axis {
+        // There is no half of one, and from the next one on it has overtaken.
+        Axis::Clients | Axis::Workers => format!("about {}", value(axis, at.ceil().min(*to))),
+        Axis::Work => format!("a service time of about {near} us"),
+        Axis::Payload => format!("a payload of about {near} B"),
+        Axis::Think => format!("a think time of about {near} us"),
     };
     format!(
-        "{} overtakes {} from about {about} on (between {} and {}).",
+        "{} overtakes {} from {place} on (between {} and {}).",
         named(b),
         named(a),
         grouped(*from, 0),
@@ -191,7 +201,7 @@ fn ends(axis: Axis, label: &str, first: &End, last: &End) -> String {
     let end = |end: &End| {
         let mib = end.mib_per_s.filter(|mib| axis == Axis::Payload && *mib > 0.0);
         let mib = mib.map_or_else(String::new, |mib| {
-            format!(" ({} MiB/s)", grouped(mib, if mib < 10.0 { 1 } else { 0 }))
+            format!(" ({} MiB/s)", grouped(mib, usize::from(mib < 10.0)))
         });
         format!("{}{mib} {}", rate(end.throughput), place(axis, end.x))
     };
@@ -243,14 +253,17 @@ fn bounds(bound: Option<&str>, labels: &[String], all: bool) -> String {
 
 fn disturbed(axis: Axis, places: &[(String, Vec<f64>)]) -> String {
     let at = |(label, at): &(String, Vec<f64>)| {
-        let most = at.iter().map(|x| grouped(*x, 0)).collect::<Vec<_>>();
-        format!("{} at {}", named(label), limited(&most))
+        let mut shown: Vec<_> = at.iter().map(|x| grouped(*x, 0)).collect();
+        // What they count is said once, with the last.
+        if let (Some(last), Some(x)) = (shown.last_mut(), at.last()) {
+            *last = value(axis, *x);
+        }
+        format!("{} at {}", named(label), listed(&shown))
     };
     let told = limited(&places.iter().map(at).collect::<Vec<_>>());
     format!(
-        "Other processes used the CPUs while these were measured, which rank no server: {told} \
-         ({}). Stop these processes, and measure again.",
-        axis.name()
+        "Other processes used the CPUs at some points, which rank no server: {told}. Stop these \
+         processes, and measure again."
     )
 }
 
@@ -328,7 +341,7 @@ fn about(x: f64) -> String {
         return grouped(x, 0);
     }
     let scale = 10_f64.powf(x.log10().floor() - 1.0);
-    grouped((x / scale).round() * scale, if x < 10.0 { 1 } else { 0 })
+    grouped((x / scale).round() * scale, usize::from(x < 10.0))
 }
 
 /// `a, b and c`.

@@ -30,7 +30,7 @@ pub struct Row {
     pub tuning: Option<String>,
     /// What the server's handler does beside answering; empty for a server that is not ours.
     pub work: Option<String>,
-    /// Whether clients share a channel; empty where the system has none.
+    /// Channels of the clients, per-client or shared, where their system has channels.
     pub channels: Option<String>,
     /// The size of the request's text.
     pub payload_bytes: usize,

@@ -13,7 +13,8 @@ pub(super) fn along(group: &[&Curve], axis: Axis) -> Vec<Finding> {
         Axis::Clients => levels(curve, axis).filter(is_level_before_its_end),
         Axis::Workers => levels(curve, axis),
         Axis::Payload | Axis::Think => ends(curve, axis),
-        Axis::Work => None,
+        // Of several curves, who carries most at the ends says it.
+        Axis::Work => ends(curve, axis).filter(|_| group.len() == 1),
     };
     told.filter_map(tell).collect()
 }

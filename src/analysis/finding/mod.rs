@@ -178,6 +178,17 @@ impl Place {
     fn of(curve: &Curve, point: &Point) -> Self {
         Place { label: curve.label.clone(), x: point.x, throughput: point.throughput }
     }
+
+    /// Of a point where there may be no work, which is of no kind, whatever its curve is called.
+    fn along(axis: Axis, curve: &Curve, point: &Point) -> Self {
+        let place = Place::of(curve, point);
+        match curve.options.get(axis.option()) {
+            Some(kind) if axis == Axis::Work && point.x == 0.0 => {
+                Place { label: place.label.replacen(&format!(", {kind}"), "", 1), ..place }
+            }
+            _ => place,
+        }
+    }
 }
 
 impl End {
@@ -201,8 +212,13 @@ pub fn findings(curves: &[Curve], rows: &[Row], axis: Axis) -> Vec<Finding> {
         let most = ranking::most(group, axis);
         most.into_iter().chain(overtaking(group, axis)).chain(along::along(group, axis))
     });
-    let mut all: Vec<_> = of_groups.collect();
-    all.extend(remarks::remarks(curves, rows, axis));
+    let mut all = Vec::new();
+    // Where groups have points in common, they say the same of these.
+    for finding in of_groups.chain(remarks::remarks(curves, rows, axis)) {
+        if !all.contains(&finding) {
+            all.push(finding);
+        }
+    }
     all
 }
 

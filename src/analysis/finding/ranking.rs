@@ -31,14 +31,16 @@ fn peak(curve: &Curve) -> Option<&Point> {
 fn at_peaks(group: &[&Curve], axis: Axis) -> Option<Finding> {
     let entries: Vec<Entry<'_>> = group.iter().filter_map(|&c| Some((c, peak(c)?))).collect();
     match (group, &entries[..]) {
-        ([_], [(curve, point)]) => Some(Finding::Only { axis, place: Place::of(curve, point) }),
+        ([_], [(curve, point)]) => {
+            Some(Finding::Only { axis, place: Place::along(axis, curve, point) })
+        }
         _ => ranked(entries, axis, None, group.len()),
     }
 }
 
 fn at_ends(group: &[&Curve], axis: Axis) -> Vec<Finding> {
     if let [curve] = group {
-        let place = peak(curve).map(|point| Place::of(curve, point));
+        let place = peak(curve).map(|point| Place::along(axis, curve, point));
         return place.map(|place| Finding::Only { axis, place }).into_iter().collect();
     }
     let count_at = |x: f64| group.iter().filter(|curve| curve.at(x).is_some()).count();
@@ -63,15 +65,16 @@ fn ranked(mut entries: Vec<Entry<'_>>, axis: Axis, at: Option<f64>, all: usize) 
     let others: Vec<_> = rest.iter().map(|other| lead(*leader, *other, axis)).collect();
     let few = others.iter().all(|other| other.verdict == Verdict::TooFew);
     if few && !(others.is_empty() && leader.1.throughput.count >= FEWEST_TRIALS) {
-        let places = entries.iter().map(|(curve, point)| Place::of(curve, point)).collect();
+        let places =
+            entries.iter().map(|(curve, point)| Place::along(axis, curve, point)).collect();
         return Some(Finding::FewTrials { axis, at, places });
     }
-    Some(Finding::Most { axis, at, leader: Place::of(leader.0, leader.1), others, of_all })
+    Some(Finding::Most { axis, at, leader: Place::along(axis, leader.0, leader.1), others, of_all })
 }
 
 fn lead(leader: Entry<'_>, other: Entry<'_>, axis: Axis) -> Lead {
     Lead {
-        place: Place::of(other.0, other.1),
+        place: Place::along(axis, other.0, other.1),
         factor: Ratio::of(leader.1, other.1).map(|ratio| ratio.estimate),
         verdict: verdict(leader.1, other.1),
         reach: if axis == Axis::Clients { reach(leader.0, other.0) } else { Reach::OnePlace },

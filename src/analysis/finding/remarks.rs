@@ -1,5 +1,6 @@
 //! What bounded the points, and what is not in them.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ranking::undisturbed_peak;
@@ -81,7 +82,7 @@ fn left_out(rows: &[Row]) -> Option<Finding> {
         *counts.entry(reason).or_default() += 1;
     }
     let mut reasons: Vec<_> = counts.into_iter().map(|(why, n)| (why.to_owned(), n)).collect();
-    reasons.sort_by(|a, b| b.1.cmp(&a.1));
+    reasons.sort_by_key(|(_, count)| Reverse(*count));
     let (left_out, of) = (bad.len(), rows.len());
     (left_out > 0).then_some(Finding::LeftOut { left_out, of, reasons })
 }
