@@ -17,6 +17,14 @@ impl fmt::Display for Finding {
                 most(*axis, *at, leader, others, *of_all)
             }
             Finding::FewTrials { axis, at, places } => few_trials(*axis, *at, places),
+            Finding::Baseline { axis, at, place, leader, factor, verdict } => {
+                let beside = beside(factor.as_ref(), *verdict, &named(leader));
+                format!(
+                    "The baseline, {}, carries {}{beside}.",
+                    named(&place.label),
+                    peak(*axis, *at, place)
+                )
+            }
             Finding::Only { axis, place } => only(*axis, place),
             Finding::Overtakes { axis, crossover } => overtakes(*axis, crossover),
             Finding::Levels { axis, label, first, from, gain, last, falls } => {
@@ -93,6 +101,15 @@ fn opening(
         format!("{before}{names} carries most: {rates}.")
     } else {
         format!("{before}{names} carry most, and may not be told apart: {rates}.")
+    }
+}
+
+/// The baseline's part of a sentence that has told its rate.
+fn beside(times: Option<&Estimate>, verdict: Verdict, leader: &str) -> String {
+    match (verdict, times) {
+        (Verdict::Differs, Some(times)) => format!(", {} times what {leader} does", factor(*times)),
+        (Verdict::Tie, _) => format!(", and may not be told apart from {leader}"),
+        (Verdict::Differs | Verdict::TooFew, _) => String::new(),
     }
 }
 
