@@ -121,7 +121,7 @@ fn peak(axis: Axis, at: Option<f64>, point: &Place) -> String {
 
 fn reach(axis: Axis, reach: Reach) -> String {
     match reach {
-        Reach::Throughout => ", and more at each measured number of clients".to_owned(),
+        Reach::Throughout => ", and more wherever both may be ranked".to_owned(),
         Reach::From(x) => format!(", and more from {} on", value(axis, x)),
         Reach::NotAtEnd(x) => {
             format!("; {}, the most that both have, no lead is claimed", place(axis, x))
@@ -138,7 +138,7 @@ fn lead_of_tied(axis: Axis, name: &str, tie: &Lead) -> Option<String> {
             Some(format!("From {} on, {name} carries more than {other}.", value(axis, x)))
         }
         Reach::Throughout => {
-            Some(format!("At each measured number of clients, {name} carries more than {other}."))
+            Some(format!("Wherever both may be ranked, {name} carries more than {other}."))
         }
         Reach::NotAtEnd(_) | Reach::OnePlace => None,
     }
