@@ -8,10 +8,13 @@ use echometer::analysis::{Axis, curves, findings};
 use echometer::results::Row;
 use proptest::prelude::*;
 
+/// What the others are told beside.
+const BASELINE: &str = "base";
+
 /// The sentences, in their order.
 fn said(rows: &[Row]) -> Vec<String> {
     let axis = Axis::of(rows);
-    findings(&curves(rows, axis), rows, axis).iter().map(ToString::to_string).collect()
+    findings(&curves(rows, axis), rows, axis, BASELINE).iter().map(ToString::to_string).collect()
 }
 
 /// Three trials around a mean, a hundredth apart.
@@ -70,7 +73,7 @@ fn a_leader_everywhere_and_one_that_does_not_lead_at_the_end() {
     assert_eq!(
         said(&throughout)[0],
         "a carries most: 60,000 ± 1,490 messages/s at 8 clients. a carries 2.00 ± 0.00 times what \
-         b does at most (30,000, at 8 clients), and more at each measured number of clients."
+         b does at most (30,000, at 8 clients), and more wherever both may be ranked."
     );
     assert_eq!(
         said(&[throughout, end.concat()].concat())[0],
@@ -97,6 +100,40 @@ fn tied_ones_are_not_told_apart() {
     );
     let [tied, ..] = &said(&rows[..2].concat())[..] else { panic!() };
     assert!(tied.ends_with("messages/s at 8 clients."), "{tied}");
+}
+
+#[test]
+fn a_factor_whose_interval_holds_one_is_no_lead() {
+    // Welch: t = 14 / 3.27 at 2.6 degrees, p = 0.03. But 2.22, 1.36 and 1.60 are 1.73 ± 1.10.
+    let rows = [
+        trials("a", 8, &[40_000.0, 30_000.0, 32_000.0]),
+        trials("b", 8, &[18_000.0, 22_000.0, 20_000.0]),
+    ];
+    assert!(said(&rows.concat())[0].starts_with("a and b carry most, and may not be told apart"));
+}
+
+#[test]
+fn where_intervals_are_wide_nothing_is_said_of_where_it_levels() {
+    let wide = |clients, mean: f64| trials("a", clients, &[mean, mean * 1.3, mean * 0.7]);
+    assert_eq!(said(&[wide(1, 50_000.0), wide(8, 50_000.0)].concat()).len(), 1);
+}
+
+#[test]
+fn the_baseline_is_told_beside_the_others_and_not_ranked_with_them() {
+    let rows = [around("base", 8, 90_000.0), around("a", 8, 60_000.0), around("b", 8, 30_000.0)];
+    assert_eq!(
+        said(&rows.concat()),
+        [
+            "a carries most: 60,000 ± 1,490 messages/s at 8 clients. a carries 2.00 ± 0.00 times \
+             what b does at most (30,000, at 8 clients).",
+            "The baseline, base, carries 90,000 ± 2,236 messages/s at 8 clients, 1.50 ± 0.00 times \
+             what a does.",
+        ]
+    );
+    let alone = said(&rows[..2].concat());
+    assert!(alone[0].starts_with("a carries at most 60,000 "), "{alone:?}");
+    assert!(alone[1].starts_with("The baseline, base, carries 90,000 "), "{alone:?}");
+    assert!(said(&rows[0])[0].starts_with("base carries at most 90,000 "));
 }
 
 #[test]
@@ -359,7 +396,7 @@ proptest! {
         rows in proptest::collection::vec(any_row(), 0..60)
     ) {
         for axis in Axis::ALL {
-            for finding in findings(&curves(&rows, axis), &rows, axis) {
+            for finding in findings(&curves(&rows, axis), &rows, axis, "c") {
                 let sentence = finding.to_string();
                 prop_assert!(sentence.ends_with('.'), "{sentence}");
                 prop_assert!(!sentence.contains("NaN") && !sentence.contains("inf "), "{sentence}");

@@ -17,6 +17,14 @@ impl fmt::Display for Finding {
                 most(*axis, *at, leader, others, *of_all)
             }
             Finding::FewTrials { axis, at, places } => few_trials(*axis, *at, places),
+            Finding::Baseline { axis, at, place, leader, factor, verdict } => {
+                let beside = beside(factor.as_ref(), *verdict, &named(leader));
+                format!(
+                    "The baseline, {}, carries {}{beside}.",
+                    named(&place.label),
+                    peak(*axis, *at, place)
+                )
+            }
             Finding::Only { axis, place } => only(*axis, place),
             Finding::Overtakes { axis, crossover } => overtakes(*axis, crossover),
             Finding::Levels { axis, label, first, from, gain, last, falls } => {
@@ -96,6 +104,15 @@ fn opening(
     }
 }
 
+/// The baseline's part of a sentence that has told its rate.
+fn beside(times: Option<&Estimate>, verdict: Verdict, leader: &str) -> String {
+    match (verdict, times) {
+        (Verdict::Differs, Some(times)) => format!(", {} times what {leader} does", factor(*times)),
+        (Verdict::Tie, _) => format!(", and may not be told apart from {leader}"),
+        (Verdict::Differs | Verdict::TooFew, _) => String::new(),
+    }
+}
+
 /// A rate with its interval, and where on the axis, if that was not said before.
 fn peak(axis: Axis, at: Option<f64>, point: &Place) -> String {
     let rate = rate(point.throughput);
@@ -104,7 +121,7 @@ fn peak(axis: Axis, at: Option<f64>, point: &Place) -> String {
 
 fn reach(axis: Axis, reach: Reach) -> String {
     match reach {
-        Reach::Throughout => ", and more at each measured number of clients".to_owned(),
+        Reach::Throughout => ", and more wherever both may be ranked".to_owned(),
         Reach::From(x) => format!(", and more from {} on", value(axis, x)),
         Reach::NotAtEnd(x) => {
             format!("; {}, the most that both have, no lead is claimed", place(axis, x))
@@ -121,7 +138,7 @@ fn lead_of_tied(axis: Axis, name: &str, tie: &Lead) -> Option<String> {
             Some(format!("From {} on, {name} carries more than {other}.", value(axis, x)))
         }
         Reach::Throughout => {
-            Some(format!("At each measured number of clients, {name} carries more than {other}."))
+            Some(format!("Wherever both may be ranked, {name} carries more than {other}."))
         }
         Reach::NotAtEnd(_) | Reach::OnePlace => None,
     }

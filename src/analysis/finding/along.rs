@@ -6,6 +6,9 @@ use crate::analysis::{Axis, Curve, Difference, FEWEST_TRIALS, Point, Ratio};
 /// Of more curves, the figure says it better.
 const MANY: usize = 8;
 
+/// Where an interval is wider, in shares of the mean, a gain could hide in it.
+const SHARP: f64 = 0.1;
+
 /// Of each curve of a group, from where on it is level, or what it has at its ends.
 pub(super) fn along(group: &[&Curve], axis: Axis) -> Vec<Finding> {
     let told = group.iter().take(if group.len() > MANY { 0 } else { MANY });
@@ -25,7 +28,8 @@ fn ends(curve: &Curve, axis: Axis) -> Option<Finding> {
     Some(Finding::Ends { axis, label: curve.label.clone(), first, last })
 }
 
-/// From where on no gain can be claimed. Nothing is said of points without an interval.
+/// From where on no gain can be claimed. Nothing is said of points without an interval, or where a
+/// gain that matters would not show.
 fn levels(curve: &Curve, axis: Axis) -> Option<Finding> {
     let points: Vec<_> = curve.points.iter().filter(|point| point.ranks()).collect();
     let [first, .., last] = points[..] else { return None };
@@ -34,6 +38,7 @@ fn levels(curve: &Curve, axis: Axis) -> Option<Finding> {
     }
     let is_topped = |i: usize| points[i + 1..].iter().any(|later| is_above(later, points[i]));
     let from = points[(0..points.len()).find(|i| !is_topped(*i))?];
+    from.throughput.relative_half_width().filter(|half| *half <= SHARP)?;
     Some(Finding::Levels {
         axis,
         label: curve.label.clone(),

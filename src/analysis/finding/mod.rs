@@ -40,6 +40,21 @@ pub enum Finding {
         /// The means.
         places: Vec<Place>,
     },
+    /// What the baseline carries where it carries most, beside who carries most.
+    Baseline {
+        /// What varies along the curves.
+        axis: Axis,
+        /// As for the most.
+        at: Option<f64>,
+        /// The baseline's point.
+        place: Place,
+        /// Who carries most of the others.
+        leader: String,
+        /// The baseline's throughput over the leader's, pass by pass.
+        factor: Option<Estimate>,
+        /// Whether they differ.
+        verdict: Verdict,
+    },
     /// The highest point of a curve that nothing was measured beside.
     Only {
         /// What varies along the curve.
@@ -198,8 +213,8 @@ impl End {
 }
 
 /// What may be said of curves along an axis, and of the rows that they come from: what matters
-/// most first.
-pub fn findings(curves: &[Curve], rows: &[Row], axis: Axis) -> Vec<Finding> {
+/// most first. `baseline` names the system that the others are told beside, and not against.
+pub fn findings(curves: &[Curve], rows: &[Row], axis: Axis, baseline: &str) -> Vec<Finding> {
     let mut groups: Vec<Vec<&Curve>> = Vec::new();
     for curve in curves {
         let alike = |group: &&mut Vec<&Curve>| group[0].conditions() == curve.conditions();
@@ -209,7 +224,7 @@ pub fn findings(curves: &[Curve], rows: &[Row], axis: Axis) -> Vec<Finding> {
         }
     }
     let of_groups = groups.iter().flat_map(|group| {
-        let most = ranking::most(group, axis);
+        let most = ranking::most(group, axis, baseline);
         most.into_iter().chain(overtaking(group, axis)).chain(along::along(group, axis))
     });
     let mut all = Vec::new();
