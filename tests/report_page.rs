@@ -413,7 +413,7 @@ proptest! {
                 reference: &curves,
                 costs: &analysis::costs(&curves, &[], "a"),
                 baseline: "a",
-                findings: &analysis::findings(&curves, &rows, axis),
+                findings: &analysis::findings(&curves, &rows, axis, "a"),
                 provenance: None,
             });
             let page = page.unwrap();

@@ -59,7 +59,7 @@ impl Report {
         let measured = Measured::read(&self.directory)?;
         let reference = self.reference.as_deref().map(reference).transpose()?.unwrap_or_default();
         let Measured { rows, axis, curves, threads, provenance } = &measured;
-        let findings = analysis::findings(curves, rows, *axis);
+        let findings = analysis::findings(curves, rows, *axis, BASELINE.name());
         let page = report::page(&Given {
             rows,
             axis: *axis,

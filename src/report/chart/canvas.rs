@@ -14,11 +14,14 @@ use crate::report::text::{escaped, visible};
 /// How wide all charts are. On a phone it is shown at half of that, and its words with it.
 pub const WIDTH: i32 = 680;
 /// The height of words.
-pub const TEXT: f64 = 19.0;
+pub const TEXT: f64 = 20.0;
 /// The width of a character, by and large, in words of that height.
-const CHARACTER: f64 = 10.3;
+const CHARACTER: f64 = 10.8;
 /// The backend divides the size of a font by this.
 const FONT_FACTOR: f64 = 1.24;
+
+/// How much is seen of what is drawn so that others are seen through it.
+pub const HAZE: f64 = 0.12;
 
 /// A place: to the right and down from the upper left corner.
 pub type Place = (i32, i32);
@@ -163,10 +166,10 @@ impl Canvas<'_> {
 
     /// What is within places, so that others are seen through it.
     pub fn band(&self, around: Vec<Place>, colour: RGBColor) -> Result<()> {
-        self.0.draw(&Polygon::new(around, colour.mix(0.12).filled())).map_err(cannot)
+        self.0.draw(&Polygon::new(around, colour.mix(HAZE).filled())).map_err(cannot)
     }
 
-    pub fn rectangle(&self, from: Place, to: Place, colour: RGBColor) -> Result<()> {
+    pub fn rectangle(&self, from: Place, to: Place, colour: impl Color) -> Result<()> {
         self.0.draw(&Rectangle::new([from, to], colour.filled())).map_err(cannot)
     }
 

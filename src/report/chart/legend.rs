@@ -1,9 +1,9 @@
 //! The legend beneath a chart, in as many columns as have room.
 
 use anyhow::Result;
-use plotters::style::RGBColor;
+use plotters::style::{Color, RGBColor};
 
-use super::canvas::{Canvas, Place, Side, Stroke, WIDTH, fitting, width_of};
+use super::canvas::{Canvas, HAZE, Place, Side, Stroke, WIDTH, fitting, width_of};
 use super::colours::INK;
 use super::marker::Shape;
 
@@ -72,9 +72,6 @@ fn draw_sample(canvas: &Canvas<'_>, sample: Sample, (x, y): Place) -> Result<()>
         }
         Sample::Mark(shape) => canvas.mark(shape, (middle, y), true, INK.light),
         Sample::Patch(colour) => canvas.rectangle((x + 8, y - 8), (x + 28, y + 8), colour),
-        Sample::Band => {
-            let around = vec![(x, y - 8), (right, y - 8), (right, y + 8), (x, y + 8)];
-            canvas.band(around, INK.light)
-        }
+        Sample::Band => canvas.rectangle((x, y - 8), (right, y + 8), INK.light.mix(HAZE)),
     }
 }
