@@ -18,7 +18,7 @@ use anyhow::{Context, Result};
 pub use bench::Bench;
 pub use compare::Compare;
 pub use repeat::Repeat;
-pub use report::Report;
+pub use report::{Format, Report};
 pub use send::Send;
 pub use serve::Serve;
 
