@@ -6,6 +6,7 @@ mod common;
 use std::sync::LazyLock;
 
 use common::rows::{directory_with, some_rows, text_of};
+use echometer::analysis::Axis;
 use echometer::results::Row;
 use echometer::{analysis, report, results};
 use proptest::prelude::*;
@@ -79,10 +80,11 @@ proptest! {
         for row in &rows {
             prop_assert!(numbers(row).iter().all(|n| n.is_finite() && *n >= 0.0), "{row:?}");
         }
-        let curves = analysis::curves(&rows);
+        let axis = Axis::of(&rows);
+        let curves = analysis::curves(&rows, axis);
         if !curves.is_empty() {
-            prop_assert!(report::points(&curves).contains("msg/s"));
-            prop_assert!(report::figure(&curves, &[]).is_ok());
+            let points = report::points(&curves, axis);
+            prop_assert!(report::shown_as_text(&points).contains("msg/s"));
         }
     }
 }

@@ -11,7 +11,7 @@ use common::rows::{
     trials,
 };
 use common::{file_in_new_directory, run};
-use echometer::results::{CsvSink, Row};
+use echometer::results::{CsvSink, Row, ThreadRow, read_threads};
 use roxmltree::Document;
 
 /// The columns that the first version did not have.
@@ -21,7 +21,7 @@ const NEWER: &str = "gaps repeats strays malformed late window_skew_us pause_mea
     client_user_us_per_msg client_system_us_per_msg server_voluntary_switches_per_msg \
     server_involuntary_switches_per_msg client_voluntary_switches_per_msg \
     client_involuntary_switches_per_msg server_busy client_busy server_cpus_idle \
-    client_cpus_idle bound cpu_quota server_cpus_asked client_cpus_asked notes";
+    client_cpus_idle bound cpu_quota server_cpus_asked client_cpus_asked notes tuning work channels";
 
 /// The same file without some of its columns.
 fn without(csv: &str, columns: &[&str]) -> String {
@@ -219,4 +219,28 @@ fn a_loop_whose_every_call_is_a_run_is_one_curve() {
     assert!(
         !ran.stdout.contains("run ") && words(directory.path()).contains(&pair()[0].to_owned())
     );
+}
+
+#[test]
+fn rows_of_threads_are_read_and_damage_is_told_as_of_other_rows() {
+    let (_directory, path) = file_in_new_directory("threads.csv");
+    assert!(read_threads(&path).unwrap().is_empty(), "a file that is missing holds none");
+    let row = ThreadRow {
+        run_id: "run".to_owned(),
+        started_at: "2026-01-01T00:00:00.000Z".to_owned(),
+        role: "io".to_owned(),
+        threads: 2,
+        cpu_us_per_msg: Some(7.25),
+        ..ThreadRow::default()
+    };
+    CsvSink::open(&path).unwrap().append(std::slice::from_ref(&row)).unwrap();
+    assert_eq!(read_threads(&path).unwrap(), [row]);
+    let text = fs::read_to_string(&path).unwrap();
+    for (wrong, telling) in [("-7.25", "'-7.25' cannot have been measured"), ("x", "invalid")] {
+        fs::write(&path, text.replace("7.25", wrong)).unwrap();
+        let error = format!("{:#}", read_threads(&path).unwrap_err());
+        for part in ["threads.csv", "line 2, column cpu_us_per_msg", telling] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    }
 }

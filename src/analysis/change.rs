@@ -59,7 +59,7 @@ pub fn changes(a: &[Curve], b: &[Curve], anyway: bool) -> Vec<Change> {
         };
         let Some(of_a) = a.iter().find(|of_a| of_a.is_like(of_b)).or_else(only) else { continue };
         for point in &of_b.points {
-            let Some(before) = of_a.at(point.clients) else { continue };
+            let Some(before) = of_a.at(point.x) else { continue };
             changes.push(Change {
                 label: of_b.label.clone(),
                 clients: point.clients,
@@ -123,7 +123,7 @@ pub fn differing(a: &Options, b: &Options) -> Vec<Differing> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::curves;
+    use crate::analysis::{Axis, curves};
     use crate::results::Row;
 
     fn measured(workers: usize, rates: [f64; 3]) -> Vec<Curve> {
@@ -136,7 +136,7 @@ mod tests {
             valid: true,
             ..Row::default()
         });
-        curves(&rows.collect::<Vec<_>>())
+        curves(&rows.collect::<Vec<_>>(), Axis::Clients)
     }
 
     #[test]

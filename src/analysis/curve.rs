@@ -1,53 +1,26 @@
-//! Curves: the mean of the trials at each number of clients.
+//! Curves: the mean of the trials at each value of the axis.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Estimate;
-use crate::measure::DISTURBED;
+use super::axis::is_closed_loop;
+use super::options::{Sorting, conditions, labels};
+use super::{Axis, CurveOptions, Point};
 use crate::results::Row;
 
-/// The points of one system, with one set of options, by ascending numbers of clients.
+/// The points of one system, with one set of options, by ascending values of the axis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve {
     /// The system.
     pub system: String,
     /// The system, and of its options those that differ within the rows.
     pub label: String,
-    /// All of its options: the same of two curves that may be compared.
-    pub options: BTreeMap<&'static str, String>,
+    /// All of its options but the axis: the same of two curves that may be compared.
+    pub options: CurveOptions,
+    /// The run, where several have measured the same.
+    pub run: Option<String>,
     /// At least one.
     pub points: Vec<Point>,
 }
-
-/// The valid trials of one curve at one number of clients, and the means of what they measured.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Point {
-    /// Concurrent clients.
-    pub clients: usize,
-    /// Messages per second.
-    pub throughput: Estimate,
-    /// The same of each pass.
-    pub passes: BTreeMap<Pass, f64>,
-    /// Median round-trip time, in us; empty where no trial knows it, as all that follow.
-    pub rtt_p50_us: Option<f64>,
-    /// 99th percentile of the round-trip time, in us.
-    pub rtt_p99_us: Option<f64>,
-    /// CPU time of the server per message, in us.
-    pub server_cpu_us_per_msg: Option<f64>,
-    /// CPU time of the clients per message, in us.
-    pub client_cpu_us_per_msg: Option<f64>,
-    /// Context switches of the server per message.
-    pub server_switches_per_msg: Option<f64>,
-    /// Jain's index of the clients' messages.
-    pub client_fairness: Option<f64>,
-    /// What bounded the trials, each kind once.
-    pub bounds: BTreeSet<String>,
-    /// How many trials others disturbed, by using the CPUs of a side.
-    pub disturbed: usize,
-}
-
-/// A pass of a run: the run's id, and the number of the pass.
-pub type Pass = (String, u32);
 
 impl Curve {
     /// Whether both are of the same system with the same options, so that their points may be
@@ -56,9 +29,15 @@ impl Curve {
         (&self.system, &self.options) == (&other.system, &other.options)
     }
 
-    /// The point at so many clients, if that was measured.
-    pub fn at(&self, clients: usize) -> Option<&Point> {
-        self.points.iter().find(|point| point.clients == clients)
+    /// The options that are not the server's own, and the run: systems are ranked where these
+    /// are the same.
+    pub fn conditions(&self) -> (CurveOptions, Option<&str>) {
+        (conditions(&self.options), self.run.as_deref())
+    }
+
+    /// The point at this value of the axis, if that was measured.
+    pub fn at(&self, x: f64) -> Option<&Point> {
+        self.points.iter().find(|point| point.x == x)
     }
 
     /// The point of the highest throughput.
@@ -67,50 +46,26 @@ impl Curve {
     }
 }
 
-impl Point {
-    /// Whether it says how fast the clients are, and not how fast the server is.
-    pub fn is_bounded_by_clients(&self) -> bool {
-        self.bounds.contains("client")
-    }
-
-    /// Whether servers may be ranked by it.
-    pub fn ranks(&self) -> bool {
-        !self.is_bounded_by_clients() && self.disturbed == 0
-    }
-}
-
-/// The options of a row: the name of each, and how it is shown in a label.
-fn options(row: &Row) -> BTreeMap<&'static str, String> {
-    let tuned = row.tuning.as_deref().is_some_and(|tuning| tuning != "default");
-    let known = [
-        ("workers", row.workers.map(|workers| format!("{workers} workers"))),
-        ("backend", row.backend.clone()),
-        ("completion-queues", row.completion_queues.map(|queues| format!("{queues} queues"))),
-        ("tuning", tuned.then(|| "tuned".to_owned())),
-        ("payload", Some(format!("{} B", row.payload_bytes))),
-        ("reply-payload", Some(format!("reply {} B", row.reply_bytes))),
-        ("think", Some(format!("think {} us", row.think_us))),
-        ("rate", row.rate_per_s.map(|rate| format!("{rate}/s"))),
-        ("arrivals", row.arrivals.clone()),
-        ("driver", Some(row.driver.clone())),
-        ("server-cpus", row.server_cpus.as_ref().map(|cpus| format!("server on CPUs {cpus}"))),
-        ("client-cpus", Some(format!("clients on CPUs {}", row.client_cpus))),
-    ];
-    known.into_iter().filter_map(|(name, shown)| Some((name, shown?))).collect()
-}
-
-/// The curves of the rows that are valid, in the order in which their systems first appear.
+/// The curves of the rows that are valid and of a closed loop, along an axis, in the order in
+/// which their systems first appear.
 ///
 /// Rows with different options are never averaged: they are curves of their own. Nor are
 /// runs that measured the same: where two have the same point in the same pass, each run has
-/// its curves. A loop whose every call is a run of its own still makes one curve.
-pub fn curves(rows: &[Row]) -> Vec<Curve> {
-    let valid: Vec<&Row> = rows.iter().filter(|row| row.valid).collect();
-    let by_run = runs_overlap(&valid);
+/// its curves. A loop whose every call is a run of its own still makes one curve. Rows that
+/// are nowhere on the axis are on no curve.
+pub fn curves(rows: &[Row], axis: Axis) -> Vec<Curve> {
+    let closed: Vec<&Row> = rows.iter().filter(|row| row.valid && is_closed_loop(row)).collect();
+    let sorting = Sorting::of(&closed, axis);
+    let placed: Vec<_> = closed.iter().filter_map(|&row| Some((row, axis.value(row)?))).collect();
+    let placed = placed.into_iter().flat_map(|(row, x)| {
+        sorting.options(row).into_iter().map(move |options| Placed { row, x, options })
+    });
+    let placed: Vec<_> = placed.collect();
+    let by_run = runs_overlap(&placed);
     let mut groups: Vec<Group<'_>> = Vec::new();
-    for row in valid {
+    for Placed { row, x, options } in placed {
         let run = by_run.then_some(&*row.run_id);
-        let (system, options) = (&*row.system, options(row));
+        let system = &*row.system;
         let same = |group: &Group<'_>| {
             (group.system, group.run, &group.options) == (system, run, &options)
         };
@@ -118,89 +73,74 @@ pub fn curves(rows: &[Row]) -> Vec<Curve> {
             groups.push(Group { system, run, options, points: BTreeMap::new() });
             groups.len() - 1
         });
-        groups[at].points.entry(row.clients).or_default().push(row);
+        groups[at].points.entry(bits(x)).or_default().push(row);
     }
-    let labels: Vec<_> = groups.iter().map(|group| group.label(&groups)).collect();
+    let named: Vec<_> = groups.iter().map(|group| (group.system, &group.options)).collect();
+    let labels: Vec<_> =
+        labels(&named).into_iter().zip(&groups).map(|(l, group)| group.label(l, &groups)).collect();
     groups.into_iter().zip(labels).map(|(group, label)| group.into_curve(label)).collect()
 }
 
+/// A row, where it is on the axis, and the options of a curve that it is on.
+struct Placed<'a> {
+    row: &'a Row,
+    x: f64,
+    options: CurveOptions,
+}
+
+/// What sorts as the numbers do, of those that are not negative.
+fn bits(x: f64) -> u64 {
+    x.abs().to_bits()
+}
+
 /// Whether two runs have measured the same point in the same pass.
-fn runs_overlap(rows: &[&Row]) -> bool {
+fn runs_overlap(placed: &[Placed<'_>]) -> bool {
     let mut first: BTreeMap<_, &str> = BTreeMap::new();
-    rows.iter().any(|row| {
-        let point = (&row.system, row.clients, row.trial, options(row));
+    placed.iter().any(|Placed { row, x, options }| {
+        let point = (&row.system, bits(*x), row.trial, options);
         *first.entry(point).or_insert(&row.run_id) != row.run_id
     })
 }
 
-/// The rows of a curve, by their numbers of clients.
+/// The rows of a curve, by where they are on the axis.
 struct Group<'a> {
     system: &'a str,
     /// The run, where runs are told apart.
     run: Option<&'a str>,
-    options: BTreeMap<&'static str, String>,
-    points: BTreeMap<usize, Vec<&'a Row>>,
+    options: CurveOptions,
+    points: BTreeMap<u64, Vec<&'a Row>>,
 }
 
 impl Group<'_> {
-    /// The system, and what tells this group from the others of that system.
-    fn label(&self, all: &[Group<'_>]) -> String {
-        let alike = || all.iter().filter(|group| group.system == self.system);
-        let telling = |(name, _): &(&&str, &String)| {
-            alike().any(|group| group.options.get(**name) != self.options.get(**name))
-        };
-        let options = self.options.iter().filter(telling).map(|(_, shown)| shown.clone());
-        let run = self.run.filter(|run| alike().any(|group| group.run != Some(*run)));
-        let run = run.map(|run| format!("run {run}"));
-        [self.system.to_owned()]
-            .into_iter()
-            .chain(options)
-            .chain(run)
-            .collect::<Vec<_>>()
-            .join(", ")
+    /// The label by system and options, and the run where the system has several.
+    fn label(&self, label: String, all: &[Group<'_>]) -> String {
+        let runs: BTreeSet<_> =
+            all.iter().filter(|group| group.system == self.system).map(|group| group.run).collect();
+        match self.run.filter(|_| runs.len() > 1) {
+            Some(run) => format!("{label}, run {run}"),
+            None => label,
+        }
     }
 
     fn into_curve(self, label: String) -> Curve {
-        let points = self.points.into_iter();
-        Curve {
-            system: self.system.to_owned(),
-            label,
-            options: self.options,
-            points: points.map(|(clients, trials)| point(clients, &trials)).collect(),
-        }
+        let points = self.points.iter();
+        let points = points.map(|(x, trials)| Point::of(f64::from_bits(*x), trials)).collect();
+        let (system, run) = (self.system.to_owned(), self.run.map(str::to_owned));
+        Curve { system, label, options: self.options, run, points }
     }
-}
-
-fn point(clients: usize, trials: &[&Row]) -> Point {
-    let values = |value: fn(&Row) -> Option<f64>| {
-        trials.iter().filter_map(|row| value(row)).collect::<Vec<_>>()
-    };
-    let mean_of = |value| Estimate::of(&values(value)).map(|estimate| estimate.mean);
-    let throughput = values(|row| Some(row.throughput_per_s));
-    let pass = |row: &&Row| ((row.run_id.clone(), row.trial), row.throughput_per_s);
-    Point {
-        clients,
-        throughput: Estimate::of(&throughput).unwrap_or_default(),
-        passes: trials.iter().map(pass).collect(),
-        rtt_p50_us: mean_of(|row| row.rtt_p50_us),
-        rtt_p99_us: mean_of(|row| row.rtt_p99_us),
-        server_cpu_us_per_msg: mean_of(|row| row.server_cpu_us_per_msg),
-        client_cpu_us_per_msg: mean_of(|row| row.client_cpu_us_per_msg),
-        server_switches_per_msg: mean_of(|row| row.server_switches_per_msg),
-        client_fairness: mean_of(|row| row.client_fairness),
-        bounds: trials.iter().filter_map(|row| row.bound.clone()).collect(),
-        disturbed: trials.iter().filter(|row| is_disturbed(row)).count(),
-    }
-}
-
-fn is_disturbed(row: &Row) -> bool {
-    let others = [row.server_cpus_others, row.client_cpus_others].into_iter().flatten();
-    others.fold(0.0, f64::max) >= DISTURBED
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn curves(rows: &[Row]) -> Vec<Curve> {
+        super::curves(rows, Axis::Clients)
+    }
+
+    fn labels(rows: &[Row], axis: Axis) -> Vec<String> {
+        super::curves(rows, axis).into_iter().map(|curve| curve.label).collect()
+    }
 
     fn row(system: &str, clients: usize, throughput_per_s: f64) -> Row {
         let system = system.to_owned();
@@ -219,7 +159,7 @@ mod tests {
             .collect();
         assert_eq!(b, [(1, 2, 100.0), (8, 1, 300.0)]);
         assert_eq!(curves[0].peak().unwrap().clients, 8);
-        assert_eq!(curves[0].at(24), None);
+        assert_eq!(curves[0].at(24.0), None);
         assert!(curves[0].points[0].bounds.is_empty());
     }
 
@@ -236,19 +176,18 @@ mod tests {
             backend: Some(backend.to_owned()),
             ..row("a", 1, 1.0)
         };
-        let labels: Vec<_> = curves(&[with(4, "inproc"), with(16, "inproc"), row("b", 1, 1.0)])
-            .into_iter()
-            .map(|curve| curve.label)
-            .collect();
-        assert_eq!(labels, ["a, 4 workers", "a, 16 workers", "b"]);
+        let rows = [with(4, "inproc"), with(16, "inproc"), row("b", 1, 1.0)];
+        assert_eq!(labels(&rows, Axis::Clients), ["a, 4 workers", "a, 16 workers", "b"]);
+        // The axis is no option, and what is not on it is on no curve.
+        assert_eq!(labels(&rows, Axis::Workers), ["a"]);
+        let ipc = [with(4, "inproc"), with(4, "ipc")];
+        assert_eq!(labels(&ipc, Axis::Workers), ["a, inproc", "a, ipc"]);
     }
 
     #[test]
     fn runs_are_one_curve_unless_they_measured_the_same() {
         let of_run = |run: &str, clients| Row { run_id: run.to_owned(), ..row("a", clients, 1.0) };
-        let labels = |rows: &[Row]| -> Vec<String> {
-            curves(rows).into_iter().map(|curve| curve.label).collect()
-        };
+        let labels = |rows: &[Row]| labels(rows, Axis::Clients);
         assert_eq!(labels(&[of_run("x", 1), of_run("y", 2)]), ["a"]);
         assert_eq!(labels(&[of_run("x", 1), of_run("x", 1)]), ["a"]);
         let again = [of_run("x", 1), of_run("x", 2), of_run("y", 2)];
@@ -272,5 +211,59 @@ mod tests {
         assert!(ranks(&[bound("server"), bound("host"), row("a", 1, 1.0)]));
         assert!(!ranks(&[bound("server"), bound("client")]));
         assert!(ranks(&[others(0.09)]) && !ranks(&[others(0.01), others(0.11)]));
+    }
+
+    #[test]
+    fn clients_are_an_option_where_they_are_not_the_axis() {
+        let with = |clients, think_us| Row { think_us, ..row("a", clients, 1.0) };
+        let rows = [with(1, 0.0), with(8, 0.0), with(1, 300.0), with(8, 1000.0)];
+        assert_eq!(labels(&rows, Axis::Think), ["a, 1 client", "a, 8 clients"]);
+        let points = &super::curves(&rows, Axis::Think)[1].points;
+        let at: Vec<_> = points.iter().map(|point| (point.x, point.clients)).collect();
+        assert_eq!(at, [(0.0, 8), (1000.0, 8)]);
+    }
+
+    #[test]
+    fn the_curves_of_all_kinds_of_work_begin_where_there_is_none() {
+        let with = |work: &str, rate| Row { work: Some(work.to_owned()), ..row("a", 8, rate) };
+        let rows = [with("none", 9.0), with("spin:10us", 5.0), with("sleep:1ms", 2.0)];
+        assert_eq!(labels(&rows, Axis::Work), ["a, sleep", "a, spin"]);
+        for (curve, last) in super::curves(&rows, Axis::Work).iter().zip([1000.0, 10.0]) {
+            assert_eq!(curve.points.iter().map(|p| p.x).collect::<Vec<_>>(), [0.0, last]);
+            assert_eq!(curve.points[0].throughput.mean, 9.0);
+        }
+        assert_eq!(labels(&rows[..2], Axis::Work), ["a"]);
+        assert_eq!(labels(&rows[..2], Axis::Clients), ["a", "a, work spin:10us"]);
+    }
+
+    #[test]
+    fn replies_that_are_as_long_as_requests_are_no_option() {
+        let with = |payload_bytes, reply_bytes| {
+            let row = row("a", 8, f64::from(1 << 20));
+            Row { payload_bytes, reply_bytes, ..row }
+        };
+        let both = [with(16, 16), with(1024, 1024)];
+        assert_eq!(labels(&both, Axis::Payload), ["a"]);
+        assert_eq!(super::curves(&both, Axis::Payload)[0].points[1].mib_per_s, Some(2048.0));
+        let fixed = [with(16, 0), with(1024, 0), with(16, 16)];
+        assert_eq!(labels(&fixed, Axis::Payload), ["a, reply 0 B", "a, reply 16 B"]);
+    }
+
+    #[test]
+    fn paced_rows_are_on_no_curve() {
+        let paced = Row { rate_per_s: Some(100.0), ..row("a", 1, 100.0) };
+        assert_eq!(curves(&[paced.clone(), row("a", 1, 500.0)])[0].points[0].throughput.count, 1);
+        assert!(curves(&[paced]).is_empty());
+    }
+
+    #[test]
+    fn the_cpus_of_a_server_are_those_that_it_may_use() {
+        let with = |server_cpus: &str, cpu_quota| {
+            let server_cpus = Some(server_cpus.to_owned());
+            curves(&[Row { cpu_quota, server_cpus, ..row("a", 1, 1.0) }])[0].points[0].server_cpus
+        };
+        assert_eq!(with("0,2-3", None), Some(3.0));
+        assert_eq!(with("0,2-3", Some(1.5)), Some(1.5));
+        assert_eq!(with("", None), None);
     }
 }

@@ -2,11 +2,11 @@
 
 use super::{Curve, Difference, Estimate, Point, Verdict};
 
-/// Two systems at the same number of clients.
+/// Two systems at the same value of the axis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ratio {
-    /// Concurrent clients.
-    pub clients: usize,
+    /// Where on the axis.
+    pub x: f64,
     /// The throughput of the one over that of the other, over the passes that both have.
     pub estimate: Estimate,
     /// Whether they differ.
@@ -15,31 +15,34 @@ pub struct Ratio {
     pub ranks: bool,
 }
 
-/// `a` over `b` at each number of clients that both have been measured with.
+/// `a` over `b` at each value of the axis that both have been measured with.
 ///
 /// A ratio is taken within a pass, so that a machine which drifts from pass to pass does not
 /// enter it.
 pub fn ratios(a: &Curve, b: &Curve) -> Vec<Ratio> {
-    let both = a.points.iter().filter_map(|of_a| Some((of_a, b.at(of_a.clients)?)));
-    both.filter_map(|(of_a, of_b)| ratio(of_a, of_b)).collect()
+    let both = a.points.iter().filter_map(|of_a| Some((of_a, b.at(of_a.x)?)));
+    both.filter_map(|(of_a, of_b)| Ratio::of(of_a, of_b)).collect()
 }
 
-fn ratio(a: &Point, b: &Point) -> Option<Ratio> {
-    let passes = a.passes.iter().filter_map(|(pass, of_a)| Some((of_a, b.passes.get(pass)?)));
-    let each: Vec<_> =
-        passes.filter(|(_, of_b)| **of_b > 0.0).map(|(of_a, of_b)| of_a / of_b).collect();
-    Some(Ratio {
-        clients: a.clients,
-        estimate: Estimate::of(&each)?,
-        verdict: Verdict::of(Difference::between(&a.throughput, &b.throughput)),
-        ranks: a.ranks() && b.ranks(),
-    })
+impl Ratio {
+    /// Of two points; `None` where they have no pass in common.
+    pub(super) fn of(a: &Point, b: &Point) -> Option<Self> {
+        let passes = a.passes.iter().filter_map(|(pass, of_a)| Some((of_a, b.passes.get(pass)?)));
+        let each: Vec<_> =
+            passes.filter(|(_, of_b)| **of_b > 0.0).map(|(of_a, of_b)| of_a / of_b).collect();
+        Some(Ratio {
+            x: a.x,
+            estimate: Estimate::of(&each)?,
+            verdict: Verdict::of(Difference::between(&a.throughput, &b.throughput)),
+            ranks: a.ranks() && b.ranks(),
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::curves;
+    use crate::analysis::{Axis, curves};
     use crate::results::Row;
 
     fn row(system: &str, trial: u32, throughput_per_s: f64, bound: &str) -> Row {
@@ -59,14 +62,14 @@ mod tests {
             (1..).zip(of).map(move |(trial, rate)| row(system, trial, rate, bound))
         };
         let rows: Vec<_> = rows("a", a, "server").chain(rows("b", b, bound)).collect();
-        let curves = curves(&rows);
+        let curves = curves(&rows, Axis::Clients);
         ratios(&curves[0], &curves[1]).remove(0)
     }
 
     #[test]
     fn a_machine_that_drifts_from_pass_to_pass_does_not_enter() {
         let ratio = ratio_of([200.0, 100.0, 400.0], [100.0, 50.0, 200.0], "server");
-        assert_eq!((ratio.clients, ratio.estimate.mean), (8, 2.0));
+        assert_eq!((ratio.x, ratio.estimate.mean), (8.0, 2.0));
         assert_eq!(ratio.estimate.half_width(), Some(0.0));
         // But their throughputs overlap, and more is not claimed.
         assert_eq!(ratio.verdict, Verdict::Tie);
@@ -82,7 +85,7 @@ mod tests {
     #[test]
     fn passes_that_only_one_has_are_left_out() {
         let rows = [row("a", 1, 300.0, ""), row("a", 2, 50.0, ""), row("b", 1, 100.0, "")];
-        let curves = curves(&rows);
+        let curves = curves(&rows, Axis::Clients);
         let ratio = &ratios(&curves[0], &curves[1])[0];
         assert_eq!((ratio.estimate.count, ratio.estimate.mean), (1, 3.0));
         assert_eq!(ratio.verdict, Verdict::TooFew);

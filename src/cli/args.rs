@@ -11,6 +11,7 @@ use super::{help, values};
 use crate::cpus::CpuChoice;
 use crate::spec::{Arrivals, Backend, Endpoint, Tuning};
 use crate::systems::System;
+use crate::verbs::Format;
 
 /// Which messaging pattern carries more messages per second on your machines, from how
 /// many clients on, and why?
@@ -40,10 +41,11 @@ pub enum Verb {
     /// once; after the warm-up, one window of wall-clock time opens for all of them. The
     /// row's throughput is the echoes that ended inside it, over its length.
     Bench(Box<BenchArgs>),
-    /// Turn the rows of a directory into tables and a figure
+    /// Turn the rows of a directory into a verdict, tables and a page
     ///
-    /// Reads DIR/results.csv, prints the tables on stdout, and writes DIR/throughput.svg. Means
-    /// have an interval, and differences are claimed, from 3 trials on.
+    /// Reads DIR/results.csv, prints the verdict and tables on stdout, and writes DIR/report.html,
+    /// one file with all figures, and DIR/throughput.svg. Means have an interval, and differences
+    /// are claimed, from 3 trials on.
     Report(ReportArgs),
     /// Say what changed from one measurement to another
     ///
@@ -236,13 +238,16 @@ pub struct BenchArgs {
 #[derive(ClapArgs)]
 #[command(after_help = help::report())]
 pub struct ReportArgs {
-    /// The directory that holds results.csv; the figure is written there
+    /// The directory that holds results.csv; the report is written there
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub directory: PathBuf,
-    /// Draw the points of this CSV file too, dashed; its columns: system, clients,
+    /// Draw the points of this CSV file too, dotted; its columns: system, clients,
     /// `throughput_per_s`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub reference: Option<PathBuf>,
+    /// What to write: a page and tables for the terminal, or Markdown
+    #[arg(long, default_value_t, value_parser = values::format())]
+    pub format: Format,
 }
 
 #[derive(ClapArgs)]

@@ -64,7 +64,8 @@ pub fn report() -> String {
     "\
 Examples:
   echometer report results/2026-01-31-1200
-  echometer report results/2026-01-31-1200 --reference other/results.csv"
+  echometer report results/2026-01-31-1200 --reference other/results.csv
+  echometer report results/2026-01-31-1200 --format md >> pull-request.md"
         .to_owned()
 }
 

@@ -190,7 +190,7 @@ fn new_run_id() -> String {
 }
 
 fn report(args: ReportArgs) -> Report {
-    Report { directory: args.directory, reference: args.reference }
+    Report { directory: args.directory, reference: args.reference, format: args.format }
 }
 
 fn compare(args: CompareArgs) -> Compare {

@@ -10,6 +10,7 @@ use clap::{Arg, Command, Error};
 
 use crate::spec::{Arrivals, Backend, Endpoint, Tuning};
 use crate::systems::{self, SYSTEMS, System};
+use crate::verbs::Format;
 
 /// One of a few values with names, which help texts list and shells complete. What is none of
 /// them is refused in the words of the type itself.
@@ -54,6 +55,11 @@ pub fn tuning() -> OneOf<Tuning> {
 /// When paced requests are due.
 pub fn arrivals() -> OneOf<Arrivals> {
     one_of(["constant", "poisson"])
+}
+
+/// What a report is written as.
+pub fn format() -> OneOf<Format> {
+    one_of(["html", "md"])
 }
 
 /// A number from 1 on.
@@ -137,6 +143,7 @@ mod tests {
         assert_eq!(read(&backend()), backend().names);
         assert_eq!(read(&tuning()), tuning().names);
         assert_eq!(read(&arrivals()), arrivals().names);
+        assert_eq!(read(&format()), format().names);
         assert!(system().names.iter().all(|name| (system().parse)(name).is_ok()));
     }
 

@@ -1,9 +1,23 @@
 //! What people see: pure functions of the analysis.
+//!
+//! The analysis becomes a [`Page`] of sections, which is then written as HTML or as Markdown, so
+//! that both tell the same.
 
-mod figure;
-mod marker;
+mod chart;
+mod html;
+mod markdown;
 mod numbers;
+mod page;
+pub mod remarks;
+mod sections;
 mod table;
+mod terminal;
+mod text;
+mod words;
 
-pub use figure::figure;
+pub use html::html;
+pub use markdown::{file_of, markdown};
+pub use page::{Block, Figure, Page, Section, Table};
+pub use sections::{Given, MAIN_FIGURE, page, verdict};
 pub use table::{changes, points, ratios, summary};
+pub use terminal::shown_as_text;

@@ -1,50 +1,101 @@
-//! Tables for the terminal, which are Markdown too.
-
-use comfy_table::{Cell, CellAlignment, Table, presets};
+//! Tables of what was measured.
 
 use super::numbers::{UNKNOWN, half_width, percent, shown};
-use crate::analysis::{Change, Curve, Point, Verdict};
+use super::page::Table;
+use super::sections::{column_of, written};
+use crate::analysis::{Axis, Change, Curve, Point, Ratio, Verdict};
 
 /// The numbers of clients whose throughput has a column of its own.
-const AT: [usize; 3] = [1, 8, 24];
+const AT: [f64; 3] = [1.0, 8.0, 24.0];
 
 /// One line per curve: throughput, and at its peak what it cost and what bounded it.
 ///
 /// Latencies and CPU times are in us; `-` stands for what was not measured.
-pub fn summary(curves: &[Curve]) -> String {
-    let at = AT.map(|clients| format!("msg/s at {clients}"));
-    let peak = ["peak msg/s", "± 95 %", "at"];
-    let titles: Vec<_> =
-        ["system"].into_iter().chain(at.iter().map(String::as_str)).chain(peak).collect();
-    let mut table = table_of(&[&titles[..], &COSTS].concat());
+pub fn summary(curves: &[Curve], axis: Axis) -> Table {
+    let columns = columns(curves, axis);
+    let at = columns.iter().map(|x| format!("msg/s at {}", written(axis)(*x)));
+    let peak = ["peak msg/s", "± 95 %", "at"].map(str::to_owned);
+    let titles = [SYSTEM.to_owned()].into_iter().chain(at).chain(peak);
+    let titles = titles.chain(COSTS.map(str::to_owned)).collect();
+    let caption = "rtt, CPU time, switches and bound are those at the peak; times are in us";
+    let mut table = Table { caption: caption.to_owned(), titles, lines: Vec::new() };
     for curve in curves {
         let Some(peak) = curve.peak() else { continue };
         let mut cells = vec![curve.label.clone()];
-        let rate = |clients| shown(curve.at(clients).map(|point| point.throughput.mean), 0);
-        cells.extend(AT.map(rate));
+        let rate = |x: &f64| shown(curve.at(*x).map(|point| point.throughput.mean), 0);
+        cells.extend(columns.iter().map(rate));
         cells.push(shown(Some(peak.throughput.mean), 0));
         cells.push(half_width(&peak.throughput, 0));
-        cells.push(peak.clients.to_string());
-        add(&mut table, cells.into_iter().chain(costs(peak)));
+        cells.push(written(axis)(peak.x));
+        table.add(cells.into_iter().chain(costs(peak)));
     }
-    format!("{table}\nrtt, CPU time, switches and bound are those at the peak; times are in us\n")
+    table
+}
+
+const SYSTEM: &str = "system";
+
+/// The places of the axis that have columns in a summary: of any but clients, the first, the
+/// middle one and the last.
+fn columns(curves: &[Curve], axis: Axis) -> Vec<f64> {
+    if axis == Axis::Clients {
+        return AT.to_vec();
+    }
+    let mut places: Vec<f64> = curves.iter().flat_map(|c| c.points.iter().map(|p| p.x)).collect();
+    places.sort_by(f64::total_cmp);
+    places.dedup();
+    let mut chosen: Vec<_> = [0, places.len() / 2, places.len().saturating_sub(1)]
+        .iter()
+        .filter_map(|at| places.get(*at).copied())
+        .collect();
+    chosen.dedup();
+    chosen
 }
 
 /// One line per point: mean and interval, and what it cost and what bounded it.
-pub fn points(curves: &[Curve]) -> String {
-    let titles = ["system", "clients", "trials", "msg/s", "± 95 %"];
-    let mut table = table_of(&[&titles[..], &COSTS].concat());
-    for (curve, point) in curves.iter().flat_map(|c| c.points.iter().map(move |p| (c, p))) {
-        let cells = [
-            curve.label.clone(),
-            point.clients.to_string(),
-            point.throughput.count.to_string(),
-            shown(Some(point.throughput.mean), 0),
-            half_width(&point.throughput, 0),
-        ];
-        add(&mut table, cells.into_iter().chain(costs(point)));
+pub fn points(curves: &[Curve], axis: Axis) -> Table {
+    let titles = [SYSTEM, column_of(axis), "trials", "msg/s", "± 95 %"];
+    let mut table = Table::new("All points", &[&titles[..], &COSTS].concat());
+    for (curve, point) in all(curves) {
+        table.add(rate(curve, point, axis).into_iter().chain(costs(point)));
     }
-    format!("{table}\n")
+    table
+}
+
+/// One line per point: mean and interval, and what bounded it.
+pub fn rates(curves: &[Curve], axis: Axis) -> Table {
+    let titles = [SYSTEM, column_of(axis), "trials", "msg/s", "± 95 %", "MiB/s", "bound"];
+    let mut table = Table::new("Throughput, the mean of the trials", &titles);
+    for (curve, point) in all(curves) {
+        let rest = [shown(point.mib_per_s, 1), bounds(point)];
+        table.add(rate(curve, point, axis).into_iter().chain(rest));
+    }
+    table
+}
+
+/// One line per point: percentiles of the round-trip time.
+pub fn round_trips(curves: &[Curve], axis: Axis) -> Table {
+    let titles = [SYSTEM, column_of(axis), "p50", "p90", "p99", "p99.9"];
+    let mut table = Table::new("Round-trip times in us", &titles);
+    for (curve, point) in all(curves) {
+        let times = [point.rtt_p50_us, point.rtt_p90_us, point.rtt_p99_us, point.rtt_p999_us];
+        let place = [curve.label.clone(), written(axis)(point.x)];
+        table.add(place.into_iter().chain(times.map(|time| shown(time, 1))));
+    }
+    table
+}
+
+fn all(curves: &[Curve]) -> impl Iterator<Item = (&Curve, &Point)> {
+    curves.iter().flat_map(|curve| curve.points.iter().map(move |point| (curve, point)))
+}
+
+fn rate(curve: &Curve, point: &Point, axis: Axis) -> [String; 5] {
+    [
+        curve.label.clone(),
+        written(axis)(point.x),
+        point.throughput.count.to_string(),
+        shown(Some(point.throughput.mean), 0),
+        half_width(&point.throughput, 0),
+    ]
 }
 
 const COSTS: [&str; 7] = [
@@ -59,7 +110,6 @@ const COSTS: [&str; 7] = [
 
 /// What a point cost, and what bounded it.
 fn costs(point: &Point) -> [String; 7] {
-    let bounds: Vec<_> = point.bounds.iter().map(String::as_str).collect();
     [
         shown(point.rtt_p50_us, 1),
         shown(point.rtt_p99_us, 1),
@@ -67,47 +117,50 @@ fn costs(point: &Point) -> [String; 7] {
         shown(point.client_cpu_us_per_msg, 1),
         shown(point.server_switches_per_msg, 2),
         shown(point.client_fairness, 3),
-        if bounds.is_empty() { UNKNOWN.to_owned() } else { bounds.join(", ") },
+        bounds(point),
     ]
 }
 
-/// One line per number of clients, one column per pair of systems.
-pub fn ratios(curves: &[Curve]) -> String {
+/// What bounded a point, in its trials.
+pub fn bounds(point: &Point) -> String {
+    let bounds: Vec<_> = point.bounds.iter().map(String::as_str).collect();
+    if bounds.is_empty() { UNKNOWN.to_owned() } else { bounds.join(", ") }
+}
+
+/// One line per place of the axis, one column per pair of systems; `None` where there is no
+/// pair.
+pub fn ratios(curves: &[Curve], axis: Axis) -> Option<Table> {
     let pairs = pairs(curves);
-    if pairs.is_empty() {
-        return String::new();
-    }
-    let titles = pairs.iter().map(|(a, b)| format!("{} / {}", a.label, b.label));
-    let titles: Vec<_> = ["clients".to_owned()].into_iter().chain(titles).collect();
-    let mut table = table_of(&titles.iter().map(String::as_str).collect::<Vec<_>>());
-    let columns: Vec<_> = pairs.iter().map(|(a, b)| crate::analysis::ratios(a, b)).collect();
-    let mut counts: Vec<_> = columns.iter().flatten().map(|ratio| ratio.clients).collect();
-    counts.sort_unstable();
-    counts.dedup();
-    for clients in counts {
-        let cell = |column: &Vec<crate::analysis::Ratio>| {
-            let found = column.iter().find(|ratio| ratio.clients == clients);
+    let titles = pairs.iter().map(|(a, b, _)| format!("{} / {}", a.label, b.label));
+    let titles: Vec<_> = [column_of(axis).to_owned()].into_iter().chain(titles).collect();
+    let mut places: Vec<_> = pairs.iter().flat_map(|pair| &pair.2).map(|ratio| ratio.x).collect();
+    places.sort_by(f64::total_cmp);
+    places.dedup();
+    let caption = "ratios of throughput, within each pass; in brackets: bounded by the clients, or \
+                   disturbed by others, which ranks no server";
+    let mut table = Table { caption: caption.to_owned(), titles, lines: Vec::new() };
+    for x in places {
+        let cell = |(_, _, ratios): &(&Curve, &Curve, Vec<Ratio>)| {
+            let found = ratios.iter().find(|ratio| ratio.x == x);
             found.map_or_else(|| UNKNOWN.to_owned(), ratio)
         };
-        add(&mut table, [clients.to_string()].into_iter().chain(columns.iter().map(cell)));
+        table.add([written(axis)(x)].into_iter().chain(pairs.iter().map(cell)));
     }
-    format!(
-        "{table}\nratios of throughput, within each pass; in brackets: bounded by the clients, or \
-         disturbed by others, which ranks no server\n"
-    )
+    (!pairs.is_empty()).then_some(table)
 }
 
 /// All pairs of a few curves; of many, each with the first.
-fn pairs(curves: &[Curve]) -> Vec<(&Curve, &Curve)> {
+fn pairs(curves: &[Curve]) -> Vec<(&Curve, &Curve, Vec<Ratio>)> {
     const FEW: usize = 4;
     let firsts = if curves.len() > FEW { 1 } else { curves.len() };
     (0..firsts)
         .flat_map(|a| curves[a + 1..].iter().map(move |b| (&curves[a], b)))
-        .filter(|(a, b)| !crate::analysis::ratios(a, b).is_empty())
+        .map(|(a, b)| (a, b, crate::analysis::ratios(a, b)))
+        .filter(|(_, _, ratios)| !ratios.is_empty())
         .collect()
 }
 
-fn ratio(ratio: &crate::analysis::Ratio) -> String {
+fn ratio(ratio: &Ratio) -> String {
     let mean = shown(Some(ratio.estimate.mean), 2);
     let text = match (ratio.verdict, ratio.estimate.half_width()) {
         (Verdict::TooFew, _) | (_, None) => mean,
@@ -118,9 +171,14 @@ fn ratio(ratio: &crate::analysis::Ratio) -> String {
 }
 
 /// One line per point that two measurements have in common.
-pub fn changes(changes: &[Change]) -> String {
+pub fn changes(changes: &[Change]) -> Table {
     let titles = ["system", "clients", "A msg/s", "± 95 %", "B msg/s", "± 95 %"];
-    let mut table = table_of(&[&titles[..], &["change", "± 95 %", "verdict"]].concat());
+    let caption = if changes.iter().all(|change| change.ranks) {
+        ""
+    } else {
+        "in brackets: bounded by the clients, or disturbed by others; it says little of the server"
+    };
+    let mut table = Table::new(caption, &[&titles[..], &["change", "± 95 %", "verdict"]].concat());
     for change in changes {
         let verdict = match (change.verdict(), change.relative() < 0.0) {
             (Verdict::TooFew, _) => "too few trials",
@@ -140,38 +198,20 @@ pub fn changes(changes: &[Change]) -> String {
             change.relative_half_width().map_or_else(|| UNKNOWN.to_owned(), percent),
             verdict,
         ];
-        add(&mut table, cells);
+        table.add(cells);
     }
-    let bracket = if changes.iter().all(|change| change.ranks) {
-        ""
-    } else {
-        "in brackets: bounded by the clients, or disturbed by others; it says little of the server\n"
-    };
-    format!("{table}\n{bracket}")
-}
-
-fn table_of(titles: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN);
-    table.set_header(titles.iter().map(Cell::new));
     table
-}
-
-/// Adds a line: words to the left, numbers to the right.
-fn add(table: &mut Table, cells: impl IntoIterator<Item = String>) {
-    let aligned = cells.into_iter().map(|text| {
-        let number = text.starts_with(|c: char| "+-(".contains(c) || c.is_ascii_digit());
-        let side = if number { CellAlignment::Right } else { CellAlignment::Left };
-        Cell::new(text).set_alignment(side)
-    });
-    table.add_row(aligned);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::curves;
+    use crate::report::terminal::shown_as_text;
     use crate::results::Row;
+
+    fn curves(rows: &[Row]) -> Vec<Curve> {
+        crate::analysis::curves(rows, Axis::Clients)
+    }
 
     fn rows(system: &str, clients: usize, rates: &[f64], bound: &str) -> Vec<Row> {
         let row = |(trial, rate): (u32, &f64)| Row {
@@ -198,7 +238,7 @@ mod tests {
     #[test]
     fn a_line_per_curve_with_dashes_for_what_was_not_measured() {
         let rows = [rows("a", 1, &[9999.6], "client"), rows("a", 8, &[43210.0], "client")];
-        let text = summary(&curves(&rows.concat()));
+        let text = shown_as_text(&summary(&curves(&rows.concat()), Axis::Clients));
         assert_eq!(
             line(&text, "a"),
             [
@@ -211,7 +251,7 @@ mod tests {
     #[test]
     fn a_line_per_point_with_mean_and_interval() {
         let rows = [rows("a", 1, &[90.0, 100.0, 110.0], "server"), rows("b", 2, &[5.0], "host")];
-        let text = points(&curves(&rows.concat()));
+        let text = shown_as_text(&points(&curves(&rows.concat()), Axis::Clients));
         assert_eq!(line(&text, "a")[..5], ["a", "1", "3", "100", "25"]);
         assert_eq!(line(&text, "b")[..5], ["b", "2", "1", "5", "-"]);
     }
@@ -228,10 +268,10 @@ mod tests {
             rows("a", 4, &[200.0], "server"),
             rows("b", 4, &[100.0], "server"),
         ];
-        let text = ratios(&curves(&all.concat()));
+        let text = shown_as_text(&ratios(&curves(&all.concat()), Axis::Clients).unwrap());
         assert!(text.contains("a / b"), "{text}");
         let cells = ["1", "2", "3", "4"].map(|clients| line(&text, clients)[1].to_owned());
         assert_eq!(cells, ["2.00 ± 0.00", "1.00 tie", "(2.00 ± 0.00)", "2.00"]);
-        assert_eq!(ratios(&curves(&all[..1].concat())), "");
+        assert_eq!(ratios(&curves(&all[..1].concat()), Axis::Clients), None);
     }
 }

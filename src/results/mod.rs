@@ -17,7 +17,7 @@ pub use csv_file::{CsvSink, beside};
 pub use hgrm::Hgrm;
 pub use json_lines::{ClientLine, JsonLines, ServerLine};
 pub use provenance::{Machine, Program, Provenance, Run, RunFile, Trials};
-pub use reading::{read_reference, read_rows};
+pub use reading::{read_reference, read_rows, read_threads};
 pub use row::Row;
 pub use thread_row::ThreadRow;
 pub use units::{per, rounded, us_per};

@@ -1,5 +1,6 @@
 //! Files of rows, as they are read: what is damaged is named, and never misread.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -7,16 +8,18 @@ use csv::StringRecord;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::Row;
+use super::{Row, ThreadRow};
 
 /// Columns that hold words. All others hold numbers, of which none is negative.
-const WORDS: [&str; 17] = [
+const WORDS: [&str; 20] = [
     "run_id",
     "valid",
     "system",
     "driver",
     "backend",
     "tuning",
+    "work",
+    "channels",
     "arrivals",
     "bound",
     "verified",
@@ -28,6 +31,7 @@ const WORDS: [&str; 17] = [
     "client_cpus",
     "invalid_reason",
     "notes",
+    "role",
 ];
 
 /// Columns whose text may come from elsewhere, and then have several lines.
@@ -45,6 +49,19 @@ type Check = fn(name: &str, field: &str) -> Option<String>;
 ///
 /// Where it is not readable, or is not made of rows: line and column are named.
 pub fn read_rows(path: &Path) -> Result<Vec<Row>> {
+    read(path, check_field)
+}
+
+/// Reads the rows of threads in a file; none where there is no such file.
+///
+/// # Errors
+///
+/// As [`read_rows`].
+pub fn read_threads(path: &Path) -> Result<Vec<ThreadRow>> {
+    // A link to nowhere is no missing file, and is told as one that cannot be read.
+    if path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        return Ok(Vec::new());
+    }
     read(path, check_field)
 }
 

@@ -28,6 +28,10 @@ pub struct Row {
     pub completion_queues: Option<usize>,
     /// How the server's library and threads are set; empty for a server that is not ours.
     pub tuning: Option<String>,
+    /// What the server's handler does beside answering; empty for a server that is not ours.
+    pub work: Option<String>,
+    /// Channels of the clients, per-client or shared, where their system has channels.
+    pub channels: Option<String>,
     /// The size of the request's text.
     pub payload_bytes: usize,
     /// The size to which the reply's text is padded; 0: not padded.

@@ -21,6 +21,9 @@ use crate::wire::Codec;
 /// All systems, in the order in which they are shown.
 pub static SYSTEMS: &[&dyn System] = &[&rep::Rep, &router::Router, &grpc::Grpc, &tcp::Tcp];
 
+/// The system that shows what is left when there is no framework.
+pub static BASELINE: &dyn System = &tcp::Tcp;
+
 /// A server pattern with its client.
 pub trait System: Sync {
     /// What it is called on the command line and in the rows.

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::measured::in_words;
 use super::progress::Bar;
 use super::repeat::{Repeat, Spread};
 use super::{Ending, provenance, signals};
 use crate::host;
 use crate::load::Stop;
+use crate::report::remarks::in_words;
 use crate::results::{CsvSink, Hgrm, JsonLines, Row, RunFile, ThreadRow, beside};
 use crate::spec::{Driver, TrialSpec};
 use crate::systems::System;

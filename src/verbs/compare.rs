@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
-use super::measured::{Measured, in_words};
+use super::measured::Measured;
 use super::{Ending, print};
 use crate::analysis::{self, Options};
-use crate::report;
+use crate::report::{self, remarks};
 
 /// Options that make no difference to what is measured: who is asked, and where. The one that
 /// the points are told apart by. And those that not every system heeds: rows tell which do.
@@ -49,9 +49,10 @@ impl Compare {
             );
         }
         let (dir_a, dir_b) = (self.a.display(), self.b.display());
-        print(&format!("A: {dir_a}\nB: {dir_b}\n\n{}", report::changes(&changes)))?;
+        let table = report::shown_as_text(&report::changes(&changes));
+        print(&format!("A: {dir_a}\nB: {dir_b}\n\n{table}"))?;
         for (side, measured) in [("A", &a), ("B", &b)] {
-            for line in measured.left_out() {
+            for line in remarks::left_out(&measured.rows) {
                 eprintln!("{side}: {line}");
             }
         }
@@ -61,7 +62,7 @@ impl Compare {
             eprintln!(
                 "echometer: {} at {} lost {:.1} %, more than {:.1} %",
                 change.label,
-                in_words(change.clients),
+                remarks::in_words(change.clients),
                 -change.relative() * 100.0,
                 most * 100.0
             );

@@ -22,7 +22,7 @@ pub use compare::Compare;
 pub use completions::Completions;
 pub use man::Man;
 pub use repeat::Repeat;
-pub use report::Report;
+pub use report::{Format, Report};
 pub use send::Send;
 pub use serve::Serve;
 

@@ -1,73 +1,147 @@
-//! `report`: turns the rows of a directory into tables and a figure.
+//! `report`: turns the rows of a directory into a page, tables and figures.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::{fmt, fs};
 
 use anyhow::{Context, Result};
 
 use super::measured::{Measured, curves};
 use super::{Ending, print};
-use crate::analysis::{Curve, FEWEST_TRIALS};
-use crate::report;
+use crate::analysis::{self, Axis, Curve};
+use crate::report::{self, Given, MAIN_FIGURE, Page, remarks};
 use crate::results;
+use crate::systems::BASELINE;
 
 /// What to report of.
 pub struct Report {
     /// Where results.csv is.
     pub directory: PathBuf,
-    /// Another measurement, to be drawn dashed.
+    /// Another measurement, to be drawn beside it.
     pub reference: Option<PathBuf>,
+    /// What to write.
+    pub format: Format,
+}
+
+/// What a report is written as.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Format {
+    /// One page for a browser, and tables for the terminal.
+    #[default]
+    Html,
+    /// Markdown, with its pictures beside it.
+    Markdown,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Format::Html => "html",
+            Format::Markdown => "md",
+        })
+    }
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "html" => Ok(Format::Html),
+            "md" => Ok(Format::Markdown),
+            _ => Err(format!("'{text}' is no format; write html or md")),
+        }
+    }
 }
 
 impl Report {
     pub(super) fn run(self) -> Result<Ending> {
         let measured = Measured::read(&self.directory)?;
-        let curves = &measured.curves;
         let reference = self.reference.as_deref().map(reference).transpose()?.unwrap_or_default();
-        let figure = self.directory.join("throughput.svg");
-        fs::write(&figure, report::figure(curves, &reference)?)
-            .with_context(|| format!("cannot write {}", figure.display()))?;
-        let tables = [report::points(curves), report::ratios(curves), report::summary(curves)];
-        let tables = tables.into_iter().filter(|table| !table.is_empty());
-        print(&tables.collect::<Vec<_>>().join("\n"))?;
-        for line in remarks(&measured) {
+        let Measured { rows, axis, curves, threads, provenance } = &measured;
+        let findings = analysis::findings(curves, rows, *axis);
+        let page = report::page(&Given {
+            rows,
+            axis: *axis,
+            curves,
+            reference: &reference,
+            costs: &analysis::costs(curves, threads, BASELINE.name()),
+            baseline: BASELINE.name(),
+            findings: &findings,
+            provenance: provenance.as_ref(),
+        })?;
+        let written = self.write(&page)?;
+        match self.format {
+            Format::Html => print(&text(&measured, &report::verdict(&findings)))?,
+            Format::Markdown => print(&report::markdown(&page))?,
+        }
+        for line in said(&measured) {
             eprintln!("{line}");
         }
-        eprintln!("figure: {}", figure.display());
+        for (what, path) in written {
+            eprintln!("{what}: {}", path.display());
+        }
         tell_commands(&measured);
         Ok(Ending::Done)
     }
+
+    /// Writes the page and its pictures, and says what is where.
+    fn write(&self, page: &Page) -> Result<Vec<(&'static str, PathBuf)>> {
+        let write = |name: &str, text: &str| -> Result<PathBuf> {
+            let path = self.directory.join(name);
+            fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+            Ok(path)
+        };
+        let mut written = Vec::new();
+        for figure in page.figures() {
+            if self.format == Format::Markdown || figure.id == MAIN_FIGURE {
+                written.push(("figure", write(&report::file_of(figure), &figure.svg)?));
+            }
+        }
+        written.push(match self.format {
+            Format::Html => ("report", write("report.html", &report::html(page)?)?),
+            Format::Markdown => ("report", write("report.md", &report::markdown(page))?),
+        });
+        Ok(written)
+    }
 }
 
-/// How to measure it again; of a loop whose every call is a run, how each of the last few.
+/// The verdict, and the tables.
+fn text(measured: &Measured, verdict: &[String]) -> String {
+    let Measured { axis, curves, .. } = measured;
+    let tables = [
+        Some(report::points(curves, *axis)),
+        report::ratios(curves, *axis),
+        Some(report::summary(curves, *axis)),
+    ];
+    let tables = tables.iter().flatten().map(report::shown_as_text);
+    let verdict = (!verdict.is_empty()).then(|| verdict.join("\n") + "\n");
+    verdict.into_iter().chain(tables).collect::<Vec<_>>().join("\n")
+}
+
+/// How to measure it again.
 fn tell_commands(measured: &Measured) {
-    const FEW: usize = 6;
-    let runs = measured.provenance.iter().flat_map(|provenance| &provenance.runs);
-    let mut commands: Vec<_> = runs.map(|run| &run.command).collect();
-    commands.dedup();
-    let more = commands.len().saturating_sub(FEW);
+    let runs = measured.provenance.as_ref().map_or(&[][..], |provenance| &provenance.runs);
+    let (commands, more) = remarks::commands(runs);
     if more > 0 {
         eprintln!("to measure it again: {more} commands that run.json tells, and");
     }
-    for command in &commands[more..] {
+    for command in commands {
         eprintln!("to measure it again: {command}");
     }
 }
 
 /// What the tables do not say.
-fn remarks(measured: &Measured) -> Vec<String> {
-    let few = |curve: &Curve| curve.points.iter().any(|p| p.throughput.count < FEWEST_TRIALS);
-    let few = measured.curves.iter().any(few).then(|| {
-        format!(
-            "points of fewer than {FEWEST_TRIALS} trials have no interval, and no difference is \
-             claimed of them; measure with TRIALS=5, or --trials 5"
-        )
-    });
-    let not_ranked = measured.not_ranked();
-    let first = few.into_iter().chain(not_ranked);
-    first.chain(measured.left_out()).chain(measured.notes()).collect()
+fn said(measured: &Measured) -> Vec<String> {
+    let Measured { rows, axis, curves, .. } = measured;
+    let few = remarks::few_trials(curves).into_iter();
+    let left_out = remarks::left_out(rows);
+    few.chain(remarks::not_ranked(curves, *axis))
+        .chain(left_out)
+        .chain(remarks::notes(rows))
+        .collect()
 }
 
 fn reference(path: &Path) -> Result<Vec<Curve>> {
-    Ok(curves(&results::read_reference(path)?))
+    Ok(curves(&results::read_reference(path)?, Axis::Clients))
 }

@@ -3,7 +3,7 @@
 use plotters::element::{ComposedElement, EmptyElement, PathElement, Polygon};
 use plotters::prelude::*;
 
-use crate::analysis::{Curve, Point};
+use crate::analysis::Point;
 
 /// A shape, which stands for a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,12 +29,6 @@ impl Shape {
             (Some("latency"), None) => Shape::Disc,
             _ => Shape::Cross,
         }
-    }
-
-    /// Those that some points have.
-    pub fn of_all(curves: &[Curve]) -> Vec<Self> {
-        let points = || curves.iter().flat_map(|curve| &curve.points);
-        Shape::ALL.into_iter().filter(|s| points().any(|point| Shape::of(point) == *s)).collect()
     }
 
     /// What it says.

@@ -1,0 +1,224 @@
+//! What a message costs a server, by what its threads are for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Curve, Estimate, Point, Trial};
+use crate::results::ThreadRow;
+
+const US_PER_S: f64 = 1e6;
+
+/// What a message costs the server of a curve at its peak.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cost {
+    /// The curve.
+    pub label: String,
+    /// The system.
+    pub system: String,
+    /// Where the peak is on the axis.
+    pub x: f64,
+    /// By what the threads are for, the most expensive first; empty where that is not known.
+    pub roles: Vec<RoleCost>,
+    /// CPU time of the whole server per message.
+    pub cpu_us_per_msg: f64,
+    /// Its context switches per message.
+    pub switches_per_msg: Option<f64>,
+    /// Its threads.
+    pub threads: Option<f64>,
+    /// The CPUs' worth of time that it may use.
+    pub cpus: f64,
+    /// The most that these carry at this cost: CPUs over CPU time per message.
+    pub ceiling_per_s: f64,
+    /// What was measured.
+    pub measured: Estimate,
+    /// Its CPU time per message over that of the baseline.
+    pub over_baseline: Option<f64>,
+}
+
+/// What the threads of one role use per message: the mean of the trials.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoleCost {
+    /// What the threads are for.
+    pub role: String,
+    /// How many there are.
+    pub threads: f64,
+    /// Their CPU time, in us.
+    pub cpu_us: f64,
+    /// Of it, user time.
+    pub user_us: Option<f64>,
+    /// Of it, system time.
+    pub system_us: Option<f64>,
+    /// Their context switches, of both kinds.
+    pub switches: Option<f64>,
+}
+
+/// What each curve costs whose server's CPU time and CPUs are known, over the system that is
+/// called `baseline`.
+pub fn costs(curves: &[Curve], threads: &[ThreadRow], baseline: &str) -> Vec<Cost> {
+    let mut by_trial: BTreeMap<(&str, &str), Vec<&ThreadRow>> = BTreeMap::new();
+    for row in threads {
+        by_trial.entry((&row.run_id, &row.started_at)).or_default().push(row);
+    }
+    let cost = |curve: &Curve| {
+        let peak = curve.peak()?;
+        let (cpu_us_per_msg, cpus) = (peak.server_cpu_us_per_msg?, peak.server_cpus?);
+        let of_baseline = baseline_of(curve, curves, baseline)
+            .and_then(|curve| curve.peak()?.server_cpu_us_per_msg)
+            .filter(|cpu_us| *cpu_us > 0.0);
+        (cpu_us_per_msg > 0.0).then(|| Cost {
+            label: curve.label.clone(),
+            system: curve.system.clone(),
+            x: peak.x,
+            roles: roles(curve, peak, &by_trial),
+            cpu_us_per_msg,
+            switches_per_msg: peak.server_switches_per_msg,
+            threads: peak.server_threads,
+            cpus,
+            ceiling_per_s: cpus * US_PER_S / cpu_us_per_msg,
+            measured: peak.throughput,
+            over_baseline: of_baseline.map(|cpu_us| cpu_us_per_msg / cpu_us),
+        })
+    };
+    curves.iter().filter_map(cost).collect()
+}
+
+/// The baseline's curve that was measured under the same conditions and is most like this one.
+fn baseline_of<'a>(curve: &Curve, curves: &'a [Curve], baseline: &str) -> Option<&'a Curve> {
+    let conditions = curve.conditions();
+    let of_baseline =
+        curves.iter().filter(|c| c.system == baseline && c.conditions() == conditions);
+    let alike = |other: &&Curve| {
+        other.options.iter().filter(|(name, value)| curve.options.get(*name) == Some(value)).count()
+    };
+    // The first of several that are as much alike.
+    of_baseline.rev().max_by_key(alike)
+}
+
+fn roles(
+    curve: &Curve,
+    peak: &Point,
+    by_trial: &BTreeMap<(&str, &str), Vec<&ThreadRow>>,
+) -> Vec<RoleCost> {
+    let of_trial = |(run, started): &Trial| {
+        let rows = by_trial.get(&(&**run, &**started))?;
+        let own = rows.iter().filter(|row| row.system == curve.system && row.valid);
+        let own: Vec<&ThreadRow> = own.copied().collect();
+        (!own.is_empty()).then_some(own)
+    };
+    let trials: Vec<_> = peak.trials.iter().filter_map(of_trial).collect();
+    let names: BTreeSet<_> = trials.iter().flatten().map(|row| &*row.role).collect();
+    let mut roles: Vec<_> = names.into_iter().map(|role| role_cost(role, &trials)).collect();
+    roles.sort_by(|a, b| b.cpu_us.total_cmp(&a.cpu_us));
+    roles
+}
+
+/// The mean over the trials; one that has no thread of the role had it at no cost.
+fn role_cost(role: &str, trials: &[Vec<&ThreadRow>]) -> RoleCost {
+    let mean = |value: fn(&ThreadRow) -> Option<f64>| {
+        let rows = trials.iter().flatten().filter(|row| row.role == role);
+        let known: Vec<_> = rows.filter_map(|row| value(row)).collect();
+        (!known.is_empty()).then(|| known.iter().sum::<f64>() / trials.len() as f64)
+    };
+    RoleCost {
+        role: role.to_owned(),
+        threads: mean(|row| Some(row.threads as f64)).unwrap_or_default(),
+        cpu_us: mean(|row| row.cpu_us_per_msg).unwrap_or_default(),
+        user_us: mean(|row| row.user_us_per_msg),
+        system_us: mean(|row| row.system_us_per_msg),
+        switches: mean(|row| {
+            let kinds = [row.voluntary_switches_per_msg, row.involuntary_switches_per_msg];
+            kinds.iter().any(Option::is_some).then(|| kinds.into_iter().flatten().sum())
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::{Axis, curves};
+    use crate::results::Row;
+
+    fn row(system: &str, clients: usize, trial: u32, cpu_us: f64) -> Row {
+        Row {
+            run_id: "run".to_owned(),
+            system: system.to_owned(),
+            started_at: format!("{system} {clients} {trial}"),
+            clients,
+            trial,
+            throughput_per_s: 1000.0 * clients as f64,
+            server_cpu_us_per_msg: Some(cpu_us),
+            server_switches_per_msg: Some(1.5),
+            server_threads: Some(5),
+            server_cpus: Some("0-1".to_owned()),
+            valid: true,
+            ..Row::default()
+        }
+    }
+
+    fn thread(row: &Row, role: &str, cpu_us: f64) -> ThreadRow {
+        ThreadRow {
+            run_id: row.run_id.clone(),
+            started_at: row.started_at.clone(),
+            system: row.system.clone(),
+            valid: true,
+            role: role.to_owned(),
+            threads: 2,
+            cpu_us_per_msg: Some(cpu_us),
+            voluntary_switches_per_msg: Some(1.0),
+            involuntary_switches_per_msg: Some(0.5),
+            ..ThreadRow::default()
+        }
+    }
+
+    #[test]
+    fn costs_are_those_of_the_peak_by_role_and_over_the_baseline() {
+        let rows = [
+            row("a", 1, 1, 99.0),
+            row("a", 8, 1, 20.0),
+            row("a", 8, 2, 22.0),
+            row("base", 8, 1, 7.0),
+        ];
+        let threads = [
+            thread(&rows[0], "io", 90.0),
+            thread(&rows[1], "io", 14.0),
+            thread(&rows[1], "handler", 6.0),
+            thread(&rows[2], "io", 18.0),
+            thread(&rows[3], "io", 7.0),
+        ];
+        let all = costs(&curves(&rows, Axis::Clients), &threads, "base");
+        let [a, base] = &all[..] else { panic!("{all:?}") };
+        // Two CPUs at 21 us a message.
+        assert_eq!((a.cpu_us_per_msg, a.cpus, a.over_baseline), (21.0, 2.0, Some(3.0)));
+        assert!((a.ceiling_per_s - 2e6 / 21.0).abs() < 1e-9);
+        assert_eq!(
+            (a.switches_per_msg, a.threads, a.measured.mean),
+            (Some(1.5), Some(5.0), 8000.0)
+        );
+        let told: Vec<_> = a.roles.iter().map(|r| (&*r.role, r.cpu_us, r.switches)).collect();
+        // The handler is in one trial of two.
+        assert_eq!(told, [("io", 16.0, Some(1.5)), ("handler", 3.0, Some(0.75))]);
+        assert_eq!((base.over_baseline, base.roles.len()), (Some(1.0), 1));
+    }
+
+    #[test]
+    fn what_is_not_known_costs_nothing_that_could_be_told() {
+        let rows = [row("a", 1, 1, 0.0), Row { server_cpus: None, ..row("b", 1, 1, 9.0) }];
+        assert!(costs(&curves(&rows, Axis::Clients), &[], "base").is_empty());
+        let alone = costs(&curves(&[row("a", 1, 1, 5.0)], Axis::Clients), &[], "base");
+        assert_eq!((alone[0].roles.len(), alone[0].over_baseline), (0, None));
+    }
+
+    #[test]
+    fn the_baseline_is_the_one_that_is_most_alike() {
+        let tuned = |row: Row| Row { tuning: Some("throughput".to_owned()), ..row };
+        let rows = [
+            row("a", 8, 1, 20.0),
+            tuned(row("a", 8, 1, 20.0)),
+            row("base", 8, 1, 10.0),
+            tuned(row("base", 8, 1, 5.0)),
+            Row { think_us: 300.0, ..row("a", 8, 1, 20.0) },
+        ];
+        let all = costs(&curves(&rows, Axis::Clients), &[], "base");
+        let over: Vec<_> = all.iter().map(|cost| cost.over_baseline).collect();
+        assert_eq!(over, [Some(2.0), Some(4.0), Some(1.0), Some(1.0), None]);
+    }
+}

@@ -1,0 +1,167 @@
+//! Paced runs: latency from when requests were due, at given rates.
+
+use super::axis::is_closed_loop;
+use super::options::{labels, options, without_pace};
+use super::{Axis, Curve, CurveOptions, Estimate, curves};
+use crate::results::Row;
+
+/// The valid trials of one system at one rate, and the means of what they measured.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Paced {
+    /// The system, and of its options those that differ within the paced rows.
+    pub label: String,
+    /// The system.
+    pub system: String,
+    /// Concurrent clients.
+    pub clients: usize,
+    /// When requests were due: constant or poisson.
+    pub arrivals: Option<String>,
+    /// Requests per second that were to be sent.
+    pub rate_per_s: f64,
+    /// The rate over what the system carries in a closed loop with the same options: of as many
+    /// clients, or at its peak where that was not measured. `None` where neither was.
+    pub share_of_peak: Option<f64>,
+    /// Messages per second that there were.
+    pub sent_per_s: f64,
+    /// Median latency from when requests were due, in us, as are all that follow.
+    pub due_p50_us: Option<f64>,
+    /// 90th percentile of it.
+    pub due_p90_us: Option<f64>,
+    /// 99th percentile of it.
+    pub due_p99_us: Option<f64>,
+    /// 99.9th percentile of it.
+    pub due_p999_us: Option<f64>,
+    /// 99th percentile from when requests were sent.
+    pub rtt_p99_us: Option<f64>,
+    /// How many trials these are the means of.
+    pub trials: usize,
+}
+
+/// The rows of one system at one rate, with their options but those of pace.
+struct Group<'a> {
+    options: CurveOptions,
+    rate: f64,
+    rows: Vec<&'a Row>,
+}
+
+/// What the valid paced rows say: systems in the order in which they first appear, each by
+/// ascending rates.
+pub fn paced(rows: &[Row]) -> Vec<Paced> {
+    let closed = curves(rows, Axis::Clients);
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for row in rows.iter().filter(|row| row.valid && !is_closed_loop(row)) {
+        let Some(rate) = row.rate_per_s else { continue };
+        let options = without_pace(&options(row, Axis::Clients));
+        let same = |group: &&mut Group<'_>| {
+            let first = group.rows[0];
+            (&first.system, first.clients, &first.arrivals, group.rate, &group.options)
+                == (&row.system, row.clients, &row.arrivals, rate, &options)
+        };
+        match groups.iter_mut().find(same) {
+            Some(group) => group.rows.push(row),
+            None => groups.push(Group { options, rate, rows: vec![row] }),
+        }
+    }
+    let named: Vec<_> = groups.iter().map(|g| (&*g.rows[0].system, &g.options)).collect();
+    let mut all: Vec<_> = labels(&named)
+        .into_iter()
+        .zip(&groups)
+        .map(|(label, group)| group.paced(label, &closed))
+        .collect();
+    let order: Vec<_> = all.iter().map(|paced| paced.label.clone()).collect();
+    let first = |paced: &Paced| order.iter().position(|label| *label == paced.label);
+    all.sort_by(|a, b| first(a).cmp(&first(b)).then(a.rate_per_s.total_cmp(&b.rate_per_s)));
+    all
+}
+
+impl Group<'_> {
+    fn paced(&self, label: String, closed: &[Curve]) -> Paced {
+        let first = self.rows[0];
+        let mean = |value: fn(&Row) -> Option<f64>| {
+            let values: Vec<_> = self.rows.iter().filter_map(|row| value(row)).collect();
+            Estimate::of(&values).map(|estimate| estimate.mean)
+        };
+        let alike = |c: &&Curve| (&c.system, &c.options) == (&first.system, &self.options);
+        let most = closed.iter().find(alike).and_then(|curve| {
+            curve.at(first.clients as f64).or_else(|| curve.peak()).map(|p| p.throughput.mean)
+        });
+        Paced {
+            label,
+            system: first.system.clone(),
+            clients: first.clients,
+            arrivals: first.arrivals.clone(),
+            rate_per_s: self.rate,
+            share_of_peak: most.filter(|most| *most > 0.0).map(|most| self.rate / most),
+            sent_per_s: mean(|row| Some(row.throughput_per_s)).unwrap_or_default(),
+            due_p50_us: mean(|row| row.due_p50_us),
+            due_p90_us: mean(|row| row.due_p90_us),
+            due_p99_us: mean(|row| row.due_p99_us),
+            due_p999_us: mean(|row| row.due_p999_us),
+            rtt_p99_us: mean(|row| row.rtt_p99_us),
+            trials: self.rows.len(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(system: &str, throughput_per_s: f64, rate_per_s: Option<f64>) -> Row {
+        Row {
+            system: system.to_owned(),
+            clients: 24,
+            throughput_per_s,
+            rate_per_s,
+            arrivals: rate_per_s.map(|_| "poisson".to_owned()),
+            due_p99_us: rate_per_s.map(|rate| rate / 100.0),
+            valid: true,
+            ..Row::default()
+        }
+    }
+
+    #[test]
+    fn rates_are_shares_of_what_as_many_clients_have_in_a_closed_loop() {
+        let rows = [
+            row("a", 90_000.0, None),
+            row("a", 110_000.0, None),
+            Row { clients: 8, ..row("a", 130_000.0, None) },
+            row("a", 89_000.0, Some(90_000.0)),
+            row("b", 400.0, Some(500.0)),
+            row("a", 50_000.0, Some(50_000.0)),
+            row("a", 50_100.0, Some(50_000.0)),
+            Row { valid: false, ..row("a", 1.0, Some(50_000.0)) },
+        ];
+        let told: Vec<_> = paced(&rows)
+            .into_iter()
+            .map(|p| (p.label, p.rate_per_s, p.share_of_peak, p.sent_per_s, p.trials))
+            .collect();
+        let expected = [
+            ("a".to_owned(), 50_000.0, Some(0.5), 50_050.0, 2),
+            ("a".to_owned(), 90_000.0, Some(0.9), 89_000.0, 1),
+            ("b".to_owned(), 500.0, None, 400.0, 1),
+        ];
+        assert_eq!(told, expected);
+        assert_eq!(paced(&rows)[1].due_p99_us, Some(900.0));
+        assert!(paced(&rows[..3]).is_empty());
+    }
+
+    #[test]
+    fn a_system_tuned_is_a_share_of_itself_tuned() {
+        let tuned = |row: Row| Row { tuning: Some("throughput".to_owned()), ..row };
+        let rows = [
+            row("a", 100.0, None),
+            tuned(row("a", 200.0, None)),
+            row("a", 50.0, Some(50.0)),
+            tuned(row("a", 50.0, Some(50.0))),
+        ];
+        let told: Vec<_> = paced(&rows).into_iter().map(|p| (p.label, p.share_of_peak)).collect();
+        assert_eq!(told, [("a".to_owned(), Some(0.5)), ("a, tuned".to_owned(), Some(0.25))]);
+    }
+
+    #[test]
+    fn without_as_many_clients_the_peak_is_what_they_are_shares_of() {
+        let rows = [Row { clients: 8, ..row("a", 1000.0, None) }, row("a", 1.0, Some(250.0))];
+        assert_eq!(paced(&rows)[0].share_of_peak, Some(0.25));
+    }
+}

@@ -1,0 +1,134 @@
+//! A point: the trials of one curve at one value of the axis.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Estimate;
+use crate::cpus::Cpus;
+use crate::measure::DISTURBED;
+use crate::results::Row;
+
+/// The valid trials of one curve at one value of the axis, and the means of what they measured.
+///
+/// What no trial knows is `None`. Times are in us.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Point {
+    /// Where it is on the axis.
+    pub x: f64,
+    /// Concurrent clients.
+    pub clients: usize,
+    /// Messages per second.
+    pub throughput: Estimate,
+    /// The same of each pass.
+    pub passes: BTreeMap<Pass, f64>,
+    /// The trials, as rows of threads name them.
+    pub trials: BTreeSet<Trial>,
+    /// The text of the requests, and of replies that are padded, in MiB per second.
+    pub mib_per_s: Option<f64>,
+    /// Mean round-trip time.
+    pub rtt_mean_us: Option<f64>,
+    /// Median round-trip time.
+    pub rtt_p50_us: Option<f64>,
+    /// 90th percentile of the round-trip time.
+    pub rtt_p90_us: Option<f64>,
+    /// 99th percentile of the round-trip time.
+    pub rtt_p99_us: Option<f64>,
+    /// 99.9th percentile of the round-trip time.
+    pub rtt_p999_us: Option<f64>,
+    /// The clients' pause between a reply and the next request, as it was asked for.
+    pub think_us: f64,
+    /// CPU time of the server per message.
+    pub server_cpu_us_per_msg: Option<f64>,
+    /// CPU time of the clients per message.
+    pub client_cpu_us_per_msg: Option<f64>,
+    /// Context switches of the server per message.
+    pub server_switches_per_msg: Option<f64>,
+    /// The server's threads at the window's close.
+    pub server_threads: Option<f64>,
+    /// The CPUs' worth of time that the server may use.
+    pub server_cpus: Option<f64>,
+    /// The share of it that it did use.
+    pub server_busy: Option<f64>,
+    /// The same of the clients.
+    pub client_busy: Option<f64>,
+    /// Jain's index of the clients' messages.
+    pub client_fairness: Option<f64>,
+    /// Jain's index of what the server's workers answered.
+    pub worker_fairness: Option<f64>,
+    /// Echoes that failed, in all trials.
+    pub errors: u64,
+    /// What bounded the trials, each kind once.
+    pub bounds: BTreeSet<String>,
+    /// How many trials others disturbed, by using the CPUs of a side.
+    pub disturbed: usize,
+}
+
+/// A pass of a run: the run's id, and the number of the pass.
+pub type Pass = (String, u32);
+
+/// A trial: the run's id, and when the trial started.
+pub type Trial = (String, String);
+
+impl Point {
+    /// Of these trials, which are at least one.
+    pub(super) fn of(x: f64, trials: &[&Row]) -> Self {
+        let values = |value: fn(&Row) -> Option<f64>| {
+            trials.iter().filter_map(|row| value(row)).collect::<Vec<_>>()
+        };
+        let mean_of = |value| Estimate::of(&values(value)).map(|estimate| estimate.mean);
+        let throughput = values(|row| Some(row.throughput_per_s));
+        let pass = |row: &&Row| ((row.run_id.clone(), row.trial), row.throughput_per_s);
+        let trial = |row: &&Row| (row.run_id.clone(), row.started_at.clone());
+        Point {
+            x,
+            clients: trials.first().map_or(0, |row| row.clients),
+            throughput: Estimate::of(&throughput).unwrap_or_default(),
+            passes: trials.iter().map(pass).collect(),
+            trials: trials.iter().map(trial).collect(),
+            mib_per_s: mean_of(|row| Some(mib_per_s(row))),
+            rtt_mean_us: mean_of(|row| row.rtt_mean_us),
+            rtt_p50_us: mean_of(|row| row.rtt_p50_us),
+            rtt_p90_us: mean_of(|row| row.rtt_p90_us),
+            rtt_p99_us: mean_of(|row| row.rtt_p99_us),
+            rtt_p999_us: mean_of(|row| row.rtt_p999_us),
+            think_us: mean_of(|row| Some(row.think_us)).unwrap_or_default(),
+            server_cpu_us_per_msg: mean_of(|row| row.server_cpu_us_per_msg),
+            client_cpu_us_per_msg: mean_of(|row| row.client_cpu_us_per_msg),
+            server_switches_per_msg: mean_of(|row| row.server_switches_per_msg),
+            server_threads: mean_of(|row| row.server_threads.map(|threads| threads as f64)),
+            server_cpus: mean_of(server_cpus),
+            server_busy: mean_of(|row| row.server_busy),
+            client_busy: mean_of(|row| row.client_busy),
+            client_fairness: mean_of(|row| row.client_fairness),
+            worker_fairness: mean_of(|row| row.worker_fairness),
+            errors: trials.iter().fold(0, |sum, row| sum.saturating_add(row.errors)),
+            bounds: trials.iter().filter_map(|row| row.bound.clone()).collect(),
+            disturbed: trials.iter().filter(|row| is_disturbed(row)).count(),
+        }
+    }
+
+    /// Whether it says how fast the clients are, and not how fast the server is.
+    pub fn is_bounded_by_clients(&self) -> bool {
+        self.bounds.contains("client")
+    }
+
+    /// Whether servers may be ranked by it.
+    pub fn ranks(&self) -> bool {
+        !self.is_bounded_by_clients() && self.disturbed == 0
+    }
+}
+
+fn mib_per_s(row: &Row) -> f64 {
+    let bytes = row.payload_bytes as f64 + f64::from(row.reply_bytes);
+    row.throughput_per_s * bytes / f64::from(1 << 20)
+}
+
+/// What the server's CPUs have to give, and the control group grants.
+fn server_cpus(row: &Row) -> Option<f64> {
+    let cpus: Cpus = row.server_cpus.as_deref()?.parse().ok()?;
+    Some(row.cpu_quota.unwrap_or(f64::MAX).min(cpus.count() as f64))
+}
+
+fn is_disturbed(row: &Row) -> bool {
+    let others = [row.server_cpus_others, row.client_cpus_others].into_iter().flatten();
+    others.fold(0.0, f64::max) >= DISTURBED
+}

@@ -1,0 +1,228 @@
+//! Charts with lines: values over any axis.
+
+use anyhow::{Result, bail};
+use plotters::style::RGBColor;
+
+use super::canvas::{About, Canvas, Place, Side, Stroke, WIDTH, picture, rounded, width_of};
+use super::colours::{GRID, MUTED, SERIES};
+use super::legend::{Legend, Sample};
+use super::marker::Shape;
+use super::scale::Scale;
+
+/// The height between the axes' ends.
+const HEIGHT: i32 = 340;
+/// From the top of the picture to the axes: the title of the upright axis.
+const TOP: i32 = 50;
+/// Beneath the axes: numbers and title of the level one.
+const BENEATH: i32 = 74;
+const BAND: &str = "95 % interval";
+
+/// An axis: what it is called, its scale, and how its values are written.
+pub struct Axis {
+    pub title: String,
+    pub scale: Scale,
+    pub written: fn(f64) -> String,
+}
+
+/// A point of a line.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spot {
+    pub x: f64,
+    pub y: f64,
+    /// The lower and the upper end of what it may be as well.
+    pub ends: Option<(f64, f64)>,
+    /// Its mark.
+    pub shape: Option<Shape>,
+}
+
+impl Spot {
+    /// A point without a mark.
+    pub fn new(x: f64, y: f64) -> Self {
+        Spot { x, y, ends: None, shape: None }
+    }
+}
+
+/// A line of a chart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// What the legend calls it; `None`: it does not.
+    pub label: Option<String>,
+    /// Which of the series it belongs to: those of one series look alike.
+    pub series: usize,
+    /// How it is drawn; `None`: only its points are.
+    pub stroke: Option<Stroke>,
+    /// By rising values of the level axis.
+    pub spots: Vec<Spot>,
+}
+
+impl Line {
+    fn colour(&self) -> RGBColor {
+        SERIES[self.series % SERIES.len()].light
+    }
+
+    /// Marks of neighbours differ, for who sees no colours.
+    fn is_filled(&self) -> bool {
+        self.series.is_multiple_of(2)
+    }
+
+    fn has_band(&self) -> bool {
+        !self.spots.is_empty() && self.spots.iter().all(|spot| spot.ends.is_some())
+    }
+}
+
+/// How the lines of a series are drawn that stands for something measured: once there are more
+/// series than colours, by other strokes.
+pub fn stroke_of(series: usize) -> Stroke {
+    const STROKES: [Stroke; 4] = [Stroke::Solid, Stroke::Long, Stroke::Dashed, Stroke::Dotted];
+    STROKES[series / SERIES.len() % STROKES.len()]
+}
+
+/// A chart.
+pub struct LineChart {
+    pub about: About,
+    pub x: Axis,
+    pub y: Axis,
+    pub lines: Vec<Line>,
+    /// What strokes mean that several lines have.
+    pub strokes: Vec<(Stroke, &'static str)>,
+    /// Whether the shape of a mark says what bounded its point.
+    pub shapes_tell: bool,
+}
+
+impl LineChart {
+    /// Draws it as an SVG document.
+    ///
+    /// # Errors
+    ///
+    /// Where there is nothing to draw, or the drawing fails.
+    pub fn draw(&self) -> Result<String> {
+        if self.lines.iter().all(|line| line.spots.is_empty()) {
+            bail!("there is nothing to draw");
+        }
+        let legend = self.legend();
+        let bottom = TOP + HEIGHT + BENEATH;
+        picture(bottom + legend.height() + 8, &self.about, |canvas| {
+            let frame = Frame { left: self.margin(), chart: self };
+            frame.draw_axes(canvas)?;
+            let has_band = |line: &&Line| line.has_band();
+            for line in self.lines.iter().filter(has_band) {
+                frame.draw_band(canvas, line)?;
+            }
+            for line in &self.lines {
+                frame.draw_line(canvas, line)?;
+            }
+            legend.draw(canvas, bottom)
+        })
+    }
+
+    /// The room for the numbers of the upright axis.
+    fn margin(&self) -> i32 {
+        let ticks = self.y.scale.ticks(5);
+        ticks.iter().map(|tick| width_of(&(self.y.written)(*tick))).max().unwrap_or(0) + 14
+    }
+
+    fn legend(&self) -> Legend {
+        let mut legend = Legend::default();
+        for line in &self.lines {
+            let Some(label) = &line.label else { continue };
+            let mark = line.spots.iter().find_map(|spot| spot.shape);
+            let mark = mark.map(|shape| (shape, line.is_filled()));
+            let sample = match (line.stroke, mark) {
+                (Some(stroke), mark) => Sample::Line(stroke, line.colour(), mark),
+                (None, _) => Sample::Patch(line.colour()),
+            };
+            legend.add(sample, label);
+        }
+        for (stroke, meaning) in &self.strokes {
+            legend.add(Sample::Line(*stroke, MUTED.light, None), meaning);
+        }
+        let spots = || self.lines.iter().flat_map(|line| &line.spots);
+        let shown = |shape: &Shape| spots().any(|spot| spot.shape == Some(*shape));
+        for shape in Shape::ALL.into_iter().filter(|shape| self.shapes_tell && shown(shape)) {
+            legend.add(Sample::Mark(shape), shape.meaning());
+        }
+        if self.lines.iter().any(Line::has_band) {
+            legend.add(Sample::Band, BAND);
+        }
+        legend
+    }
+}
+
+/// The chart's axes, laid out.
+struct Frame<'a> {
+    left: i32,
+    chart: &'a LineChart,
+}
+
+impl Frame<'_> {
+    const RIGHT: i32 = WIDTH - 18;
+    const BOTTOM: i32 = TOP + HEIGHT;
+
+    fn place(&self, x: f64, y: f64) -> Place {
+        let width = f64::from(Self::RIGHT - self.left);
+        let up = f64::from(HEIGHT) * self.chart.y.scale.place(y);
+        (self.left + rounded(width * self.chart.x.scale.place(x)), Self::BOTTOM - rounded(up))
+    }
+
+    fn draw_axes(&self, canvas: &Canvas<'_>) -> Result<()> {
+        let Axis { title, scale, written } = &self.chart.y;
+        let title =
+            if scale.is_logarithmic() { format!("{title}, log scale") } else { title.clone() };
+        canvas.words(&title, (0, 16), Side::Right, MUTED.light)?;
+        for tick in scale.ticks(5) {
+            let (_, y) = self.place(0.0, tick);
+            canvas.line(&[(self.left, y), (Self::RIGHT, y)], Stroke::Thin, GRID.light)?;
+            canvas.words(&written(tick), (self.left - 8, y), Side::Left, MUTED.light)?;
+        }
+        canvas.line(
+            &[(self.left, Self::BOTTOM), (Self::RIGHT, Self::BOTTOM)],
+            Stroke::Thin,
+            MUTED.light,
+        )?;
+        self.draw_level_axis(canvas)
+    }
+
+    /// The level axis: of its ticks those that have room.
+    fn draw_level_axis(&self, canvas: &Canvas<'_>) -> Result<()> {
+        let Axis { title, scale, written } = &self.chart.x;
+        let mut taken = i32::MIN;
+        for tick in scale.ticks(8) {
+            let (x, y) = self.place(tick, 0.0);
+            let words = written(tick);
+            let half = width_of(&words) / 2;
+            if x - half < taken || x + half > WIDTH {
+                continue;
+            }
+            taken = x + half + 12;
+            canvas.line(&[(x, y), (x, y + 6)], Stroke::Thin, MUTED.light)?;
+            canvas.words(&words, (x, y + 22), Side::Around, MUTED.light)?;
+        }
+        let middle = i32::midpoint(self.left, Self::RIGHT);
+        // What is measured at 1 to 24 needs no word on its scale.
+        canvas.words(title, (middle, Self::BOTTOM + 50), Side::Around, MUTED.light)
+    }
+
+    fn draw_band(&self, canvas: &Canvas<'_>, line: &Line) -> Result<()> {
+        let end = |upper: bool| {
+            line.spots.iter().filter_map(move |spot| {
+                let (low, high) = spot.ends?;
+                Some(self.place(spot.x, if upper { high } else { low }))
+            })
+        };
+        let around = end(false).chain(end(true).rev()).collect();
+        canvas.band(around, line.colour())
+    }
+
+    fn draw_line(&self, canvas: &Canvas<'_>, line: &Line) -> Result<()> {
+        let places: Vec<_> = line.spots.iter().map(|spot| self.place(spot.x, spot.y)).collect();
+        if let Some(stroke) = line.stroke.filter(|_| places.len() > 1) {
+            canvas.line(&places, stroke, line.colour())?;
+        }
+        for (spot, at) in line.spots.iter().zip(&places) {
+            if let Some(shape) = spot.shape {
+                canvas.mark(shape, *at, line.is_filled(), line.colour())?;
+            }
+        }
+        Ok(())
+    }
+}

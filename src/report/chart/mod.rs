@@ -1,0 +1,19 @@
+//! Charts, as SVG documents: of words, numbers and lines, and of nothing that is measured.
+//!
+//! They are drawn for light ground; a page puts other colours in place of those it finds, see
+//! [`Tone`].
+
+mod canvas;
+mod colours;
+mod legend;
+mod line;
+mod marker;
+mod scale;
+mod stacked;
+
+pub use canvas::{About, Stroke};
+pub use colours::Tone;
+pub use line::{Axis, Line, LineChart, Spot, stroke_of};
+pub use marker::Shape;
+pub use scale::Scale;
+pub use stacked::{Bar, BarChart};

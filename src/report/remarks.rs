@@ -1,0 +1,94 @@
+//! What is to be said of rows that numbers do not say.
+
+use std::collections::BTreeMap;
+
+use super::sections::written;
+use crate::analysis::{Axis, Curve, FEWEST_TRIALS, Point};
+use crate::results::{Row, Run};
+
+/// What stands for the reason of a trial that does not hold and gives none.
+pub const NO_REASON: &str = "no reason is given";
+
+/// Which rows are in no mean, and why: a line each, with the number of all rows before them.
+pub fn left_out(rows: &[Row]) -> Vec<String> {
+    let bad: Vec<_> = rows.iter().filter(|row| !row.valid).collect();
+    if bad.is_empty() {
+        return Vec::new();
+    }
+    let each = bad.iter().map(|row| {
+        let reason = row.invalid_reason.as_deref().unwrap_or(NO_REASON);
+        let clients = in_words(row.clients);
+        format!("left out: {}, {clients}, trial {}: {reason}", row.system, row.trial)
+    });
+    let all = format!("left out of every mean: {} of {} trials", bad.len(), rows.len());
+    [all].into_iter().chain(each).collect()
+}
+
+/// What the rows say of themselves that a reader should know, and how many of them do.
+pub fn notes(rows: &[Row]) -> Vec<String> {
+    let mut counts = BTreeMap::<&str, usize>::new();
+    for note in rows.iter().filter_map(|row| row.notes.as_deref()) {
+        note.split("; ").for_each(|note| *counts.entry(note).or_default() += 1);
+    }
+    let all = rows.len();
+    counts.into_iter().map(|(note, n)| format!("note, {n} of {all} trials: {note}")).collect()
+}
+
+/// Whether there are points without an interval.
+pub fn few_trials(curves: &[Curve]) -> Option<String> {
+    let few = |curve: &Curve| curve.points.iter().any(|p| p.throughput.count < FEWEST_TRIALS);
+    curves.iter().any(few).then(|| {
+        format!(
+            "points of fewer than {FEWEST_TRIALS} trials have no interval, and no difference is \
+             claimed of them; measure with TRIALS=5, or --trials 5"
+        )
+    })
+}
+
+/// The points by which no server is ranked, a line for each reason.
+pub fn not_ranked(curves: &[Curve], axis: Axis) -> Vec<String> {
+    let told = |applies: fn(&Point) -> bool, why: &str| {
+        let points: Vec<_> = curves.iter().filter_map(|curve| at(curve, axis, applies)).collect();
+        (!points.is_empty()).then(|| format!("not ranked: {}, where {why}", points.join("; ")))
+    };
+    let told = [
+        told(
+            Point::is_bounded_by_clients,
+            "the clients were the bound; give them more CPUs (--client-cpus), or machines of their \
+             own",
+        ),
+        told(
+            |point| point.disturbed > 0,
+            "other processes used their CPUs; stop these, and measure again",
+        ),
+    ];
+    told.into_iter().flatten().collect()
+}
+
+/// The points of a curve to which something applies, in words.
+fn at(curve: &Curve, axis: Axis, applies: fn(&Point) -> bool) -> Option<String> {
+    let points = curve.points.iter().filter(|point| applies(point));
+    let places: Vec<_> = points.map(|point| written(axis)(point.x)).collect();
+    let places = match (axis, places.as_slice()) {
+        (_, []) => return None,
+        (Axis::Clients, [one]) if one == "1" => "1 client".to_owned(),
+        (Axis::Clients, all) => format!("{} clients", all.join(", ")),
+        (_, all) => format!("{} {}", axis.name(), all.join(", ")),
+    };
+    Some(format!("{} at {places}", curve.label))
+}
+
+/// So many clients.
+pub fn in_words(clients: usize) -> String {
+    if clients == 1 { "1 client".to_owned() } else { format!("{clients} clients") }
+}
+
+/// How to measure runs again, and how many more commands there are: of a loop whose every call is
+/// a run, those of the last few.
+pub fn commands(runs: &[Run]) -> (Vec<String>, usize) {
+    const FEW: usize = 6;
+    let mut commands: Vec<_> = runs.iter().map(|run| run.command.clone()).collect();
+    commands.dedup();
+    let more = commands.len().saturating_sub(FEW);
+    (commands.split_off(more), more)
+}

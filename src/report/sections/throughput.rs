@@ -1,0 +1,190 @@
+//! Throughput over what varies.
+
+use anyhow::Result;
+
+use super::Given;
+use super::common::{level_axis, measured, name_of, upright_axis};
+use crate::analysis::{Axis, Curve, Point, scalability};
+use crate::report::chart::{About, Line, LineChart, Shape, Spot, Stroke};
+use crate::report::numbers::grouped;
+use crate::report::page::{Block, Figure, Section};
+use crate::report::table;
+use crate::report::words::{named, place};
+
+/// The picture that is a file of its own too.
+pub const MAIN: &str = "throughput";
+
+pub fn section(given: &Given<'_>) -> Result<Section> {
+    let axis = given.axis;
+    let mut section = Section::new("throughput", "Throughput");
+    section.blocks.push(Block::Figure(in_messages(given)?));
+    if axis == Axis::Payload {
+        section.blocks.push(Block::Figure(in_bytes(given)?));
+    }
+    if let Some(ratios) = table::ratios(given.curves, axis) {
+        section.blocks.push(Block::Table(ratios));
+    }
+    Ok(section)
+}
+
+fn in_messages(given: &Given<'_>) -> Result<Figure> {
+    let &Given { axis, curves, .. } = given;
+    let spot = |point: &Point| {
+        let Point { x, throughput: rate, .. } = point;
+        let ends = rate.half_width().map(|half| ((rate.mean - half).max(0.0), rate.mean + half));
+        Spot { x: *x, y: rate.mean, ends, shape: Some(Shape::of(point)) }
+    };
+    let mut lines: Vec<_> = (0..)
+        .zip(curves)
+        .map(|(series, curve)| {
+            measured(series, &curve.label, curve.points.iter().map(spot).collect())
+        })
+        .collect();
+    lines.extend(references(given));
+    let places = || lines.iter().flat_map(|line| line.spots.iter().map(|spot| spot.x));
+    let x = level_axis(axis, places());
+    let y = upright_axis("throughput (messages/s)", &lines);
+    let fits: Vec<_> = (0..).zip(curves).filter_map(|(i, curve)| fit(i, curve, &x.scale)).collect();
+    let mut strokes = Vec::new();
+    if !fits.is_empty() {
+        strokes.push((Stroke::Dashed, "fitted curve (USL)"));
+    }
+    // Beneath what was measured.
+    lines.splice(0..0, fits);
+    let title = format!("Throughput over {}", name_of(axis));
+    let sentence = sentence(given);
+    let about = About { id: MAIN.to_owned(), title, desc: peaks(given) };
+    draw(
+        about,
+        sentence,
+        table::rates(curves, axis),
+        LineChart { about: About::default(), x, y, lines, strokes, shapes_tell: true },
+    )
+}
+
+/// Draws a chart and puts it into a figure.
+pub fn draw(
+    about: About,
+    sentence: String,
+    table: crate::report::page::Table,
+    chart: LineChart,
+) -> Result<Figure> {
+    let (id, title) = (about.id.clone(), about.title.clone());
+    let svg = LineChart { about, ..chart }.draw()?;
+    Ok(Figure { id, title, svg, sentence, table })
+}
+
+fn in_bytes(given: &Given<'_>) -> Result<Figure> {
+    let &Given { axis, curves, .. } = given;
+    let spot = |point: &Point| {
+        let shape = Some(Shape::of(point));
+        Some(Spot { shape, ..Spot::new(point.x, point.mib_per_s?) })
+    };
+    let lines: Vec<_> = (0..)
+        .zip(curves)
+        .map(|(series, curve)| {
+            measured(series, &curve.label, curve.points.iter().filter_map(spot).collect())
+        })
+        .collect();
+    let about = About {
+        id: "payload-rate".to_owned(),
+        title: "The same in MiB/s".to_owned(),
+        desc: "Requests and replies together, in MiB/s, over the size of the request".to_owned(),
+    };
+    let points = curves.iter().flat_map(|curve| curve.points.iter().map(move |p| (curve, p)));
+    let known = points.filter_map(|(curve, point)| Some((curve, point, point.mib_per_s?)));
+    let most = known.max_by(|a, b| a.2.total_cmp(&b.2));
+    let sentence = most.map_or_else(String::new, |(curve, point, rate)| {
+        format!(
+            "The most is {} MiB/s, carried by {} {}; the texts of requests and of padded \
+             replies are counted, and nothing around them.",
+            grouped(rate, 0),
+            named(&curve.label),
+            place(axis, point.x)
+        )
+    });
+    let x = level_axis(axis, lines.iter().flat_map(|line| line.spots.iter().map(|spot| spot.x)));
+    let y = upright_axis("throughput (MiB/s)", &lines);
+    draw(
+        about,
+        sentence,
+        table::rates(curves, axis),
+        LineChart { about: About::default(), x, y, lines, strokes: Vec::new(), shapes_tell: true },
+    )
+}
+
+/// The lines of the other measurement: those of a system that is in both, in its colour.
+fn references(given: &Given<'_>) -> Vec<Line> {
+    let shown = given.reference.iter().filter(|_| given.axis == Axis::Clients);
+    let known = |curve: &Curve| given.curves.iter().position(|own| own.label == curve.label);
+    (given.curves.len()..)
+        .zip(shown)
+        .map(|(next, curve)| Line {
+            label: Some(format!("{} (reference)", curve.label)),
+            series: known(curve).unwrap_or(next),
+            stroke: Some(Stroke::Dotted),
+            spots: curve.points.iter().map(|p| Spot::new(p.x, p.throughput.mean)).collect(),
+        })
+        .collect()
+}
+
+/// The curve that the points are explained by, if one does.
+fn fit(series: usize, curve: &Curve, scale: &crate::report::chart::Scale) -> Option<Line> {
+    let fit = scalability(curve).ok()?;
+    let (first, last) = (curve.points.first()?.x, curve.points.last()?.x);
+    let spots = scale.between(first, last).into_iter().map(|x| Spot::new(x, fit.at(x))).collect();
+    Some(Line { label: None, series, stroke: Some(Stroke::Dashed), spots })
+}
+
+/// Each curve's highest point.
+fn peaks(given: &Given<'_>) -> String {
+    let each = given.curves.iter().filter_map(|curve| {
+        let peak = curve.peak()?;
+        let rate = grouped(peak.throughput.mean, 0);
+        Some(format!(
+            "{}: at most {rate} messages/s, {}",
+            named(&curve.label),
+            place(given.axis, peak.x)
+        ))
+    });
+    each.collect::<Vec<_>>().join("; ")
+}
+
+/// What the picture shows: the highest curve, how it goes on, and which comes next.
+fn sentence(given: &Given<'_>) -> String {
+    /// A loss that is seen.
+    const VISIBLE: f64 = 0.05;
+    let axis = given.axis;
+    let mut peaks: Vec<_> =
+        given.curves.iter().filter_map(|curve| Some((curve, curve.peak()?))).collect();
+    peaks.sort_by(|a, b| b.1.throughput.mean.total_cmp(&a.1.throughput.mean));
+    let Some((highest, peak)) = peaks.first() else { return String::new() };
+    let rate = |point: &Point| grouped(point.throughput.mean, 0);
+    let mut words = vec![format!(
+        "The highest point is that of {}, {} messages/s {}",
+        named(&highest.label),
+        rate(peak),
+        place(axis, peak.x)
+    )];
+    if let Some(last) = highest.points.last()
+        && last.throughput.mean < peak.throughput.mean * (1.0 - VISIBLE)
+    {
+        words.push(format!(
+            ", and behind it the curve falls, to {} {}",
+            rate(last),
+            place(axis, last.x)
+        ));
+    }
+    if let Some((next, peak)) = peaks.get(1) {
+        words.push(format!(
+            "; the next curve, {}, reaches {} {}",
+            named(&next.label),
+            rate(peak),
+            place(axis, peak.x)
+        ));
+    }
+    if peak.is_bounded_by_clients() {
+        words.push(". There the clients were the bound, and the server could do more".to_owned());
+    }
+    words.concat() + "."
+}

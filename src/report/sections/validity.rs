@@ -1,0 +1,79 @@
+//! Fairness, errors, and whether the trials hold.
+
+use super::Given;
+use super::common::name_of;
+use crate::report::numbers::shown;
+use crate::report::page::{Block, Section, Table};
+use crate::report::remarks;
+
+pub fn section(given: &Given<'_>) -> Section {
+    let mut section = Section::new("validity", "Fairness, errors, validity");
+    let all = given.rows.len();
+    let bad = given.rows.iter().filter(|row| !row.valid).count();
+    section.say(match (all, bad) {
+        (1, 0) => "The one trial holds.".to_owned(),
+        (all, 0) => format!("All {all} trials hold: where the server was asked too, both sides agree on what happened."),
+        (all, bad) => format!("{bad} of {all} trials do not hold, and are in no mean."),
+    });
+    let remarks: Vec<_> = remarks::not_ranked(given.curves, given.axis)
+        .into_iter()
+        .chain(remarks::notes(given.rows))
+        .collect();
+    if !remarks.is_empty() {
+        section.blocks.push(Block::List(remarks));
+    }
+    if bad > 0 {
+        section.blocks.push(Block::Table(left_out(given)));
+    }
+    section.blocks.push(Block::Table(by_point(given)));
+    section
+}
+
+fn left_out(given: &Given<'_>) -> Table {
+    let mut table = Table::new("Trials that are left out", &["system", "clients", "trial", "why"]);
+    for row in given.rows.iter().filter(|row| !row.valid) {
+        let why = row.invalid_reason.as_deref().unwrap_or(remarks::NO_REASON);
+        table.add([
+            row.system.clone(),
+            row.clients.to_string(),
+            row.trial.to_string(),
+            why.to_owned(),
+        ]);
+    }
+    table
+}
+
+/// One line per curve and place: Jain's index, errors, and how busy the sides were.
+fn by_point(given: &Given<'_>) -> Table {
+    let titles = [
+        "system",
+        name_of(given.axis),
+        "fairness, clients",
+        "fairness, workers",
+        "errors",
+        "server busy",
+        "clients busy",
+        "bound",
+        "disturbed trials",
+    ];
+    let caption = "Jain's index of fairness (1: all were served alike), echoes that failed, and how \
+                   busy the CPUs of each side were";
+    let mut table = Table::new(caption, &titles);
+    for (curve, point) in given.curves.iter().flat_map(|c| c.points.iter().map(move |p| (c, p))) {
+        let percent = |share: Option<f64>| {
+            share.map_or_else(|| shown(None, 0), |share| format!("{:.0} %", share * 100.0))
+        };
+        table.add([
+            curve.label.clone(),
+            super::common::written(given.axis)(point.x),
+            shown(point.client_fairness, 3),
+            shown(point.worker_fairness, 3),
+            point.errors.to_string(),
+            percent(point.server_busy),
+            percent(point.client_busy),
+            crate::report::table::bounds(point),
+            point.disturbed.to_string(),
+        ]);
+    }
+    table
+}
