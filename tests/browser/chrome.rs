@@ -91,7 +91,7 @@ impl Chrome {
         self.ask(command, parameters);
     }
 
-    /// A command of the DevTools, and what it answers.
+    /// Asks the browser itself, and returns what it answers.
     pub fn ask(&self, command: &str, parameters: Value) -> Value {
         let tools = self.driver().cdp();
         self.runtime.block_on(tools.send_raw(command, parameters)).unwrap()

@@ -238,3 +238,8 @@ fn a_report_of_everything_is_for_everyone() {
 fn a_report_of_one_row_is_for_everyone() {
     audit(&report(rows::one_row), 1);
 }
+
+#[test]
+fn a_report_of_too_much_is_for_everyone() {
+    audit(&report(rows::too_much), 3);
+}

@@ -18,6 +18,12 @@ fn peak(system: usize, tuned: bool) -> f64 {
     if tuned { untuned * 1.3 } else { untuned }
 }
 
+/// A number that is small enough, without its fraction.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "made up to fit")]
+fn whole(number: f64) -> u64 {
+    number as u64
+}
+
 /// A row with something in every column that a report looks at.
 fn row(system: usize, tuned: bool, clients: usize, trial: u32) -> Row {
     let (n, most) = (clients as f64, peak(system, tuned));
@@ -34,7 +40,7 @@ fn row(system: usize, tuned: bool, clients: usize, trial: u32) -> Row {
         tuning: Some(TUNINGS[usize::from(tuned)].to_owned()),
         payload_bytes: 64,
         window_s: 2.0,
-        messages: (throughput * 2.0) as u64,
+        messages: whole(throughput * 2.0),
         gaps: Some(0),
         throughput_per_s: throughput,
         littles_law: Some(1.0),
@@ -46,7 +52,7 @@ fn row(system: usize, tuned: bool, clients: usize, trial: u32) -> Row {
         rtt_p99_us: Some(rtt * 1.9),
         rtt_p999_us: Some(rtt * 4.0),
         rtt_max_us: Some(rtt * 9.0),
-        server_accesses: Some((throughput * 2.4) as u64),
+        server_accesses: Some(whole(throughput * 2.4)),
         server_cpu_us_per_msg: Some(1e6 / most),
         server_user_us_per_msg: Some(0.3e6 / most),
         server_system_us_per_msg: Some(0.7e6 / most),
@@ -82,7 +88,7 @@ fn paced(system: usize, share: f64, trial: u32) -> Row {
         due_p99_us: Some(us * 4.0),
         due_p999_us: Some(us * 9.0),
         due_max_us: Some(us * 20.0),
-        started_at: format!("2026-01-01T01:{trial:02}:{:02}.{system}00Z", (share * 50.0) as u32),
+        started_at: format!("2026-01-01T01:{trial:02}:{:02}.{system}00Z", whole(share * 50.0)),
         ..closed
     }
 }
@@ -179,4 +185,19 @@ pub fn experiment(directory: &Path) {
 /// The least that there is to report of.
 pub fn one_row(directory: &Path) {
     write(directory, &[row(0, false, 1, 1)]);
+}
+
+/// More systems than there are colours, up to 10,000 clients, and two trials each.
+pub fn too_much(directory: &Path) {
+    let mut all = Vec::new();
+    for number in 0..12 {
+        for clients in [1, 3, 10, 30, 100, 300, 1000, 3000, 10_000] {
+            for trial in 1..=2 {
+                let each =
+                    [false, true].map(|tuned| row(number % SYSTEMS.len(), tuned, clients, trial));
+                all.extend(each.map(|row| Row { system: format!("a-system-{number}"), ..row }));
+            }
+        }
+    }
+    write(directory, &all);
 }
