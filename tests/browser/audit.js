@@ -130,6 +130,16 @@ const checks = {
       if (!figure.querySelector('details table')) wrong.push(`${called(figure)} has no table`);
       const words = [...svg.querySelectorAll('text')].filter(text => text.textContent.trim());
       const boxes = words.map(word => word.getBoundingClientRect());
+      for (const line of svg.querySelectorAll('line, polyline, path')) {
+        const at = line.getBoundingClientRect();
+        // Those that run straight up or across: a box says nothing of others.
+        if (!shown(line) || Math.min(at.width, at.height) > 3) continue;
+        boxes.forEach((word, i) => {
+          const across = Math.min(at.right, word.right - 3) >= Math.max(at.left, word.left + 3);
+          const down = Math.min(at.bottom, word.bottom - 4) >= Math.max(at.top, word.top + 4);
+          if (across && down) wrong.push(`a line goes through ${called(words[i])} in ${figure.id}`);
+        });
+      }
       boxes.forEach((a, i) => {
         if (a.left < box.left - 1 || a.right > box.right + 1 || a.top < box.top - 1 || a.bottom > box.bottom + 1) {
           wrong.push(`${called(words[i])} is cut off in ${figure.id}`);

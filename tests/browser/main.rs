@@ -188,6 +188,7 @@ fn what_is_wrong_is_found() {
         "has no picture that is shown",
         "\"dark on light\" lies over <text> \"over another\" in painted",
         "\"beyond the edge\" is cut off in painted",
+        "a line goes through <text> \"struck out\" in painted",
         "figure 1 shows Ink",
         "SEVERE: ",
         "something is wrong",

@@ -182,9 +182,13 @@ impl Client {
         }
     }
 
-    /// The echo is done, and no request follows at once.
+    /// The echo is done, and no request follows at once. Behind the first echo it is left to the
+    /// next request to see what came: that follows as soon as the others are ready.
     fn look_behind(&mut self, common: &mut Common<'_>) {
-        let Some(connection) = &mut self.connection else { return };
+        let Some(connection) = self.connection.as_mut().filter(|_| self.phase != Phase::Idle)
+        else {
+            return;
+        };
         let Common { checker, space, .. } = common;
         let answered = self.request.sequence();
         let step = connection.behind(space, &mut |reply| checker.check(answered, reply));
