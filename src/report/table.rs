@@ -136,7 +136,7 @@ pub fn ratios(curves: &[Curve], axis: Axis) -> Option<Table> {
     let mut places: Vec<_> = pairs.iter().flat_map(|pair| &pair.2).map(|ratio| ratio.x).collect();
     places.sort_by(f64::total_cmp);
     places.dedup();
-    let caption = "ratios of throughput, within each pass; in brackets: bounded by the clients, or \
+    let caption = "Ratios of throughput, within each pass; in brackets: bounded by the clients, or \
                    disturbed by others, which ranks no server";
     let mut table = Table { caption: caption.to_owned(), titles, lines: Vec::new() };
     for x in places {

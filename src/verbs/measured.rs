@@ -34,7 +34,12 @@ impl Measured {
         let axis = Axis::of(&rows);
         let curves = curves(&rows, axis);
         if curves.is_empty() {
-            bail!("{} has no valid rows to report, of {}", source.display(), rows.len());
+            let advice = if rows.iter().any(|row| row.valid) {
+                "; those that there are have a --rate: measure without it, too"
+            } else {
+                ""
+            };
+            bail!("{} has no valid rows to report, of {}{advice}", source.display(), rows.len());
         }
         let threads = results::read_threads(&directory.join("threads.csv"))?;
         // What it tells is worth less than the rows.

@@ -49,7 +49,7 @@ impl Stroke {
     fn dashes(self) -> Option<(i32, i32)> {
         match self {
             Stroke::Solid | Stroke::Thin => None,
-            Stroke::Long => Some((16, 5)),
+            Stroke::Long => Some((10, 5)),
             Stroke::Dashed => Some((8, 6)),
             Stroke::Dotted => Some((2, 5)),
         }
@@ -163,7 +163,7 @@ impl Canvas<'_> {
 
     /// What is within places, so that others are seen through it.
     pub fn band(&self, around: Vec<Place>, colour: RGBColor) -> Result<()> {
-        self.0.draw(&Polygon::new(around, colour.mix(0.18).filled())).map_err(cannot)
+        self.0.draw(&Polygon::new(around, colour.mix(0.12).filled())).map_err(cannot)
     }
 
     pub fn rectangle(&self, from: Place, to: Place, colour: RGBColor) -> Result<()> {

@@ -16,8 +16,8 @@ const GAP: i32 = 24;
 /// What is shown before words.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Sample {
-    /// A line, with the mark of its points.
-    Line(Stroke, RGBColor, Option<(Shape, bool)>),
+    /// A line, the mark of its points, or both.
+    Line(Option<Stroke>, RGBColor, Option<(Shape, bool)>),
     /// A mark.
     Mark(Shape),
     /// A filled patch.
@@ -62,7 +62,9 @@ fn draw_sample(canvas: &Canvas<'_>, sample: Sample, (x, y): Place) -> Result<()>
     let (right, middle) = (x + 34, x + 17);
     match sample {
         Sample::Line(stroke, colour, mark) => {
-            canvas.line(&[(x, y), (right, y)], stroke, colour)?;
+            if let Some(stroke) = stroke {
+                canvas.line(&[(x, y), (right, y)], stroke, colour)?;
+            }
             if let Some((shape, filled)) = mark {
                 canvas.mark(shape, (middle, y), filled, colour)?;
             }

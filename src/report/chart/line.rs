@@ -126,15 +126,14 @@ impl LineChart {
         for line in &self.lines {
             let Some(label) = &line.label else { continue };
             let mark = line.spots.iter().find_map(|spot| spot.shape);
+            // Where shapes tell something else, that of a series is none of those.
+            let mark = mark.map(|shape| if self.shapes_tell { Shape::Disc } else { shape });
             let mark = mark.map(|shape| (shape, line.is_filled()));
-            let sample = match (line.stroke, mark) {
-                (Some(stroke), mark) => Sample::Line(stroke, line.colour(), mark),
-                (None, _) => Sample::Patch(line.colour()),
-            };
+            let sample = Sample::Line(line.stroke, line.colour(), mark);
             legend.add(sample, label);
         }
         for (stroke, meaning) in &self.strokes {
-            legend.add(Sample::Line(*stroke, MUTED.light, None), meaning);
+            legend.add(Sample::Line(Some(*stroke), MUTED.light, None), meaning);
         }
         let spots = || self.lines.iter().flat_map(|line| &line.spots);
         let shown = |shape: &Shape| spots().any(|spot| spot.shape == Some(*shape));
@@ -190,15 +189,16 @@ impl Frame<'_> {
             let (x, y) = self.place(tick, 0.0);
             let words = written(tick);
             let half = width_of(&words) / 2;
-            if x - half < taken || x + half > WIDTH {
+            // The last is kept within the picture.
+            let middle = x.min(WIDTH - half);
+            if middle - half < taken {
                 continue;
             }
-            taken = x + half + 12;
+            taken = middle + half + 12;
             canvas.line(&[(x, y), (x, y + 6)], Stroke::Thin, MUTED.light)?;
-            canvas.words(&words, (x, y + 22), Side::Around, MUTED.light)?;
+            canvas.words(&words, (middle, y + 22), Side::Around, MUTED.light)?;
         }
         let middle = i32::midpoint(self.left, Self::RIGHT);
-        // What is measured at 1 to 24 needs no word on its scale.
         canvas.words(title, (middle, Self::BOTTOM + 50), Side::Around, MUTED.light)
     }
 

@@ -3,6 +3,9 @@
 /// Values whose largest is more than so many times the smallest are drawn by their logarithms.
 const WIDE: f64 = 50.0;
 
+/// What sums and products of round numbers may be off by.
+const SLACK: f64 = 1e-9;
+
 /// How much of a logarithmic axis lies between 0, where there is one, and the least value.
 const ROOM_FOR_ZERO: f64 = 0.12;
 
@@ -13,7 +16,7 @@ pub struct Scale {
     to: f64,
     /// The share of the axis where the logarithms begin; `None`: the scale is linear.
     logarithmic: Option<f64>,
-    /// The values themselves, if they are few: the best ticks that a logarithmic axis can have.
+    /// The values themselves, if they are few: the best ticks that an axis can have.
     values: Vec<f64>,
 }
 
@@ -76,18 +79,18 @@ impl Scale {
         if place.is_finite() { place.clamp(0.0, 1.0) } else { 0.0 }
     }
 
-    /// Values to be written along the axis, by rising places: about `most` of them if the scale
-    /// is linear, else as many as there are, since who draws leaves out what has no room.
+    /// Values to be written along the axis, by rising places: those that it is for, if they are
+    /// few; else about `most` round ones if it is linear, and of a logarithmic one as many as there
+    /// are, since who draws leaves out what has no room.
     pub fn ticks(&self, most: usize) -> Vec<f64> {
-        let Some(begin) = self.logarithmic else {
-            let step = step(self.to, most);
-            // Half a step more, against the rounding of sums.
-            let fits = |tick: &f64| *tick <= self.to + step / 2.0;
-            return (0..=2 * most).map(|i| i as f64 * step).take_while(fits).collect();
-        };
         if !self.values.is_empty() {
             return self.values.clone();
         }
+        let Some(begin) = self.logarithmic else {
+            let step = step(self.to, most);
+            let fits = |tick: &f64| *tick <= self.to * (1.0 + SLACK);
+            return (0..=2 * most).map(|i| i as f64 * step).take_while(fits).collect();
+        };
         let zero = (begin > 0.0).then_some(0.0);
         zero.into_iter().chain(round_numbers(self.from, self.to)).collect()
     }
@@ -114,7 +117,6 @@ fn step(to: f64, most: usize) -> f64 {
 
 /// 1, 2 and 5 of each power of ten, from one value to another; of many powers, only 1.
 fn round_numbers(from: f64, to: f64) -> Vec<f64> {
-    const SLACK: f64 = 1e-9;
     let digits: &[f64] = if to / from > 1e4 { &[1.0] } else { &[1.0, 2.0, 5.0] };
     let mut power = 10_f64.powf(from.log10().floor());
     let mut found = Vec::new();
@@ -136,9 +138,11 @@ mod tests {
         let scale = Scale::of([1.0, 24.0]);
         assert!(!scale.is_logarithmic());
         assert_eq!((scale.place(0.0), scale.place(12.0), scale.place(24.0)), (0.0, 0.5, 1.0));
-        assert_eq!(scale.ticks(6), [0.0, 5.0, 10.0, 15.0, 20.0]);
+        assert_eq!(scale.ticks(6), [1.0, 24.0]);
+        let many = Scale::of((1..=24).map(f64::from));
+        assert_eq!(many.ticks(6), [0.0, 5.0, 10.0, 15.0, 20.0]);
         assert_eq!(
-            Scale::round([1.0, 89_179.0]).ticks(5),
+            Scale::round([10_000.0, 89_179.0]).ticks(5),
             [0.0, 20_000.0, 40_000.0, 60_000.0, 80_000.0, 100_000.0]
         );
     }

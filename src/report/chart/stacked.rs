@@ -11,7 +11,7 @@ const EACH: i32 = 92;
 /// Where the first begins, beneath the title.
 const TOP: i32 = 48;
 /// The width of a column of numbers beside the bars.
-const COLUMN: i32 = 112;
+const COLUMN: i32 = 120;
 
 /// A bar.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +55,7 @@ impl BarChart {
             legend.add(Sample::Patch(tone.light), kind);
         }
         if let Some((_, words)) = &self.baseline {
-            legend.add(Sample::Line(Stroke::Dashed, MUTED.light, None), words);
+            legend.add(Sample::Line(Some(Stroke::Dashed), MUTED.light, None), words);
         }
         let count = i32::try_from(self.bars.len()).unwrap_or(i32::MAX / EACH / 2);
         let bottom = TOP + EACH * count;

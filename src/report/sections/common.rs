@@ -48,11 +48,11 @@ pub fn number(value: f64) -> String {
     }
     let digits = [0, 1, 2].into_iter().find(|digits| {
         let factor = 10_f64.powi(*digits);
-        ((value * factor).round() - value * factor).abs() < 1e-6
+        ((value * factor).round() - value * factor).abs() <= value * factor * 1e-9
     });
     match digits {
         Some(digits) => grouped(value, digits.unsigned_abs() as usize),
-        None if value < 0.1 => format!("{value:.0e}"),
+        None if value < 0.01 => format!("{value:.0e}"),
         None => grouped(value, 2),
     }
 }
@@ -81,7 +81,7 @@ pub fn pairs_of_lines<'a>(
     mut spots: impl FnMut(usize, Stroke) -> Vec<Spot>,
 ) -> Vec<Line> {
     let each = |(series, label): (usize, &str)| {
-        let shape = Shape::ALL[series % Shape::ALL.len()];
+        let shape = Shape::of_series(series);
         [Stroke::Solid, Stroke::Dashed].map(|stroke| Line {
             label: (stroke == Stroke::Solid).then(|| label.to_owned()),
             series,

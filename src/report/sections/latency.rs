@@ -36,7 +36,7 @@ pub fn section(given: &Given<'_>) -> Result<Section> {
             "With arrivals that do not wait for replies, latency counts from when a request was \
              due, so that the wait in a queue is in it.",
         );
-        section.blocks.push(Block::Figure(open_loop(&paced)?));
+        section.blocks.push(open_loop(&paced)?);
     }
     Ok(section)
 }
@@ -123,7 +123,8 @@ fn load_axis(all: &[Paced]) -> (fn(&Paced) -> f64, &'static str) {
     }
 }
 
-fn open_loop(all: &[Paced]) -> Result<Figure> {
+/// A figure; a table alone, where no latency is known.
+fn open_loop(all: &[Paced]) -> Result<Block> {
     let (place, title) = load_axis(all);
     let mut labels: Vec<&str> = Vec::new();
     for one in all {
@@ -140,6 +141,9 @@ fn open_loop(all: &[Paced]) -> Result<Figure> {
         spots.sort_by(|a, b| a.x.total_cmp(&b.x));
         spots
     });
+    if lines.is_empty() {
+        return Ok(Block::Table(due_table(all)));
+    }
     let about = About {
         id: "due".to_owned(),
         title: "Latency from the due time over the load offered".to_owned(),
@@ -156,7 +160,7 @@ fn open_loop(all: &[Paced]) -> Result<Figure> {
         strokes: STROKES.to_vec(),
         shapes_tell: false,
     };
-    draw(about, due_sentence(all), due_table(all), chart)
+    Ok(Block::Figure(draw(about, due_sentence(all), due_table(all), chart)?))
 }
 
 /// The longest wait, and what was not sent as it was offered.

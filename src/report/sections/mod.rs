@@ -15,6 +15,7 @@ use anyhow::Result;
 pub use self::common::{column_of, written};
 pub use self::throughput::MAIN as MAIN_FIGURE;
 use super::page::Page;
+use super::text::visible;
 use crate::analysis::{Axis, Cost, Curve, Finding};
 use crate::results::{Provenance, Row};
 
@@ -59,5 +60,5 @@ pub fn page(given: &Given<'_>) -> Result<Page> {
 
 /// The verdict in sentences, for where there is no page.
 pub fn verdict(findings: &[Finding]) -> Vec<String> {
-    findings.iter().map(ToString::to_string).collect()
+    findings.iter().map(|finding| visible(&finding.to_string())).collect()
 }

@@ -68,10 +68,12 @@ impl<'a> Laws<'a> {
         };
         let bound = self.bound.as_ref().map(|law| along(&|x| law.bound_at(x), Stroke::Thin));
         let fit = self.fit.as_ref().ok().map(|law| along(&|x| law.at(x), Stroke::Dashed));
-        let spots = self.curve.points.iter().map(|point| Spot {
-            shape: Some(Shape::of(point)),
-            ..Spot::new(point.x, point.throughput.mean)
-        });
+        let shape = Some(Shape::of_series(series));
+        let spots = self
+            .curve
+            .points
+            .iter()
+            .map(|point| Spot { shape, ..Spot::new(point.x, point.throughput.mean) });
         let points = Line { stroke: None, ..measured(series, &self.curve.label, spots.collect()) };
         bound.into_iter().chain(fit).chain([points]).collect()
     }

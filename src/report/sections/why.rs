@@ -28,7 +28,7 @@ pub fn section(given: &Given<'_>) -> Result<Section> {
     section.say(
         "One CPU has 1,000,000 us in a second. What that makes at most, and what was measured:",
     );
-    section.blocks.push(Block::Lines(given.costs.iter().map(arithmetic).collect()));
+    section.blocks.push(Block::List(given.costs.iter().map(arithmetic).collect()));
     Ok(section)
 }
 
@@ -61,7 +61,7 @@ fn figure(given: &Given<'_>) -> Result<Figure> {
     let chart = BarChart {
         about,
         title: "CPU time per message (us)".to_owned(),
-        columns: ["switches", "threads"],
+        columns: ["switches/msg", "threads"],
         bars: costs.iter().map(bar).collect(),
         baseline: base
             .filter(|_| costs.len() > 1)
@@ -79,8 +79,11 @@ fn figure(given: &Given<'_>) -> Result<Figure> {
 }
 
 fn bar(cost: &Cost) -> Bar {
+    /// A part that is smaller is not seen; the table has it.
+    const SEEN: f64 = 0.01;
     let part = |role: &RoleCost| (role.role.clone(), role.cpu_us);
-    let mut parts: Vec<_> = cost.roles.iter().map(part).filter(|(_, us)| *us >= 0.05).collect();
+    let seen = |(_, us): &(String, f64)| *us >= cost.cpu_us_per_msg * SEEN;
+    let mut parts: Vec<_> = cost.roles.iter().map(part).filter(seen).collect();
     if parts.is_empty() {
         parts.push(("whole process".to_owned(), cost.cpu_us_per_msg));
     }
@@ -95,6 +98,7 @@ fn bar(cost: &Cost) -> Bar {
 
 /// The cheapest and the dearest, and where most of it goes.
 fn sentence(given: &Given<'_>, base: Option<&Cost>) -> String {
+    const NEARLY_ALL: f64 = 0.95;
     let by_cost = |a: &&Cost, b: &&Cost| a.cpu_us_per_msg.total_cmp(&b.cpu_us_per_msg);
     let own = || given.costs.iter().filter(|cost| cost.system != given.baseline);
     let Some(dearest) = own().max_by(by_cost).or(base) else { return String::new() };
@@ -102,7 +106,7 @@ fn sentence(given: &Given<'_>, base: Option<&Cost>) -> String {
     let us = |cost: &Cost| grouped(cost.cpu_us_per_msg, 1);
     let mut words = vec![format!("A message costs {} {} us", named(&dearest.label), us(dearest))];
     let most = dearest.roles.iter().max_by(|a, b| a.cpu_us.total_cmp(&b.cpu_us));
-    if let Some(most) = most.filter(|_| dearest.roles.len() > 1) {
+    if let Some(most) = most.filter(|most| most.cpu_us < dearest.cpu_us_per_msg * NEARLY_ALL) {
         words.push(format!(", of which {} has {}", most.role, grouped(most.cpu_us, 1)));
     }
     if let Some(cheapest) = cheapest {

@@ -1,0 +1,425 @@
+//! `report`, the real binary: the page, the Markdown, and that whatever the rows are there is one
+//! of both, or one clear line. The rows are made by hand.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::Ran;
+use common::rows::{bounded, directory_of, invalid, pair, report, trials};
+use echometer::results::Row;
+use proptest::prelude::*;
+use roxmltree::{Document, Node, ParsingOptions};
+use tempfile::TempDir;
+
+/// The sections, in their order.
+const SECTIONS: [&str; 7] =
+    ["verdict", "throughput", "why", "scalability", "latency", "validity", "provenance"];
+
+/// Does something with the page of these rows.
+fn with_page<T>(rows: &[Row], look: impl FnOnce(&Document<'_>) -> T) -> T {
+    let (directory, _ran) = reported(rows, &[]);
+    look_at(directory.path(), look)
+}
+
+fn reported(rows: &[Row], extra: &[&str]) -> (TempDir, Ran) {
+    let directory = directory_of(rows);
+    let ran = report(directory.path(), extra);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    (directory, ran)
+}
+
+fn look_at<T>(directory: &Path, look: impl FnOnce(&Document<'_>) -> T) -> T {
+    let html = fs::read_to_string(directory.join("report.html")).unwrap();
+    let page = parsed(&html);
+    assert_is_sound(&page);
+    look(&page)
+}
+
+/// The page is XML too, so that what it is made of can be looked at.
+fn parsed(html: &str) -> Document<'_> {
+    let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
+    Document::parse_with_options(html, options).unwrap_or_else(|error| panic!("{error}:\n{html}"))
+}
+
+fn all<'a>(page: &'a Document<'_>, tag: &'a str) -> Vec<Node<'a, 'a>> {
+    page.descendants().filter(|node| node.tag_name().name() == tag).collect()
+}
+
+fn text_of(node: Node<'_, '_>) -> String {
+    node.descendants().filter_map(|node| if node.is_text() { node.text() } else { None }).collect()
+}
+
+/// What holds of any page: it loads nothing, its sections are there, its figures are complete,
+/// its ids are unique and its tables square.
+fn assert_is_sound(page: &Document<'_>) {
+    let ids: Vec<_> = page.descendants().filter_map(|node| node.attribute("id")).collect();
+    for (i, id) in ids.iter().enumerate() {
+        assert!(!ids[i + 1..].contains(id), "{id} is there twice");
+    }
+    let sections: Vec<_> =
+        all(page, "section").iter().map(|s| s.attribute("id").unwrap()).collect();
+    assert_eq!(sections, SECTIONS);
+    for node in page.descendants().filter(Node::is_element) {
+        assert!(!["script", "img", "iframe", "object"].contains(&node.tag_name().name()));
+        for attribute in node.attributes() {
+            assert!(!attribute.name().starts_with("on"), "{attribute:?}");
+            if ["src", "href"].contains(&attribute.name()) {
+                assert!(attribute.value().starts_with(['#', 'd']), "{attribute:?}");
+            }
+        }
+    }
+    for style in all(page, "style") {
+        assert!(!text_of(style).contains("url("));
+    }
+    for figure in all(page, "figure") {
+        assert_is_complete(figure, &ids);
+    }
+    for line in all(page, "tr") {
+        let table = line.ancestors().find(|node| node.has_tag_name("table")).unwrap();
+        let titles = table.descendants().filter(|node| node.attribute("scope") == Some("col"));
+        let cells = line.children().filter(Node::is_element);
+        assert_eq!(cells.count(), titles.count(), "{}", text_of(line));
+    }
+    let levels = page
+        .descendants()
+        .filter_map(|node| node.tag_name().name().strip_prefix('h')?.parse().ok());
+    levels.fold(0, |last: u32, level| {
+        assert!(level <= last + 1, "a heading of level {level} behind {last}");
+        level
+    });
+}
+
+/// A picture with title and description that is not blank, a sentence, and a table.
+fn assert_is_complete(figure: Node<'_, '_>, ids: &[&str]) {
+    let one = |tag: &str| {
+        let found = figure.descendants().find(|node| node.tag_name().name() == tag);
+        found.unwrap_or_else(|| panic!("there is no {tag}"))
+    };
+    let svg = one("svg");
+    assert_eq!(svg.attribute("role"), Some("img"));
+    for id in svg.attribute("aria-labelledby").unwrap().split(' ') {
+        assert!(ids.contains(&id), "{id}");
+    }
+    assert!(!text_of(one("title")).is_empty() && !text_of(one("desc")).is_empty());
+    assert!(text_of(one("figcaption")).ends_with('.'), "{}", text_of(one("figcaption")));
+    let drawn = ["polyline", "polygon", "line", "rect"];
+    let shapes = svg.descendants().filter(|node| drawn.contains(&node.tag_name().name()));
+    assert!(shapes.count() > 2, "a blank picture");
+    let lines = one("details").descendants().filter(|node| node.has_tag_name("tr"));
+    assert!(lines.count() > 1, "a table without lines");
+}
+
+/// Rows with something in every column that a figure is made of.
+fn full(system: &str, clients: usize, mean: f64) -> Vec<Row> {
+    let with = |row: Row| Row {
+        started_at: format!("2026-01-31T12:00:0{}Z", row.trial),
+        payload_bytes: 64,
+        rtt_mean_us: Some(clients as f64 * 1e6 / mean),
+        rtt_p50_us: Some(90.5),
+        rtt_p90_us: Some(100.5),
+        rtt_p99_us: Some(120.5),
+        rtt_p999_us: Some(150.5),
+        server_cpu_us_per_msg: Some(11.1),
+        server_switches_per_msg: Some(1.17),
+        server_threads: Some(4),
+        server_busy: Some(0.99),
+        server_cpus: Some("0".to_owned()),
+        client_cpus: "1".to_owned(),
+        client_fairness: Some(1.0),
+        host: "here".to_owned(),
+        ..row
+    };
+    let rows = trials(system, clients, &[mean, mean + 10.0, mean - 10.0]);
+    bounded(rows, "server").into_iter().map(with).collect()
+}
+
+/// A sweep over so many numbers of clients, of both systems.
+fn sweep(counts: &[usize]) -> Vec<Row> {
+    let each = |(at, system): (usize, &str)| -> Vec<Row> {
+        let rate = |n: usize| 20_000.0 * (at + 1) as f64 * n as f64 / (1.0 + 0.2 * (n - 1) as f64);
+        counts.iter().flat_map(|n| full(system, *n, rate(*n))).collect()
+    };
+    pair().into_iter().enumerate().flat_map(each).collect()
+}
+
+#[test]
+fn every_figure_is_there_with_its_numbers() {
+    with_page(&sweep(&[1, 2, 4, 8, 16, 24]), |page| {
+        let figures: Vec<_> =
+            all(page, "figure").iter().map(|f| f.attribute("id").unwrap().to_owned()).collect();
+        assert_eq!(figures, ["throughput-figure", "cost-figure", "laws-figure", "rtt-figure"]);
+        let words = text_of(page.root_element());
+        // One CPU, 11.1 us each: 1e6 / 11.1 = 90,090.
+        assert!(
+            words.contains("1 CPU / (11.1 us per message) = 90,090 messages/s at most"),
+            "{words}"
+        );
+        assert!(words.contains("fitted curve (USL)") && words.contains("95 % interval"), "{words}");
+        assert_eq!(page.root_element().attribute("lang"), Some("en"));
+        for landmark in ["header", "nav", "main", "footer"] {
+            assert_eq!(all(page, landmark).len(), 1, "{landmark}");
+        }
+    });
+}
+
+#[test]
+fn the_verdict_is_the_first_thing_that_is_said_everywhere() {
+    let rows = sweep(&[1, 4]);
+    let (directory, ran) = reported(&rows, &[]);
+    let first = ran.stdout.lines().next().unwrap();
+    assert!(first.contains("carries most") || first.contains("messages/s"), "{first}");
+    let begins = first.split(". ").next().unwrap().to_owned();
+    look_at(directory.path(), |page| {
+        let verdict = all(page, "section")[0];
+        assert!(text_of(verdict).contains(&begins), "{begins}: {}", text_of(verdict));
+    });
+    for written in ["report: ", "figure: "] {
+        assert!(ran.stderr.contains(written), "{ran:?}");
+    }
+}
+
+#[test]
+fn markdown_tells_the_same_with_its_figures_beside_it() {
+    let (directory, ran) = reported(&sweep(&[1, 2, 4, 8, 16, 24]), &["--format", "md"]);
+    let markdown = fs::read_to_string(directory.path().join("report.md")).unwrap();
+    assert_eq!(ran.stdout, markdown);
+    let headings = markdown.lines().filter(|line| line.starts_with("## ")).count();
+    assert_eq!(headings, SECTIONS.len());
+    for name in ["throughput", "cost", "laws", "rtt"] {
+        assert!(markdown.contains(&format!("]({name}.svg)")), "{name}");
+        let svg = fs::read_to_string(directory.path().join(name).with_extension("svg")).unwrap();
+        assert!(Document::parse(&svg).unwrap().descendants().count() > 20);
+    }
+    assert!(!directory.path().join("report.html").exists());
+    assert_eq!(markdown.matches("<details>").count(), markdown.matches("</details>").count());
+}
+
+#[test]
+fn a_format_that_is_none_is_told() {
+    let directory = directory_of(&sweep(&[1]));
+    report(directory.path(), &["--format", "pdf"]).assert_fails(2, &["pdf", "html or md"]);
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_is_told() {
+    let directory = directory_of(&sweep(&[1]));
+    // A directory in its place, which even root cannot write to.
+    fs::create_dir(directory.path().join("report.html")).unwrap();
+    report(directory.path(), &[]).assert_fails(1, &["cannot write", "report.html"]);
+}
+
+#[test]
+fn one_row_one_system_and_what_is_not_known_make_a_page() {
+    let [a, b] = pair();
+    for rows in [
+        trials(a, 1, &[1000.0]),
+        full(a, 1, 1000.0),
+        [trials(a, 1, &[1000.0]), trials(a, 2, &[0.0])].concat(),
+        [trials(a, 1, &[1000.0]), trials(b, 24, &[1e18])].concat(),
+        [full(a, 1, 1000.0), vec![invalid(full(b, 1, 10.0).remove(0), "interrupted")]].concat(),
+    ] {
+        let figures = with_page(&rows, |page| all(page, "figure").len());
+        assert!(figures >= 1);
+        reported(&rows, &["--format", "md"]);
+    }
+}
+
+#[test]
+fn rows_of_arrivals_alone_are_told_or_reported() {
+    let paced = |row: Row| Row {
+        rate_per_s: Some(500.0),
+        arrivals: Some("poisson".to_owned()),
+        due_p50_us: Some(100.0),
+        due_p99_us: Some(300.0),
+        ..row
+    };
+    let [a, b] = pair();
+    let rows: Vec<_> =
+        [full(a, 24, 500.0), full(b, 24, 480.0)].concat().into_iter().map(paced).collect();
+    report(directory_of(&rows).path(), &[]).assert_fails(1, &["results.csv", "--rate"]);
+    let with_peaks = [full(a, 24, 1000.0), full(b, 24, 960.0), rows].concat();
+    with_page(&with_peaks, |page| {
+        let due = all(page, "figure").into_iter().find(|f| f.attribute("id") == Some("due-figure"));
+        let words = text_of(due.unwrap());
+        assert!(words.contains("50 %") && words.contains("offered, in % of the peak"), "{words}");
+    });
+}
+
+#[test]
+fn more_than_twenty_curves_stay_apart() {
+    let rows = (0..26).flat_map(|n| full(&format!("system-{n}"), 1 + n % 3, 1000.0 + n as f64));
+    with_page(&rows.collect::<Vec<_>>(), |page| {
+        let svg = all(page, "svg")[0];
+        let words = text_of(svg);
+        assert!((0..26).all(|n| words.contains(&format!("system-{n}"))), "{words}");
+        let bottom = svg.attribute("height").unwrap().parse::<f64>().unwrap();
+        let texts = svg.descendants().filter(|node| node.has_tag_name("text"));
+        let lowest = texts.map(|text| text.attribute("y").unwrap().parse::<f64>().unwrap());
+        assert!(lowest.fold(0.0, f64::max) < bottom);
+    });
+}
+
+#[test]
+fn ten_thousand_clients_are_drawn_by_their_logarithms() {
+    with_page(&sweep(&[1, 10, 100, 1000, 10_000]), |page| {
+        let words = text_of(all(page, "svg")[0]);
+        assert!(
+            words.contains("concurrent clients, log scale") && words.contains("10,000"),
+            "{words}"
+        );
+    });
+}
+
+#[test]
+fn the_axis_that_varies_is_drawn() {
+    let of = |set: fn(&mut Row, usize), values: &[usize]| -> Vec<Row> {
+        let row = |system: &'static str, value: usize| {
+            full(system, 24, 9000.0).into_iter().map(move |mut row| {
+                set(&mut row, value);
+                row
+            })
+        };
+        pair()
+            .iter()
+            .flat_map(|system| values.iter().flat_map(move |value| row(system, *value)))
+            .collect()
+    };
+    let work = |row: &mut Row, us: usize| {
+        row.work = Some(if us == 0 { "none".to_owned() } else { format!("spin:{us}us") });
+    };
+    let cases = [
+        (of(|row, n| row.workers = Some(n), &[1, 4, 16]), "workers"),
+        (of(work, &[0, 10, 100, 1000]), "service time (us), log scale"),
+        (of(|row, n| row.payload_bytes = n, &[16, 1024, 1 << 20]), "payload (bytes), log scale"),
+        (of(|row, n| row.think_us = n as f64, &[0, 300, 1000]), "think time (us)"),
+    ];
+    for (rows, title) in cases {
+        with_page(&rows, |page| {
+            let svgs = all(page, "svg");
+            let words = text_of(svgs[0]);
+            assert!(words.lines().any(|line| line == title), "{title}: {words}");
+            if title.starts_with("payload") {
+                assert!(words.contains("1 MiB") && text_of(svgs[1]).contains("throughput (MiB/s)"));
+            } else {
+                assert!(
+                    words.lines().any(|line| line == if title == "workers" { "16" } else { "0" })
+                );
+            }
+        });
+    }
+}
+
+#[test]
+fn words_from_elsewhere_are_shown_and_are_nothing_else() {
+    const EVIL: &str = "<script>alert('x')</script> | *b* \u{1b}[31m";
+    let evil = |row: Row| Row {
+        host: EVIL.to_owned(),
+        notes: Some(EVIL.to_owned()),
+        run_id: EVIL.to_owned(),
+        ..row
+    };
+    let mut rows: Vec<_> = full(EVIL, 4, 1000.0).into_iter().map(evil).collect();
+    rows.push(invalid(evil(full(EVIL, 4, 1.0).remove(0)), EVIL));
+    let (directory, ran) = reported(&rows, &[]);
+    let html = fs::read_to_string(directory.path().join("report.html")).unwrap();
+    assert!(!html.contains("<script") && !html.contains('\u{1b}'), "{html}");
+    look_at(directory.path(), |page| {
+        assert!(text_of(page.root_element()).contains("<script>alert('x')</script>"));
+    });
+    assert!(!ran.stdout.contains('\u{1b}'), "{}", ran.stdout);
+    let (directory, ran) = reported(&rows, &["--format", "md"]);
+    assert!(!ran.stdout.contains("<script"), "{}", ran.stdout);
+    let svg = fs::read_to_string(directory.path().join("throughput.svg")).unwrap();
+    assert!(!svg.contains("<script"), "{svg}");
+    Document::parse(&svg).unwrap();
+}
+
+#[test]
+fn a_damaged_run_json_is_a_warning_and_no_more() {
+    for damage in [&b"{"[..], b"\xff\xfe", b"[1, 2]"] {
+        let directory = directory_of(&sweep(&[1, 2]));
+        fs::write(directory.path().join("run.json"), damage).unwrap();
+        let ran = report(directory.path(), &[]);
+        assert_eq!(ran.status, 0, "{ran:?}");
+        assert!(ran.stderr.contains("warning: ") && ran.stderr.contains("run.json"), "{ran:?}");
+        look_at(directory.path(), |page| {
+            assert!(text_of(all(page, "section")[6]).contains("no run.json"));
+        });
+    }
+}
+
+#[test]
+fn a_file_of_threads_that_is_damaged_is_told() {
+    let directory = directory_of(&sweep(&[1, 2]));
+    fs::write(directory.path().join("threads.csv"), b"run_id,role\nx,\xff\n").unwrap();
+    report(directory.path(), &[]).assert_fails(1, &["threads.csv", "line 2, column role"]);
+}
+
+fn any_row() -> impl Strategy<Value = Row> {
+    let number =
+        || prop_oneof![Just(0.0), Just(1.0), 0.0..1e6_f64, Just(1e18), Just(1e-12), 1e3..1e5_f64];
+    let system = prop_oneof!["[a-c]", ".{0,40}"];
+    let trial = (0..4_u32, any::<bool>(), system, prop_oneof![0..40_usize, Just(10_000)]);
+    let numbers = (number(), proptest::option::of(number()), proptest::option::of(number()));
+    let options = (
+        proptest::option::of(prop_oneof!["none", "spin:[0-9]{1,3}us", ".{0,5}"]),
+        proptest::option::of(1..100_usize),
+        prop_oneof![Just(64_usize), 0..2_000_000_usize],
+        proptest::option::weighted(0.2, number()),
+    );
+    (trial, numbers, options).prop_map(|((trial, valid, system, clients), numbers, options)| {
+        let (throughput_per_s, time, cpu) = numbers;
+        let (work, workers, payload_bytes, rate_per_s) = options;
+        Row {
+            run_id: "run".to_owned(),
+            trial,
+            valid,
+            system,
+            clients,
+            throughput_per_s,
+            rtt_mean_us: time,
+            rtt_p50_us: time,
+            rtt_p99_us: time.map(|time| time * 2.0),
+            due_p50_us: cpu,
+            due_p99_us: time,
+            server_cpu_us_per_msg: cpu,
+            server_switches_per_msg: time,
+            server_cpus: Some("0".to_owned()),
+            work,
+            workers,
+            payload_bytes,
+            rate_per_s,
+            bound: Some("server".to_owned()),
+            ..Row::default()
+        }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_the_rows_there_is_a_page(rows in proptest::collection::vec(any_row(), 1..24)) {
+        use echometer::{analysis, report};
+        let axis = analysis::Axis::of(&rows);
+        let curves = analysis::curves(&rows, axis);
+        if !curves.is_empty() {
+            let page = report::page(&report::Given {
+                rows: &rows,
+                axis,
+                curves: &curves,
+                reference: &curves,
+                costs: &analysis::costs(&curves, &[], "a"),
+                baseline: "a",
+                findings: &analysis::findings(&curves, &rows, axis),
+                provenance: None,
+            });
+            let page = page.unwrap();
+            assert_is_sound(&parsed(&report::html(&page).unwrap()));
+            let markdown = report::markdown(&page);
+            prop_assert!(markdown.contains("## The verdict"));
+        }
+    }
+}
