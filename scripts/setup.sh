@@ -2,7 +2,7 @@
 # Installs what the build lacks, and does nothing where it lacks nothing.
 #
 #   ./scripts/setup.sh          what the build needs: a C++ compiler, make, cmake
-#   ./scripts/setup.sh tests    and what the tests need: Python with venv
+#   ./scripts/setup.sh tests    and what the tests need: Python with venv, and Chromium
 #
 # On Debian and Ubuntu by apt, with sudo where that is needed; elsewhere it says what to
 # install. Rust itself comes from https://rustup.rs.
@@ -20,6 +20,8 @@ need cmake cmake
 if [ "${1:-}" = tests ]; then
     need python3 python3
     python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
+    need chromium chromium
+    need chromedriver chromium-driver
 fi
 
 if [ ${#missing[@]} -gt 0 ]; then

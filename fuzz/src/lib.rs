@@ -1,7 +1,11 @@
 //! Fuzzing of the codecs: any bytes, cut anywhere.
 //!
-//! `cargo +nightly fuzz run http2` (or `framed`, `zmtp`), with cargo-fuzz. The codecs are
-//! compiled from the sources of echometer, with the one type that they use: the C-core is not built.
+//! `cargo +nightly fuzz run http2` (or `framed`, `zmtp`), with cargo-fuzz; without a nightly
+//! toolchain, and so without a sanitizer, which code without `unsafe` does not need:
+//! `RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none http2 -- -max_total_time=60`.
+//!
+//! The codecs are compiled from the sources of echometer, with the one type that they use: the
+//! C-core is not built.
 
 #[path = "../../src/message/error.rs"]
 mod error;

@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args as ClapArgs, Command, Parser, Subcommand};
+use clap::{Args as ClapArgs, Command, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
 
 use super::{help, values};
 use crate::cpus::CpuChoice;
@@ -51,13 +52,19 @@ pub enum Verb {
     /// Prints each point that both have, the change from A to B with its 95 % interval, and
     /// whether it is one. Refuses to compare what was measured with different options.
     Compare(CompareArgs),
+    /// Print a script that makes a shell complete verbs, flags and names
+    Completions(CompletionsArgs),
+    /// Write man pages of the command and of each verb
+    ///
+    /// They go to the directory DIR, which is made if it is not there.
+    Man(ManArgs),
 }
 
 #[derive(ClapArgs)]
 #[command(after_help = help::serve())]
 pub struct ServeArgs {
     /// The system to serve
-    #[arg(value_parser = values::system)]
+    #[arg(value_parser = values::system())]
     pub system: &'static dyn System,
     /// Where to listen; port 0 asks for a free one
     #[arg(short, long, value_name = "HOST:PORT", default_value = "127.0.0.1:4157")]
@@ -66,7 +73,7 @@ pub struct ServeArgs {
     #[arg(short, long, value_name = "TIME", value_parser = values::some_time, allow_hyphen_values = true)]
     pub uptime: Option<Duration>,
     /// Append one JSON line to this file at the end
-    #[arg(short = 'o', long, visible_alias = "output", value_name = "FILE")]
+    #[arg(short = 'o', long, visible_alias = "output", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub metrics: Option<PathBuf>,
     #[command(flatten)]
     pub server: ServerArgs,
@@ -82,14 +89,14 @@ pub struct ServerArgs {
     /// Worker threads, for a system that has them
     #[arg(short, long, value_name = "N", default_value = "16", value_parser = values::count, allow_hyphen_values = true)]
     pub workers: NonZeroUsize,
-    /// What lies between proxy and workers, for a system that has both: inproc or ipc
-    #[arg(long, default_value_t)]
+    /// What lies between proxy and workers, for a system that has both
+    #[arg(long, default_value_t, value_parser = values::backend())]
     pub backend: Backend,
     /// Completion queues, for a system that has them [default: the CPUs it may run on]
     #[arg(long, value_name = "N", value_parser = values::count, allow_hyphen_values = true)]
     pub completion_queues: Option<NonZeroUsize>,
-    /// How the library and the threads are set: default, as they come; or throughput
-    #[arg(long, default_value_t)]
+    /// How the library and the threads are set: as they come, or for many messages
+    #[arg(long, default_value_t, value_parser = values::tuning())]
     pub tuning: Tuning,
     /// What the handler does with each request beside answering it: none; spin:50us, which uses
     /// CPU time; or sleep:1ms, which waits
@@ -125,7 +132,7 @@ pub struct PatienceArgs {
 #[command(after_help = help::send())]
 pub struct SendArgs {
     /// The system that the server speaks
-    #[arg(value_parser = values::system)]
+    #[arg(value_parser = values::system())]
     pub system: &'static dyn System,
     /// Where the server listens
     #[arg(short, long, value_name = "HOST:PORT", default_value = "127.0.0.1:4157")]
@@ -148,7 +155,7 @@ pub struct SendArgs {
 #[command(group = clap::ArgGroup::new("target").required(true).args(["addr", "spawn"]))]
 pub struct BenchArgs {
     /// The system to measure
-    #[arg(value_parser = values::system)]
+    #[arg(value_parser = values::system())]
     pub system: &'static dyn System,
     /// Measure the server that runs there
     #[arg(short, long, value_name = "HOST:PORT")]
@@ -173,8 +180,8 @@ pub struct BenchArgs {
     /// answered; latency is then measured from when they were due [default: none]
     #[arg(long, value_name = "PER_S", value_parser = values::rate, allow_hyphen_values = true, conflicts_with = "think")]
     pub rate: Option<f64>,
-    /// When requests of a --rate are due: constant or poisson
-    #[arg(long, default_value_t, requires = "rate")]
+    /// When requests of a --rate are due
+    #[arg(long, default_value_t, value_parser = values::arrivals(), requires = "rate")]
     pub arrivals: Arrivals,
     /// The size of the request's text
     #[arg(long, value_name = "BYTES", default_value = "64", value_parser = values::bytes, allow_hyphen_values = true)]
@@ -211,13 +218,13 @@ pub struct BenchArgs {
     pub until: Option<f64>,
 
     /// Append the rows to this file; - is stdout. threads.csv and run.json are written beside it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub csv: Option<PathBuf>,
     /// Append one JSON line per client to this file
-    #[arg(short = 'o', long, visible_alias = "output", value_name = "FILE")]
+    #[arg(short = 'o', long, visible_alias = "output", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub results: Option<PathBuf>,
     /// Write the percentiles of latency to this file, as HdrHistogram's plotters read them
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub hgrm: Option<PathBuf>,
     /// The run that the row is part of [default: a new one]
     #[arg(long, value_name = "ID")]
@@ -240,14 +247,14 @@ pub struct BenchArgs {
 #[command(after_help = help::report())]
 pub struct ReportArgs {
     /// The directory that holds results.csv; the report is written there
-    #[arg(value_name = "DIR")]
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub directory: PathBuf,
     /// Draw the points of this CSV file too, dotted; its columns: system, clients,
     /// `throughput_per_s`
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub reference: Option<PathBuf>,
-    /// What to write: html, a page and tables for the terminal; or md, Markdown
-    #[arg(long, default_value_t)]
+    /// What to write: a page and tables for the terminal, or Markdown
+    #[arg(long, default_value_t, value_parser = values::format())]
     pub format: Format,
 }
 
@@ -255,10 +262,10 @@ pub struct ReportArgs {
 #[command(after_help = help::compare())]
 pub struct CompareArgs {
     /// The directory of the first measurement
-    #[arg(value_name = "DIR_A")]
+    #[arg(value_name = "DIR_A", value_hint = ValueHint::DirPath)]
     pub a: PathBuf,
     /// The directory of the second measurement
-    #[arg(value_name = "DIR_B")]
+    #[arg(value_name = "DIR_B", value_hint = ValueHint::DirPath)]
     pub b: PathBuf,
     /// Exit with status 1 where a point lost more than this, and not by chance
     #[arg(long, value_name = "PERCENT", value_parser = values::percent, allow_hyphen_values = true)]
@@ -266,4 +273,19 @@ pub struct CompareArgs {
     /// Compare even what was measured with different options
     #[arg(long)]
     pub anyway: bool,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = help::completions())]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: Shell,
+}
+
+#[derive(ClapArgs)]
+#[command(after_help = help::man())]
+pub struct ManArgs {
+    /// Where to write them; `man` finds them in a directory called man1
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub directory: PathBuf,
 }

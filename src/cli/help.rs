@@ -75,3 +75,20 @@ Example:
   echometer compare results/before results/after --fail-on-regression 5%"
         .to_owned()
 }
+
+pub fn completions() -> String {
+    "\
+Examples:
+  source <(echometer completions bash)
+      in this shell; in ~/.bashrc, in each
+  echometer completions zsh > ~/.zfunc/_echometer
+  echometer completions fish > ~/.config/fish/completions/echometer.fish"
+        .to_owned()
+}
+
+pub fn man() -> String {
+    "\
+Example:
+  echometer man ~/.local/share/man/man1 && man echometer-bench"
+        .to_owned()
+}

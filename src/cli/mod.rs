@@ -1,6 +1,7 @@
 //! Flags as they are typed, turned into what the verbs are asked to do. Nothing else knows clap.
 
 mod args;
+mod derived;
 mod help;
 mod values;
 
@@ -10,13 +11,15 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 
-use self::args::{Args, BenchArgs, CompareArgs, ReportArgs, SendArgs, ServeArgs, ServerArgs, Verb};
+use self::args::{
+    Args, BenchArgs, CompareArgs, ManArgs, ReportArgs, SendArgs, ServeArgs, ServerArgs, Verb,
+};
 use crate::host;
 use crate::load;
 use crate::spec::{
     Channels, ClientSpec, Driver, Endpoint, Invalid, LoadSpec, Pace, ServerSpec, Target, TrialSpec,
 };
-use crate::verbs::{Bench, Command, Compare, Repeat, Report, Send, Serve};
+use crate::verbs::{Bench, Command, Compare, Completions, Man, Repeat, Report, Send, Serve};
 
 /// What a command line asks for.
 pub enum Parsed {
@@ -32,9 +35,8 @@ pub enum Parsed {
 ///
 /// Where it is wrong: one line that says what is, and what would be right.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Invalid> {
-    let command = Args::command().mut_subcommand("bench", ServerArgs::only_with_spawn);
     let arguments: Vec<_> = arguments.into_iter().collect();
-    let parsed = command.try_get_matches_from(&arguments);
+    let parsed = definition().try_get_matches_from(&arguments);
     match parsed.and_then(|matches| Args::from_arg_matches(&matches)) {
         Ok(args) => Ok(Parsed::Do(match args.verb {
             Verb::Serve(args) => Command::Serve(serve(args)),
@@ -42,6 +44,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, In
             Verb::Bench(args) => Command::Bench(Box::new(bench(*args, as_typed(&arguments))?)),
             Verb::Report(args) => Command::Report(report(args)),
             Verb::Compare(args) => Command::Compare(compare(args)),
+            Verb::Completions(args) => Command::Completions(Completions {
+                script: derived::completions(args.shell, definition()),
+            }),
+            Verb::Man(args) => Command::Man(man(args)),
         })),
         Err(error)
             if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
@@ -52,6 +58,11 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, In
         }
         Err(error) => Err(Invalid(one_line(&error))),
     }
+}
+
+/// The command line, as clap knows it.
+fn definition() -> clap::Command {
+    Args::command().mut_subcommand("bench", ServerArgs::only_with_spawn)
 }
 
 /// A command line that can be pasted into a shell.
@@ -198,6 +209,10 @@ fn compare(args: CompareArgs) -> Compare {
     }
 }
 
+fn man(args: ManArgs) -> Man {
+    Man { directory: args.directory, pages: derived::man_pages(definition()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,6 +266,8 @@ mod tests {
             ("echometer bench rep --spawn --until 2% --trials 3", "cannot be used with"),
             ("echometer report", "DIR"),
             ("echometer compare a", "DIR_B"),
+            ("echometer completions csh", "possible values: bash, elvish, fish, powershell, zsh"),
+            ("echometer man", "DIR"),
             ("echometer compare a b --fail-on-regression much", "'much' is no share"),
         ] {
             let Err(Invalid(error)) = parse_words(line) else { panic!("{line} is right") };

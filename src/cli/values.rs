@@ -1,13 +1,65 @@
 //! How single values are read from the command line. Errors say what would be right.
 
+use std::ffi::OsStr;
 use std::num::NonZeroUsize;
+use std::str::FromStr;
 use std::time::Duration;
 
-use crate::systems::{self, System};
+use clap::builder::{PossibleValue, TypedValueParser};
+use clap::{Arg, Command, Error};
+
+use crate::spec::{Arrivals, Backend, Tuning};
+use crate::systems::{self, SYSTEMS, System};
+use crate::verbs::Format;
+
+/// One of a few values with names, which help texts list and shells complete. What is none of
+/// them is refused in the words of the type itself.
+#[derive(Clone)]
+pub struct OneOf<T> {
+    names: Vec<&'static str>,
+    parse: fn(&str) -> Result<T, String>,
+}
+
+impl<T: Clone + Send + Sync + 'static> TypedValueParser for OneOf<T> {
+    type Value = T;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<T, Error> {
+        self.parse.parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.names.iter().map(PossibleValue::new)))
+    }
+}
+
+fn one_of<T: FromStr<Err = String>>(names: [&'static str; 2]) -> OneOf<T> {
+    OneOf { names: names.to_vec(), parse: T::from_str }
+}
 
 /// A system, by its name.
-pub fn system(name: &str) -> Result<&'static dyn System, String> {
-    systems::find(name)
+pub fn system() -> OneOf<&'static dyn System> {
+    let names = SYSTEMS.iter().map(|system| system.name());
+    OneOf { names: names.collect(), parse: systems::find }
+}
+
+/// What lies between proxy and workers.
+pub fn backend() -> OneOf<Backend> {
+    one_of(["inproc", "ipc"])
+}
+
+/// How a server is set.
+pub fn tuning() -> OneOf<Tuning> {
+    one_of(["default", "throughput"])
+}
+
+/// When paced requests are due.
+pub fn arrivals() -> OneOf<Arrivals> {
+    one_of(["constant", "poisson"])
+}
+
+/// What a report is written as.
+pub fn format() -> OneOf<Format> {
+    one_of(["html", "md"])
 }
 
 /// A number from 1 on.
@@ -75,6 +127,20 @@ pub fn rate(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The names that are listed, as they are read.
+    fn read<T: ToString>(of: &OneOf<T>) -> Vec<String> {
+        of.names.iter().map(|name| (of.parse)(name).ok().unwrap().to_string()).collect()
+    }
+
+    #[test]
+    fn names_that_are_listed_are_those_that_are_read() {
+        assert_eq!(read(&backend()), backend().names);
+        assert_eq!(read(&tuning()), tuning().names);
+        assert_eq!(read(&arrivals()), arrivals().names);
+        assert_eq!(read(&format()), format().names);
+        assert!(system().names.iter().all(|name| (system().parse)(name).is_ok()));
+    }
 
     #[test]
     fn durations() {

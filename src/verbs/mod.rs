@@ -2,6 +2,8 @@
 
 mod bench;
 mod compare;
+mod completions;
+mod man;
 mod measured;
 mod progress;
 mod provenance;
@@ -17,6 +19,8 @@ use anyhow::{Context, Result};
 
 pub use bench::Bench;
 pub use compare::Compare;
+pub use completions::Completions;
+pub use man::Man;
 pub use repeat::Repeat;
 pub use report::{Format, Report};
 pub use send::Send;
@@ -34,6 +38,10 @@ pub enum Command {
     Report(Report),
     /// Compares the rows of two runs.
     Compare(Compare),
+    /// Prints a script for a shell.
+    Completions(Completions),
+    /// Writes man pages.
+    Man(Man),
 }
 
 /// How a verb ended that did not fail to begin with.
@@ -60,6 +68,8 @@ impl Command {
             Command::Bench(bench) => bench.run(),
             Command::Report(report) => report.run(),
             Command::Compare(compare) => compare.run(),
+            Command::Completions(completions) => completions.run(),
+            Command::Man(man) => man.run(),
         }
     }
 }

@@ -119,14 +119,21 @@ impl Client {
         self.take(Ok(step), common);
     }
 
-    /// Does what its socket is ready for.
+    /// Does what its socket is ready for; `ended`: the server has closed its side.
     #[inline]
-    pub fn proceed(&mut self, common: &mut Common<'_>) {
+    pub fn proceed(&mut self, common: &mut Common<'_>, ended: bool) {
         let Some(connection) = &mut self.connection else { return };
+        if ended {
+            connection.ends();
+        }
         let Common { checker, space, .. } = common;
         let sequence = self.request.sequence();
         let step = connection.proceed(space, &mut |reply| checker.check(sequence, reply));
-        self.take(step, common);
+        if matches!(self.phase, Phase::Opening | Phase::Waiting) {
+            self.take(step, common);
+        } else {
+            self.take_unasked(step, common);
+        }
     }
 
     /// Looks at the clock: pauses end, and so does the patience for a reply.
@@ -164,11 +171,55 @@ impl Client {
         loop {
             step = match step {
                 Ok(Step::Nothing) => return,
+                Ok(Step::More) => self.read_again(common),
                 Ok(Step::Ready) => self.send(common),
-                Ok(Step::Replied(verified)) => Ok(self.replied(verified, common)),
+                Ok(Step::Replied(verified)) => match self.replied(verified, common) {
+                    Step::Nothing => return self.look_behind(common),
+                    step => Ok(step),
+                },
                 Err(error) => return self.fail(error, common, Instant::now()),
             };
         }
+    }
+
+    /// The echo is done, and no request follows at once. Behind the first echo it is left to the
+    /// next request to see what came: that follows as soon as the others are ready.
+    fn look_behind(&mut self, common: &mut Common<'_>) {
+        let Some(connection) = self.connection.as_mut().filter(|_| self.phase != Phase::Idle)
+        else {
+            return;
+        };
+        let Common { checker, space, .. } = common;
+        let answered = self.request.sequence();
+        let step = connection.behind(space, &mut |reply| checker.check(answered, reply));
+        if step != Ok(Step::Nothing) {
+            self.take_unasked(step, common);
+        }
+    }
+
+    /// Takes what comes while nothing is asked for: a reply once more, which is no echo, or the
+    /// end of the connection. Neither makes an echo fail, and the next request opens another.
+    #[cold]
+    fn take_unasked(&mut self, step: Result<Step, EchoError>, common: &mut Common<'_>) {
+        let step = if step == Ok(Step::More) { self.read_again(common) } else { step };
+        let answered = self.request.sequence();
+        let error = match step {
+            Ok(Step::Nothing | Step::Ready | Step::More) => return,
+            Ok(Step::Replied(_)) => EchoError::Stray { sent: answered + 1, acknowledged: answered },
+            Err(error) => error,
+        };
+        if matches!(error, EchoError::Disconnected(_)) {
+            self.tally.faults.disconnects += 1;
+        } else {
+            count(&error, &mut self.tally.faults);
+        }
+        self.connection = None;
+    }
+
+    #[cold]
+    fn read_again(&mut self, common: &Common<'_>) -> Result<Step, EchoError> {
+        let connection = self.connection.as_mut();
+        connection.map_or(Ok(Step::Nothing), |it| it.again(&common.registry, self.token))
     }
 
     #[inline]

@@ -9,6 +9,13 @@ use mio::{Interest, Registry, Token};
 use crate::message::EchoError;
 use crate::wire::{Codec, Event};
 
+/// How often a socket is read from, 64 KiB each time, before it is the others' turn: a server
+/// that never ends would keep its client's thread for itself.
+const READS: usize = 16;
+
+/// How many bytes of answers, to PINGs and the like, may wait for a server that does not read.
+const MOST_ANSWERS: usize = 1024 * 1024;
+
 /// A connection of one client.
 pub struct Connection {
     stream: TcpStream,
@@ -20,6 +27,10 @@ pub struct Connection {
     output: Vec<u8>,
     /// How much of it has been.
     written: usize,
+    /// How much may wait in it.
+    most: usize,
+    /// The server will say no more than is there to be read.
+    ended: bool,
 }
 
 /// How far a connection has come.
@@ -31,6 +42,8 @@ pub enum Step {
     Ready,
     /// The reply has come; `true`: it named the request that it answers.
     Replied(bool),
+    /// There is more to read, once the others had their turn: [`Connection::again`].
+    More,
 }
 
 /// What a reply is to be checked by.
@@ -53,7 +66,37 @@ impl Connection {
         registry.register(&mut stream, token, interests).map_err(|error| lost(&error))?;
         let mut output = Vec::new();
         codec.open(&mut output);
-        Ok(Connection { stream, codec, connected: false, input: Vec::new(), output, written: 0 })
+        let most = output.len() + MOST_ANSWERS;
+        let input = Vec::new();
+        Ok(Connection {
+            stream,
+            codec,
+            connected: false,
+            input,
+            output,
+            written: 0,
+            most,
+            ended: false,
+        })
+    }
+
+    /// The server has closed its side: behind what is left to be read is the end.
+    #[cold]
+    pub fn ends(&mut self) {
+        self.ended = true;
+    }
+
+    /// Asks to be told again that there is something to read: of what was there already, epoll
+    /// tells once.
+    ///
+    /// # Errors
+    ///
+    /// Where the kernel refuses.
+    #[cold]
+    pub fn again(&mut self, registry: &Registry, token: Token) -> Result<Step, EchoError> {
+        let interests = Interest::READABLE | Interest::WRITABLE;
+        let told = registry.reregister(&mut self.stream, token, interests);
+        told.map(|()| Step::Nothing).map_err(|error| lost(&error))
     }
 
     /// Takes no part in what happens any more, but is not closed yet.
@@ -65,10 +108,17 @@ impl Connection {
     /// Sends a request, or as much of it as the socket takes; the rest follows.
     #[inline]
     pub fn request(&mut self, message: &[u8], check: Check<'_>) -> Result<Step, EchoError> {
+        if self.ended {
+            return Err(closed());
+        }
+        let before = self.output.len();
         self.codec.request(message, &mut self.output);
+        let silent = self.output.len() == before;
+        // The whole of it, which HTTP/2 may send in parts, with their headers.
+        self.most = before + 2 * message.len() + MOST_ANSWERS;
         self.flush()?;
-        // What came before it was asked for, if anything did.
-        if self.input.is_empty() { Ok(Step::Nothing) } else { self.take_in(&[], check) }
+        // What came before it was asked for, if anything did; or why nothing is sent.
+        if self.input.is_empty() && !silent { Ok(Step::Nothing) } else { self.take_in(&[], check) }
     }
 
     /// Does what the socket is ready for. `space` is where it reads to, for all connections of
@@ -89,23 +139,33 @@ impl Connection {
         if self.written < self.output.len() {
             self.flush()?;
         }
-        loop {
+        for _ in 0..READS {
             let length = match self.stream.read(space) {
-                Ok(0) => {
-                    let why = "the server closed the connection".to_owned();
-                    return Err(EchoError::Disconnected(why));
-                }
+                Ok(0) => return Err(closed()),
                 Ok(length) => length,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Step::Nothing),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(lost(&error)),
             };
             let step = self.take_in(&space[..length], check)?;
-            // A socket that gave less than there was space for has no more, see `epoll(7)`.
-            if step != Step::Nothing || length < space.len() {
+            // A socket that gave less than there was space for has no more, see `epoll(7)`; but
+            // of its end, epoll may have told together with the last bytes.
+            if step != Step::Nothing || (length < space.len() && !self.ended) {
                 return Ok(step);
             }
         }
+        Ok(Step::More)
+    }
+
+    /// Looks at what came behind a reply, if anything did: where no request follows at once.
+    pub fn behind(&mut self, space: &mut [u8], check: Check<'_>) -> Result<Step, EchoError> {
+        if !self.input.is_empty() {
+            let step = self.take_in(&[], check)?;
+            if step != Step::Nothing {
+                return Ok(step);
+            }
+        }
+        if self.ended { self.proceed(space, check) } else { Ok(Step::Nothing) }
     }
 
     /// Whether the reply to a request that timed out has come by now.
@@ -160,6 +220,10 @@ impl Connection {
         self.input.extend_from_slice(left);
         if self.written < self.output.len() {
             self.flush()?;
+            if self.output.len() > self.most {
+                let why = "the server asks for answers and does not read them".to_owned();
+                return Err(EchoError::Disconnected(why));
+            }
         }
         Ok(step)
     }
@@ -184,6 +248,10 @@ fn events(
             None => {}
         }
     }
+}
+
+fn closed() -> EchoError {
+    EchoError::Disconnected("the server closed the connection".to_owned())
 }
 
 fn lost(error: &std::io::Error) -> EchoError {

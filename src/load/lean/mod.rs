@@ -176,7 +176,7 @@ impl<'a> Player<'a> {
         for event in &*events {
             // The timer has no client; that it woke the thread is all.
             if let Some(client) = self.clients.get_mut(event.token().0) {
-                client.proceed(&mut self.common);
+                client.proceed(&mut self.common, event.is_read_closed());
             }
         }
         let now = Instant::now();

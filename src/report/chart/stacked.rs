@@ -121,11 +121,21 @@ impl BarChart {
             canvas.rectangle((from, upper), (end, lower), colour)?;
         }
         let middle = i32::midpoint(upper, lower);
-        canvas.words(&bar.total, (self.length(sum) + 8, middle), Side::Right, INK.light)?;
+        let behind = self.behind(bar, self.length(sum));
+        canvas.words(&bar.total, (behind, middle), Side::Right, INK.light)?;
         for (words, x) in bar.beside.iter().zip([WIDTH - COLUMN, WIDTH]) {
             canvas.words(words, (x, middle), Side::Left, INK.light)?;
         }
         Ok(())
+    }
+
+    /// Where the total of a bar begins that ends there: behind the baseline, if that would go
+    /// through it.
+    fn behind(&self, bar: &Bar, end: i32) -> i32 {
+        let from = end + 8;
+        let baseline = self.baseline.as_ref().map(|(length, _)| self.length(*length));
+        let words = from - 4..from + width_of(&bar.total) + 4;
+        baseline.filter(|x| words.contains(x)).map_or(from, |x| x + 8)
     }
 
     fn draw_baseline(&self, canvas: &Canvas<'_>, count: i32) -> Result<()> {

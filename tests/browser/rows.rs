@@ -1,0 +1,203 @@
+//! Rows as an experiment leaves them, made up: every system, tuned and not, and a bit of trouble.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use echometer::results::{CsvSink, Machine, Program, Row, Run, RunFile, ThreadRow, Trials};
+use echometer::systems::SYSTEMS;
+
+const COUNTS: [usize; 7] = [1, 2, 4, 8, 12, 16, 24];
+const TUNINGS: [&str; 2] = ["default", "throughput"];
+
+/// A name that a machine may well have, and that is no element of a page.
+pub const HOST: &str = "<script>document.title='owned'</script>&\"'";
+
+/// What a system carries at most.
+fn peak(system: usize, tuned: bool) -> f64 {
+    let untuned = 120_000.0 - 22_000.0 * system as f64;
+    if tuned { untuned * 1.3 } else { untuned }
+}
+
+/// A number that is small enough, without its fraction.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "made up to fit")]
+fn whole(number: f64) -> u64 {
+    number as u64
+}
+
+/// A row with something in every column that a report looks at.
+fn row(system: usize, tuned: bool, clients: usize, trial: u32) -> Row {
+    let (n, most) = (clients as f64, peak(system, tuned));
+    let spread = 1.0 + 0.01 * (f64::from(trial) - 2.0);
+    let throughput = most * spread * n / (n + 3.0 + 0.01 * n * n);
+    let rtt = 1e6 * n / throughput;
+    Row {
+        run_id: "run".to_owned(),
+        trial,
+        valid: true,
+        system: SYSTEMS[system].name().to_owned(),
+        driver: "lean".to_owned(),
+        clients,
+        tuning: Some(TUNINGS[usize::from(tuned)].to_owned()),
+        payload_bytes: 64,
+        window_s: 2.0,
+        messages: whole(throughput * 2.0),
+        gaps: Some(0),
+        throughput_per_s: throughput,
+        littles_law: Some(1.0),
+        client_fairness: Some(0.999),
+        rtt_mean_us: Some(rtt),
+        rtt_min_us: Some(rtt * 0.5),
+        rtt_p50_us: Some(rtt * 0.95),
+        rtt_p90_us: Some(rtt * 1.3),
+        rtt_p99_us: Some(rtt * 1.9),
+        rtt_p999_us: Some(rtt * 4.0),
+        rtt_max_us: Some(rtt * 9.0),
+        server_accesses: Some(whole(throughput * 2.4)),
+        server_cpu_us_per_msg: Some(1e6 / most),
+        server_user_us_per_msg: Some(0.3e6 / most),
+        server_system_us_per_msg: Some(0.7e6 / most),
+        client_cpu_us_per_msg: Some(6.0),
+        server_switches_per_msg: Some(0.4),
+        client_switches_per_msg: Some(0.1),
+        server_busy: Some((n / 8.0).min(0.99)),
+        client_busy: Some(0.5),
+        bound: Some(if clients < 8 { "latency" } else { "server" }.to_owned()),
+        server_threads: Some(5),
+        server_rss_mib: Some(9.5),
+        verified: true,
+        started_at: format!("2026-01-01T00:{trial:02}:{clients:02}.{system}0{}Z", u8::from(tuned)),
+        host: HOST.to_owned(),
+        server_cpus: Some("0".to_owned()),
+        client_cpus: "1".to_owned(),
+        ..Row::default()
+    }
+}
+
+/// The same, at a share of the peak, with arrivals that do not wait.
+fn paced(system: usize, share: f64, trial: u32) -> Row {
+    let closed = row(system, false, 24, trial);
+    let rate = (closed.throughput_per_s * share).round();
+    let us = 100.0 / (1.0 - share);
+    Row {
+        rate_per_s: Some(rate),
+        arrivals: Some("poisson".to_owned()),
+        throughput_per_s: rate,
+        due_mean_us: Some(us * 1.1),
+        due_p50_us: Some(us),
+        due_p90_us: Some(us * 2.0),
+        due_p99_us: Some(us * 4.0),
+        due_p999_us: Some(us * 9.0),
+        due_max_us: Some(us * 20.0),
+        started_at: format!("2026-01-01T01:{trial:02}:{:02}.{system}00Z", whole(share * 50.0)),
+        ..closed
+    }
+}
+
+/// The rows of a whole experiment.
+fn rows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for trial in 1..=3 {
+        for clients in COUNTS {
+            for system in 0..SYSTEMS.len() {
+                rows.extend([false, true].map(|tuned| row(system, tuned, clients, trial)));
+            }
+        }
+    }
+    for trial in 1..=3 {
+        for share in [0.5, 0.7, 0.9] {
+            rows.extend((0..SYSTEMS.len()).map(|system| paced(system, share, trial)));
+        }
+    }
+    // Some trouble: one that does not hold, one whose clients were the bound, one disturbed.
+    rows[3].valid = false;
+    rows[3].invalid_reason = Some(format!("clients lost their server: {HOST}"));
+    rows[8].bound = Some("client".to_owned());
+    rows[9].notes = Some("others used the CPUs of the server".to_owned());
+    rows
+}
+
+/// What the threads of its server did: two roles for each row.
+fn threads(row: &Row) -> [ThreadRow; 2] {
+    let share = |role: &str, of: f64, threads| ThreadRow {
+        run_id: row.run_id.clone(),
+        started_at: row.started_at.clone(),
+        trial: row.trial,
+        valid: row.valid,
+        system: row.system.clone(),
+        clients: row.clients,
+        messages: row.messages as f64,
+        role: role.to_owned(),
+        threads,
+        cpu_us_per_msg: row.server_cpu_us_per_msg.map(|cpu| cpu * of),
+        user_us_per_msg: row.server_user_us_per_msg.map(|cpu| cpu * of),
+        system_us_per_msg: row.server_system_us_per_msg.map(|cpu| cpu * of),
+        voluntary_switches_per_msg: Some(0.3 * of),
+        involuntary_switches_per_msg: Some(0.1 * of),
+    };
+    [share("io", 0.6, 1), share("handler", 0.4, 4)]
+}
+
+fn run() -> Run {
+    let words = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    };
+    let trials = |system: &str| Trials {
+        system: system.to_owned(),
+        command: format!("echometer bench {system} --spawn --clients 24 --driver lean --csv rows"),
+        options: words(&[("clients", "24"), ("driver", "lean"), ("name", HOST)]),
+    };
+    Run {
+        run_id: "run".to_owned(),
+        started_at: "2026-01-01T00:00:00Z".to_owned(),
+        command: "DRIVER=lean TUNING='default throughput' TRIALS=3 ./scripts/throughput.sh"
+            .to_owned(),
+        program: Program {
+            version: "0.1.0".to_owned(),
+            commit: "0123456789abcdef0123456789abcdef01234567-modified".to_owned(),
+            compilers: vec!["a compiler 1.2.3 (of a day)".to_owned()],
+            libraries: words(&[("a library", "4.3.4"), ("another", "1.62.0")]),
+        },
+        machine: Machine {
+            host: HOST.to_owned(),
+            kernel: "Linux 6.1.0 #1 SMP PREEMPT_DYNAMIC 2026-01-01".to_owned(),
+            cpu_model: "A CPU (R) with a long name @ 2.60GHz".to_owned(),
+            cpus: "0-1".to_owned(),
+            cpu_quota: Some(2.0),
+            memory_mib: Some(8192),
+        },
+        trials: SYSTEMS.iter().map(|system| trials(system.name())).collect(),
+    }
+}
+
+fn write(directory: &Path, rows: &[Row]) {
+    CsvSink::open(&directory.join("results.csv")).unwrap().append(rows).unwrap();
+    RunFile::of(directory).add(run()).unwrap();
+}
+
+/// An experiment that has everything.
+pub fn experiment(directory: &Path) {
+    let rows = rows();
+    write(directory, &rows);
+    let threads: Vec<_> = rows.iter().flat_map(threads).collect();
+    CsvSink::open(&directory.join("threads.csv")).unwrap().append(&threads).unwrap();
+}
+
+/// The least that there is to report of.
+pub fn one_row(directory: &Path) {
+    write(directory, &[row(0, false, 1, 1)]);
+}
+
+/// More systems than there are colours, up to 10,000 clients, and two trials each.
+pub fn too_much(directory: &Path) {
+    let mut all = Vec::new();
+    for number in 0..12 {
+        for clients in [1, 3, 10, 30, 100, 300, 1000, 3000, 10_000] {
+            for trial in 1..=2 {
+                let each =
+                    [false, true].map(|tuned| row(number % SYSTEMS.len(), tuned, clients, trial));
+                all.extend(each.map(|row| Row { system: format!("a-system-{number}"), ..row }));
+            }
+        }
+    }
+    write(directory, &all);
+}
