@@ -195,7 +195,7 @@ fn replies_in_advance_are_taken_one_after_the_other() {
     let framed = SYSTEMS.iter().filter(|system| known(**system).1 == Wire::Framed);
     for system in framed {
         let load = ["--addr", &address, "--driver", "lean", "--timeout", "300ms"];
-        let rest = ["--retries", "0", "--duration", "200ms", "--warmup", "0"];
+        let rest = ["--retries", "0", "--duration", "2s", "--warmup", "0"];
         let measured = bench(system.name(), &[&load[..], &rest].concat());
         // All of them, and then nothing more comes.
         assert_eq!(measured.ran.status, 1, "{measured:?}");
