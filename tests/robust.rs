@@ -12,6 +12,14 @@ use echometer::message::{self, Request};
 use echometer::spec::ClientSpec;
 use echometer::systems::{SYSTEMS, System};
 
+/// Every system as it comes, and as it is tuned.
+fn settings() -> impl Iterator<Item = (&'static dyn System, [&'static str; 2])> {
+    let each = |system: &&'static dyn System| {
+        ["default", "throughput"].map(|tuning| (*system, ["--tuning", tuning]))
+    };
+    SYSTEMS.iter().flat_map(each)
+}
+
 /// Lets `trouble` happen to a server, which then echoes and stops.
 fn survives(system: &dyn System, extra: &[&str], trouble: impl FnOnce(&Served)) -> Stopped {
     let server = Served::start(system, extra);
@@ -58,8 +66,8 @@ fn bytes_of_no_wire_close_their_connection_only() {
     let zmtp = b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\0NULL".as_slice();
     let http2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\xff\xff\xff\xff\xff\xff".as_slice();
     let cut = b"\0\0\0\x20half".as_slice();
-    for system in SYSTEMS {
-        survives(*system, &[], |server| {
+    for (system, tuning) in settings() {
+        survives(system, &tuning, |server| {
             for bytes in [&noise, http, zmtp, http2, cut, &[0xff; 64], &[0; 64], b"", b"\0"] {
                 send_and_hear_out(&server.address, bytes);
             }
@@ -69,9 +77,9 @@ fn bytes_of_no_wire_close_their_connection_only() {
 
 #[test]
 fn bytes_that_are_no_protobuf_are_answered_so_and_counted_as_malformed() {
-    for system in SYSTEMS {
-        let wire = known(*system).1;
-        let stopped = survives(*system, &[], |server| {
+    for (system, tuning) in settings() {
+        let wire = known(system).1;
+        let stopped = survives(system, &tuning, |server| {
             let answer = ask(wire, &server.address, NO_PROTOBUF);
             let text = match wire {
                 Wire::Grpc => answer.expect_err("a status that is not OK"),
@@ -89,9 +97,9 @@ fn bytes_that_are_no_protobuf_are_answered_so_and_counted_as_malformed() {
 
 #[test]
 fn an_empty_message_is_answered() {
-    for system in SYSTEMS {
-        let stopped = survives(*system, &[], |server| {
-            let answer = ask(known(*system).1, &server.address, b"").unwrap();
+    for (system, tuning) in settings() {
+        let stopped = survives(system, &tuning, |server| {
+            let answer = ask(known(system).1, &server.address, b"").unwrap();
             assert!(answer.starts_with("reply msg #1"), "{answer}");
         });
         assert_eq!(counted(&stopped), (1, 0), "{}", system.name());
@@ -100,9 +108,9 @@ fn an_empty_message_is_answered() {
 
 #[test]
 fn a_peer_that_knows_only_the_first_two_fields_is_answered() {
-    for system in SYSTEMS {
-        let stopped = survives(*system, &[], |server| {
-            let answer = ask(known(*system).1, &server.address, &old_message("hi")).unwrap();
+    for (system, tuning) in settings() {
+        let stopped = survives(system, &tuning, |server| {
+            let answer = ask(known(system).1, &server.address, &old_message("hi")).unwrap();
             assert!(answer.starts_with("reply msg #1"), "{answer}");
         });
         assert_eq!(counted(&stopped), (1, 0), "{}", system.name());
@@ -118,8 +126,8 @@ fn request_of(bytes: usize) -> Request {
 
 #[test]
 fn a_message_may_be_as_long_as_the_limit_and_not_a_byte_longer() {
-    for system in SYSTEMS {
-        survives(*system, &["--max-message", "1KiB"], |server| {
+    for (system, tuning) in settings() {
+        survives(system, &[&tuning[..], &["--max-message", "1KiB"]].concat(), |server| {
             let who = ClientSpec { timeout: Duration::from_secs(1), ..client_spec("client") };
             let echo = |bytes| {
                 let mut client = system.connect(&server.endpoint(), &who).unwrap();
@@ -134,22 +142,24 @@ fn a_message_may_be_as_long_as_the_limit_and_not_a_byte_longer() {
 
 #[test]
 fn a_reply_that_is_asked_to_be_too_long_is_refused() {
-    for system in SYSTEMS {
-        let stopped = survives(*system, &["--max-message", "1KiB"], |server| {
-            let mut client = system.connect(&server.endpoint(), &client_spec("client")).unwrap();
-            let error = client.echo(&message::request("client", String::new(), u32::MAX));
-            let error = error.unwrap_err().to_string();
-            assert!(error.contains("over the limit of 1024"), "{error}");
-        });
+    for (system, tuning) in settings() {
+        let stopped =
+            survives(system, &[&tuning[..], &["--max-message", "1KiB"]].concat(), |server| {
+                let mut client =
+                    system.connect(&server.endpoint(), &client_spec("client")).unwrap();
+                let error = client.echo(&message::request("client", String::new(), u32::MAX));
+                let error = error.unwrap_err().to_string();
+                assert!(error.contains("over the limit of 1024"), "{error}");
+            });
         assert_eq!(counted(&stopped), (0, 1), "{}", system.name());
     }
 }
 
 #[test]
 fn clients_that_say_nothing_or_stop_in_the_middle_are_in_nobodys_way() {
-    for system in SYSTEMS {
+    for (system, tuning) in settings() {
         let mut held = Vec::new();
-        survives(*system, &[], |server| {
+        survives(system, &tuning, |server| {
             for said in [b"".as_slice(), b"\0", b"\0\0\0\x20half", b"\xff\0\0\0", b"PRI * HT"] {
                 let mut stream = TcpStream::connect(&server.address).unwrap();
                 stream.write_all(said).unwrap();
@@ -161,10 +171,10 @@ fn clients_that_say_nothing_or_stop_in_the_middle_are_in_nobodys_way() {
 
 #[test]
 fn clients_that_vanish_before_their_reply_are_not_missed() {
-    for system in SYSTEMS {
-        survives(*system, &["--workers", "2"], |server| {
+    for (system, tuning) in settings() {
+        survives(system, &[&tuning[..], &["--workers", "2"]].concat(), |server| {
             for _ in 0..20 {
-                ask_and_vanish(known(*system).1, &server.address, &old_message("bye"));
+                ask_and_vanish(known(system).1, &server.address, &old_message("bye"));
             }
         });
     }
@@ -173,11 +183,11 @@ fn clients_that_vanish_before_their_reply_are_not_missed() {
 #[test]
 fn a_thousand_connections_at_once_are_taken() {
     echometer::host::raise_file_limit().unwrap();
-    for system in SYSTEMS {
-        survives(*system, &[], |server| {
+    for (system, tuning) in settings() {
+        survives(system, &tuning, |server| {
             let connect = |_| TcpStream::connect(&server.address).unwrap();
             let crowd: Vec<_> = (0..1000).map(connect).collect();
-            assert_echoes(*system, server);
+            assert_echoes(system, server);
             drop(crowd);
         });
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use common::bench::Bench;
 use common::{Served, client_spec, server_spec, with_each_system};
 use echometer::message;
-use echometer::spec::{ClientSpec, Endpoint};
+use echometer::spec::{ClientSpec, Endpoint, ServerSpec, Tuning};
 use echometer::systems::System;
 
 const CLIENTS: usize = 4;
@@ -19,7 +19,10 @@ const CLIENTS: usize = 4;
 const FULL_FLOW: u64 = 5;
 
 /// How often each system is stopped: what goes wrong between threads does so now and then.
-const TIMES: usize = 20;
+const TIMES: usize = 30;
+
+/// How it is set, in turn.
+const TUNINGS: [Tuning; 2] = [Tuning::Default, Tuning::Throughput];
 
 /// Echoes until the server has gone, says whether it came to be in full flow, and returns how
 /// often the server answered.
@@ -42,8 +45,8 @@ fn echo_until_gone(system: &dyn System, to: &Endpoint, name: &str, flowing: &Sen
 }
 
 /// Stops a server that is in full flow: what it says it answered, and those who know better.
-fn stop_in_full_flow(system: &'static dyn System) -> (u64, Vec<JoinHandle<u64>>) {
-    let server = system.serve(&server_spec()).unwrap();
+fn stop_in_full_flow(system: &'static dyn System, tuning: Tuning) -> (u64, Vec<JoinHandle<u64>>) {
+    let server = system.serve(&ServerSpec { tuning, ..server_spec() }).unwrap();
     let (flowing, flows) = channel();
     let start = |index| {
         let (to, flowing) = (server.endpoint().clone(), flowing.clone());
@@ -57,7 +60,8 @@ fn stop_in_full_flow(system: &'static dyn System) -> (u64, Vec<JoinHandle<u64>>)
 #[test]
 fn a_server_that_is_stopped_in_full_flow_has_counted_all_that_it_answered() {
     with_each_system(|system| {
-        let stopped: Vec<_> = (0..TIMES).map(|_| stop_in_full_flow(system)).collect();
+        let stopped: Vec<_> =
+            TUNINGS.into_iter().cycle().take(TIMES).map(|t| stop_in_full_flow(system, t)).collect();
         for (answered, clients) in stopped {
             let completed = clients.into_iter().map(|client| client.join().unwrap()).sum();
             let agree = (completed..=completed + CLIENTS as u64).contains(&answered);
@@ -69,8 +73,8 @@ fn a_server_that_is_stopped_in_full_flow_has_counted_all_that_it_answered() {
 #[test]
 fn a_process_that_is_stopped_in_full_flow_leaves_its_metrics() {
     with_each_system(|system| {
-        for _ in 0..TIMES {
-            let server = Served::start(system, &[]);
+        for tuning in TUNINGS.into_iter().cycle().take(TIMES) {
+            let server = Served::start(system, &["--tuning", &tuning.to_string()]);
             // Not for long: an abort of the test above would leave it behind.
             let load = ["--addr", &server.address, "--duration", "30s", "--warmup", "0"];
             let bench = Bench::start(system.name(), &load);

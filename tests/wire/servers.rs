@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use echometer::message::{self, EchoError, Reply, Request};
+use echometer::spec::{ServerSpec, Tuning};
 use echometer::systems::{SYSTEMS, Server, System};
 use echometer::wire::{Codec, Event, Framed, Http2, Zmtp};
 
@@ -126,20 +127,22 @@ fn every_server_answers_every_request() {
 
 #[test]
 fn a_grpc_server_says_why_it_refuses() {
-    let server = grpc().serve(&server_spec()).unwrap();
-    let refused = |path: &str, text: &str, reply_bytes| {
-        let codec = Http2::new("here", path, None, MAX);
-        let request = message::request("client", text.to_owned(), reply_bytes);
-        let error = Blocking::connect(&*server, Box::new(codec)).echo(&request).unwrap_err();
-        assert!(matches!(error, EchoError::Refused(_)), "{error}");
-        error.to_string()
-    };
-    let said = refused(PATH, "", 2 << 20);
-    assert!(said.contains("INVALID_ARGUMENT: malformed request: a reply of 2097152"), "{said}");
-    let said = refused("/msg.Hello/Nothing", "", 0);
-    assert!(said.contains("UNIMPLEMENTED: "), "{said}");
-    let said = refused(PATH, &"x".repeat(2 << 20), 0);
-    assert!(said.contains("RESOURCE_EXHAUSTED: "), "{said}");
+    for tuning in [Tuning::Default, Tuning::Throughput] {
+        let server = grpc().serve(&ServerSpec { tuning, ..server_spec() }).unwrap();
+        let refused = |path: &str, text: &str, reply_bytes| {
+            let codec = Http2::new("here", path, None, MAX);
+            let request = message::request("client", text.to_owned(), reply_bytes);
+            let error = Blocking::connect(&*server, Box::new(codec)).echo(&request).unwrap_err();
+            assert!(matches!(error, EchoError::Refused(_)), "{error}");
+            error.to_string()
+        };
+        let said = refused(PATH, "", 2 << 20);
+        assert!(said.contains("INVALID_ARGUMENT: malformed request: a reply of 2097152"), "{said}");
+        let said = refused("/msg.Hello/Nothing", "", 0);
+        assert!(said.contains("UNIMPLEMENTED: "), "{said}");
+        let said = refused(PATH, &"x".repeat(2 << 20), 0);
+        assert!(said.contains("RESOURCE_EXHAUSTED: "), "{said}");
+    }
 }
 
 /// What the codec's way around HPACK rests on.

@@ -32,7 +32,7 @@ use crate::spec::{Endpoint, ServerSpec, Tuning};
 const SETTLING: Duration = Duration::from_millis(250);
 
 /// How long it may take to do so when its queues are shut down.
-const STOPPING: Duration = Duration::from_secs(5);
+const STOPPING: Duration = Duration::from_secs(2);
 
 fn library() -> String {
     format!("gRPC C-core {}", core_version())

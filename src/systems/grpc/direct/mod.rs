@@ -120,21 +120,23 @@ impl Worker {
             let why = "the one method here is msg.Hello/Respond";
             return slot.refuse(grpc_status_code::GRPC_STATUS_UNIMPLEMENTED, why);
         }
-        let outcome = match slot.request_bytes(&mut self.spare) {
+        let (status, why) = match slot.request_bytes(&mut self.spare) {
             // C-core would look at it, but for its minimal stack.
             Some(bytes) if bytes.len() > self.max_message => {
                 let (length, limit) = (bytes.len(), self.max_message);
-                Err(self.responder.reject(&format!("{length} bytes are over the limit of {limit}")))
+                let why = format!("{length} bytes are over the limit of {limit}");
+                (grpc_status_code::GRPC_STATUS_RESOURCE_EXHAUSTED, self.responder.reject(&why))
             }
-            Some(bytes) => message::respond(&mut self.responder, bytes, &mut self.reply),
-            None => Err(self.responder.reject("the call has no message")),
+            Some(bytes) => match message::respond(&mut self.responder, bytes, &mut self.reply) {
+                Ok(()) => return slot.answer(&self.reply),
+                Err(why) => (grpc_status_code::GRPC_STATUS_INVALID_ARGUMENT, why),
+            },
+            None => {
+                let why = self.responder.reject("the call has no message");
+                (grpc_status_code::GRPC_STATUS_INVALID_ARGUMENT, why)
+            }
         };
-        match outcome {
-            Ok(()) => slot.answer(&self.reply),
-            Err(why) => {
-                slot.refuse(grpc_status_code::GRPC_STATUS_INVALID_ARGUMENT, &why.to_string());
-            }
-        }
+        slot.refuse(status, &why.to_string());
     }
 }
 
