@@ -328,16 +328,16 @@ fn of_payloads_both_ends_are_told_in_messages_and_in_bytes() {
         "At a payload of 16 B, a carries most: 65,536 ± 1,628 messages/s. a carries 2.00 ± 0.00 \
          times what b does (32,768)."
     );
-    assert!(large.starts_with("At a payload of 1,048,576 B, b carries most: 2,000 "), "{large}");
+    assert!(large.starts_with("At a payload of 1 MiB, b carries most: 2,000 "), "{large}");
     // Half way between 16 B and 1 MiB over logarithms: 16 · 256.
     assert_eq!(
         overtakes,
-        "b overtakes a from a payload of about 4,100 B on (between 16 and 1,048,576 B)."
+        "b overtakes a from a payload of about 4 KiB on (between 16 B and 1 MiB)."
     );
     assert_eq!(
         a,
         "a carries 65,536 ± 1,628 messages/s (2.0 MiB/s) at a payload of 16 B, and 1,000 ± 25 \
-         messages/s (2,000 MiB/s) at a payload of 1,048,576 B."
+         messages/s (2,000 MiB/s) at a payload of 1 MiB."
     );
 }
 
@@ -349,6 +349,38 @@ fn of_think_times_both_ends_are_told() {
         said(&rows.concat())[1],
         "a carries 60,000 ± 1,490 messages/s without think time, and 20,000 ± 497 messages/s at a \
          think time of 1,000 us."
+    );
+}
+
+#[test]
+fn of_rates_one_is_told_and_those_that_were_not_kept() {
+    let at = |system: &str, rate: f64, sent: f64, us: f64| {
+        with(around(system, 24, sent), |row| {
+            row.rate_per_s = Some(rate);
+            row.arrivals = Some("poisson".to_owned());
+            row.due_p99_us = Some(us);
+        })
+    };
+    let peaks = [around("a", 24, 1000.0), around("b", 24, 400.0)].concat();
+    let paced = [
+        at("a", 500.0, 500.0, 100.0),
+        at("a", 700.0, 699.0, 200.0),
+        at("a", 900.0, 810.0, 9000.0),
+        at("b", 360.0, 300.0, 9000.0),
+    ];
+    let told = said(&[peaks, paced.concat()].concat());
+    assert_eq!(
+        told[1..],
+        [
+            "a: at 70 % of its peak, 99 % of the requests are answered within 200 us of when they \
+             are due. Not kept: 90 % of its peak was offered 900/s, sent 810/s.",
+            "b kept no rate: 90 % of its peak was offered 360/s, sent 300/s."
+        ]
+    );
+    assert_eq!(
+        said(&paced.concat())[0],
+        "a: at 700 messages/s, 99 % of the requests are answered within 200 us of when they are \
+         due. Not kept: offered 900/s, sent 810/s."
     );
 }
 

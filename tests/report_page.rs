@@ -144,6 +144,11 @@ fn sweep(counts: &[usize]) -> Vec<Row> {
     pair().into_iter().enumerate().flat_map(each).collect()
 }
 
+/// A sweep of one system, which ends at about this rate.
+fn sweep_of(system: &str, rate: f64) -> Vec<Row> {
+    [1, 4, 16].iter().flat_map(|n| full(system, *n, rate * *n as f64 / (*n as f64 + 1.0))).collect()
+}
+
 #[test]
 fn every_figure_is_there_with_its_numbers() {
     with_page(&sweep(&[1, 2, 4, 8, 16, 24]), |page| {
@@ -227,7 +232,7 @@ fn one_row_one_system_and_what_is_not_known_make_a_page() {
 }
 
 #[test]
-fn rows_of_arrivals_alone_are_told_or_reported() {
+fn rows_of_arrivals_alone_make_a_page_of_latency() {
     let paced = |row: Row| Row {
         rate_per_s: Some(500.0),
         arrivals: Some("poisson".to_owned()),
@@ -238,7 +243,20 @@ fn rows_of_arrivals_alone_are_told_or_reported() {
     let [a, b] = pair();
     let rows: Vec<_> =
         [full(a, 24, 500.0), full(b, 24, 480.0)].concat().into_iter().map(paced).collect();
-    report(directory_of(&rows).path(), &[]).assert_fails(1, &["results.csv", "--rate"]);
+    let (alone, ran) = reported(&rows, &[]);
+    let waits = format!("{a}: at 500 messages/s, 99 % of the requests are answered within 300 us");
+    assert!(ran.stdout.starts_with(&waits) && ran.stdout.contains("offered/s"), "{ran:?}");
+    assert!(
+        ran.stdout.contains(&format!("{b} kept no rate: offered 500/s, sent 480/s.")),
+        "{ran:?}"
+    );
+    look_at(alone.path(), |page| {
+        let figures: Vec<_> = all(page, "figure").iter().map(|f| f.attribute("id")).collect();
+        assert_eq!(figures, [Some("due-figure")]);
+        assert!(text_of(all(page, "section")[0]).contains(&waits));
+        assert!(text_of(all(page, "h1")[0]).starts_with("How long do replies take"));
+    });
+    reported(&rows, &["--format", "md"]);
     let with_peaks = [full(a, 24, 1000.0), full(b, 24, 960.0), rows].concat();
     with_page(&with_peaks, |page| {
         let due = all(page, "figure").into_iter().find(|f| f.attribute("id") == Some("due-figure"));
@@ -309,6 +327,52 @@ fn the_axis_that_varies_is_drawn() {
             }
         });
     }
+}
+
+#[test]
+fn where_one_overtakes_another_there_is_a_ring() {
+    let of = |work: &str, a: f64, b: f64| {
+        let [first, last] = pair();
+        let rows = [full(first, 24, a), full(last, 24, b)].concat();
+        rows.into_iter().map(|row| Row { work: Some(work.to_owned()), ..row }).collect::<Vec<_>>()
+    };
+    let rows = [of("none", 90_000.0, 50_000.0), of("sleep:1ms", 900.0, 15_000.0)].concat();
+    with_page(&rows, |page| {
+        let figure = all(page, "figure")[0];
+        // One around the place, and one in the legend.
+        let rings = figure.descendants().filter(|node| node.has_tag_name("circle")).count();
+        assert_eq!(rings, 2);
+        let [a, b] = pair();
+        let words = text_of(figure);
+        assert!(
+            words.contains(&format!("The ring is where {b} overtakes {a} from a service time"))
+        );
+    });
+}
+
+#[test]
+fn of_much_to_say_what_answers_is_led_with() {
+    let rows = (0..9).flat_map(|n| sweep_of(&format!("system-{n}"), 9000.0 + 1000.0 * n as f64));
+    with_page(&rows.collect::<Vec<_>>(), |page| {
+        let verdict = all(page, "section")[0];
+        let items = |of: Node<'_, '_>| of.descendants().filter(|n| n.has_tag_name("li")).count();
+        let folded = verdict.descendants().find(|node| node.has_tag_name("details")).unwrap();
+        let led_with = items(verdict) - items(folded);
+        assert!(text_of(folded).trim_start().starts_with("More, curve by curve ("));
+        assert!(items(folded) > 5 && (1..=8).contains(&led_with), "{led_with}");
+        assert!(
+            !text_of(folded).contains("carries most") && !text_of(folded).contains("CPUs were")
+        );
+    });
+}
+
+#[test]
+fn nothing_is_printed_of_a_search_that_fails() {
+    // Rates that grow with the square of the clients: no law finds its coefficients.
+    let rows =
+        [1, 2, 4, 8, 16, 24, 32].map(|n| full(pair()[0], n, 1e-300 * 10_f64.powi(9 * n as i32)));
+    let (_directory, ran) = reported(&rows.concat(), &[]);
+    assert!(!ran.stderr.contains("panicked"), "{ran:?}");
 }
 
 #[test]
@@ -405,13 +469,13 @@ proptest! {
         use echometer::{analysis, report};
         let axis = analysis::Axis::of(&rows);
         let curves = analysis::curves(&rows, axis);
-        if !curves.is_empty() {
+        if rows.iter().any(|row| row.valid) {
             let page = report::page(&report::Given {
                 rows: &rows,
                 axis,
                 curves: &curves,
                 reference: &curves,
-                costs: &analysis::costs(&curves, &[], "a"),
+                costs: &analysis::costs(&curves, axis, &[], "a"),
                 baseline: "a",
                 findings: &analysis::findings(&curves, &rows, axis, "a"),
                 provenance: None,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Curve, Estimate, Point, Trial};
+use super::{Axis, Curve, Estimate, Point, Trial};
 use crate::results::ThreadRow;
 
 const US_PER_S: f64 = 1e6;
@@ -53,7 +53,9 @@ pub struct RoleCost {
 
 /// What each curve costs whose server's CPU time and CPUs are known, over the system that is
 /// called `baseline`.
-pub fn costs(curves: &[Curve], threads: &[ThreadRow], baseline: &str) -> Vec<Cost> {
+///
+/// Curves that have their peak in common are told once.
+pub fn costs(curves: &[Curve], axis: Axis, threads: &[ThreadRow], baseline: &str) -> Vec<Cost> {
     let mut by_trial: BTreeMap<(&str, &str), Vec<&ThreadRow>> = BTreeMap::new();
     for row in threads {
         by_trial.entry((&row.run_id, &row.started_at)).or_default().push(row);
@@ -65,7 +67,7 @@ pub fn costs(curves: &[Curve], threads: &[ThreadRow], baseline: &str) -> Vec<Cos
             .and_then(|curve| curve.peak()?.server_cpu_us_per_msg)
             .filter(|cpu_us| *cpu_us > 0.0);
         (cpu_us_per_msg > 0.0).then(|| Cost {
-            label: curve.label.clone(),
+            label: curve.label_at(axis, peak.x),
             system: curve.system.clone(),
             x: peak.x,
             roles: roles(curve, peak, &by_trial),
@@ -78,7 +80,13 @@ pub fn costs(curves: &[Curve], threads: &[ThreadRow], baseline: &str) -> Vec<Cos
             over_baseline: of_baseline.map(|cpu_us| cpu_us_per_msg / cpu_us),
         })
     };
-    curves.iter().filter_map(cost).collect()
+    let mut all: Vec<Cost> = Vec::new();
+    for cost in curves.iter().filter_map(cost) {
+        if !all.contains(&cost) {
+            all.push(cost);
+        }
+    }
+    all
 }
 
 /// The baseline's curve that was measured under the same conditions and is most like this one.
@@ -134,7 +142,7 @@ fn role_cost(role: &str, trials: &[Vec<&ThreadRow>]) -> RoleCost {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::{Axis, curves};
+    use crate::analysis::curves;
     use crate::results::Row;
 
     fn row(system: &str, clients: usize, trial: u32, cpu_us: f64) -> Row {
@@ -184,7 +192,7 @@ mod tests {
             thread(&rows[2], "io", 18.0),
             thread(&rows[3], "io", 7.0),
         ];
-        let all = costs(&curves(&rows, Axis::Clients), &threads, "base");
+        let all = costs(&curves(&rows, Axis::Clients), Axis::Clients, &threads, "base");
         let [a, base] = &all[..] else { panic!("{all:?}") };
         // Two CPUs at 21 us a message.
         assert_eq!((a.cpu_us_per_msg, a.cpus, a.over_baseline), (21.0, 2.0, Some(3.0)));
@@ -202,8 +210,9 @@ mod tests {
     #[test]
     fn what_is_not_known_costs_nothing_that_could_be_told() {
         let rows = [row("a", 1, 1, 0.0), Row { server_cpus: None, ..row("b", 1, 1, 9.0) }];
-        assert!(costs(&curves(&rows, Axis::Clients), &[], "base").is_empty());
-        let alone = costs(&curves(&[row("a", 1, 1, 5.0)], Axis::Clients), &[], "base");
+        assert!(costs(&curves(&rows, Axis::Clients), Axis::Clients, &[], "base").is_empty());
+        let alone =
+            costs(&curves(&[row("a", 1, 1, 5.0)], Axis::Clients), Axis::Clients, &[], "base");
         assert_eq!((alone[0].roles.len(), alone[0].over_baseline), (0, None));
     }
 
@@ -217,8 +226,21 @@ mod tests {
             tuned(row("base", 8, 1, 5.0)),
             Row { think_us: 300.0, ..row("a", 8, 1, 20.0) },
         ];
-        let all = costs(&curves(&rows, Axis::Clients), &[], "base");
+        let all = costs(&curves(&rows, Axis::Clients), Axis::Clients, &[], "base");
         let over: Vec<_> = all.iter().map(|cost| cost.over_baseline).collect();
         assert_eq!(over, [Some(2.0), Some(4.0), Some(1.0), Some(1.0), None]);
+    }
+
+    #[test]
+    fn curves_that_begin_in_common_are_told_once_where_they_begin() {
+        let work = |row: Row, work: &str| Row { work: Some(work.to_owned()), ..row };
+        let rows = [
+            work(row("a", 1, 1, 5.0), "none"),
+            work(Row { throughput_per_s: 9.0, ..row("a", 1, 1, 9.0) }, "spin:1ms"),
+            work(Row { throughput_per_s: 8.0, ..row("a", 1, 1, 6.0) }, "sleep:1ms"),
+        ];
+        let all = costs(&curves(&rows, Axis::Work), Axis::Work, &[], "base");
+        let told: Vec<_> = all.iter().map(|cost| (&*cost.label, cost.cpu_us_per_msg)).collect();
+        assert_eq!(told, [("a", 5.0)]);
     }
 }

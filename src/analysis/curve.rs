@@ -35,6 +35,17 @@ impl Curve {
         (conditions(&self.options), self.run.as_deref())
     }
 
+    /// What it is called at this value of the axis: where there may be no work, that is of no
+    /// kind, whatever the curve is called.
+    pub fn label_at(&self, axis: Axis, x: f64) -> String {
+        match self.options.get(axis.option()) {
+            Some(kind) if axis == Axis::Work && x == 0.0 => {
+                self.label.replacen(&format!(", {kind}"), "", 1)
+            }
+            _ => self.label.clone(),
+        }
+    }
+
     /// The point at this value of the axis, if that was measured.
     pub fn at(&self, x: f64) -> Option<&Point> {
         self.points.iter().find(|point| point.x == x)

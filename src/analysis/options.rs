@@ -13,6 +13,9 @@ pub type CurveOptions = BTreeMap<&'static str, String>;
 /// systems may be compared whatever these are; all others are conditions of the measurement.
 const OF_SYSTEM: [&str; 5] = ["workers", "backend", "completion-queues", "channels", "tuning"];
 
+/// Where the clients run.
+const CLIENT_CPUS: &str = "client-cpus";
+
 /// When requests are due: options of paced rows only.
 const OF_PACE: [&str; 2] = ["rate", "arrivals"];
 
@@ -24,7 +27,7 @@ pub(super) fn options(row: &Row, axis: Axis) -> CurveOptions {
         value.as_deref().filter(|value| *value != default).map(shown)
     };
     let known = [
-        ("clients", Some(counted(row.clients, "client"))),
+        ("clients", Some(in_clients(row.clients))),
         ("workers", row.workers.map(|workers| counted(workers, "worker"))),
         ("backend", row.backend.clone()),
         ("completion-queues", row.completion_queues.map(|queues| counted(queues, "queue"))),
@@ -37,11 +40,21 @@ pub(super) fn options(row: &Row, axis: Axis) -> CurveOptions {
         ("rate", row.rate_per_s.map(|rate| format!("{rate}/s"))),
         ("arrivals", row.arrivals.clone()),
         ("driver", Some(row.driver.clone())),
-        ("server-cpus", row.server_cpus.as_ref().map(|cpus| format!("server on CPUs {cpus}"))),
-        ("client-cpus", Some(format!("clients on CPUs {}", row.client_cpus))),
+        ("server-cpus", row.server_cpus.as_deref().map(|cpus| format!("server on {}", on(cpus)))),
+        (CLIENT_CPUS, Some(format!("clients on {}", on(&row.client_cpus)))),
     ];
     let beside = known.into_iter().filter(|(name, _)| *name != axis.option());
     beside.filter_map(|(name, shown)| Some((name, shown?))).collect()
+}
+
+fn on(cpus: &str) -> String {
+    let is_one = cpus.chars().all(|c| c.is_ascii_digit());
+    format!("CPU{} {cpus}", if is_one { "" } else { "s" })
+}
+
+/// So many clients, as a label tells them.
+pub(super) fn in_clients(clients: usize) -> String {
+    counted(clients, "client")
 }
 
 fn counted(count: usize, what: &str) -> String {
@@ -121,14 +134,18 @@ fn without(options: &CurveOptions, names: &[&str]) -> CurveOptions {
 }
 
 /// What to call each of these: its system, and of its options those by which it differs from
-/// others of that system.
+/// others of that system. The clients' CPUs are told where nothing else tells them apart: they
+/// follow from the server's as a rule.
 pub(super) fn labels(all: &[(&str, &CurveOptions)]) -> Vec<String> {
-    let label = |(system, options): &(&str, &CurveOptions)| {
+    let label = |(system, options): &(&str, &CurveOptions), all_told: bool| {
         let alike = || all.iter().filter(|(other, _)| other == system);
         let telling =
             |name: &&str| alike().any(|(_, of_other)| of_other.get(*name) != options.get(*name));
-        let told = options.iter().filter(|(name, _)| telling(name)).map(|(_, shown)| &**shown);
+        let names = options.iter().filter(|(name, _)| all_told || **name != CLIENT_CPUS);
+        let told = names.filter(|(name, _)| telling(name)).map(|(_, shown)| &**shown);
         [*system].into_iter().chain(told).collect::<Vec<_>>().join(", ")
     };
-    all.iter().map(label).collect()
+    let brief: BTreeSet<_> = all.iter().map(|one| label(one, false)).collect();
+    let different: BTreeSet<_> = all.iter().map(|one| label(one, true)).collect();
+    all.iter().map(|one| label(one, brief.len() < different.len())).collect()
 }

@@ -1,14 +1,15 @@
 //! Paced runs: latency from when requests were due, at given rates.
 
 use super::axis::is_closed_loop;
-use super::options::{labels, options, without_pace};
+use super::options::{in_clients, labels, options, without_pace};
 use super::{Axis, Curve, CurveOptions, Estimate, curves};
 use crate::results::Row;
 
 /// The valid trials of one system at one rate, and the means of what they measured.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Paced {
-    /// The system, and of its options those that differ within the paced rows.
+    /// The system, and of its options those that differ within the paced rows: the same of all
+    /// its loads that differ by their rate only.
     pub label: String,
     /// The system.
     pub system: String,
@@ -37,6 +38,16 @@ pub struct Paced {
     pub trials: usize,
 }
 
+/// Of a rate, the share that has to be sent for it to be kept.
+const KEPT: f64 = 0.98;
+
+impl Paced {
+    /// Whether what was to be sent was sent.
+    pub fn is_kept(&self) -> bool {
+        self.sent_per_s >= self.rate_per_s * KEPT
+    }
+}
+
 /// The rows of one system at one rate, with their options but those of pace.
 struct Group<'a> {
     options: CurveOptions,
@@ -62,7 +73,9 @@ pub fn paced(rows: &[Row]) -> Vec<Paced> {
             None => groups.push(Group { options, rate, rows: vec![row] }),
         }
     }
-    let named: Vec<_> = groups.iter().map(|g| (&*g.rows[0].system, &g.options)).collect();
+    let telling: Vec<_> = groups.iter().map(Group::telling).collect();
+    let named = groups.iter().zip(&telling).map(|(g, options)| (&*g.rows[0].system, options));
+    let named: Vec<_> = named.collect();
     let mut all: Vec<_> = labels(&named)
         .into_iter()
         .zip(&groups)
@@ -75,6 +88,14 @@ pub fn paced(rows: &[Row]) -> Vec<Paced> {
 }
 
 impl Group<'_> {
+    /// All that its label may tell.
+    fn telling(&self) -> CurveOptions {
+        let mut telling = self.options.clone();
+        telling.insert("clients", in_clients(self.rows[0].clients));
+        telling.extend(self.rows[0].arrivals.clone().map(|kind| ("arrivals", kind)));
+        telling
+    }
+
     fn paced(&self, label: String, closed: &[Curve]) -> Paced {
         let first = self.rows[0];
         let mean = |value: fn(&Row) -> Option<f64>| {
@@ -157,6 +178,13 @@ mod tests {
         ];
         let told: Vec<_> = paced(&rows).into_iter().map(|p| (p.label, p.share_of_peak)).collect();
         assert_eq!(told, [("a".to_owned(), Some(0.5)), ("a, tuned".to_owned(), Some(0.25))]);
+    }
+
+    #[test]
+    fn numbers_of_clients_are_told_apart() {
+        let rows = [row("a", 50.0, Some(50.0)), Row { clients: 8, ..row("a", 48.0, Some(50.0)) }];
+        let told: Vec<_> = paced(&rows).into_iter().map(|p| (p.is_kept(), p.label)).collect();
+        assert_eq!(told, [(true, "a, 24 clients".to_owned()), (false, "a, 8 clients".to_owned())]);
     }
 
     #[test]

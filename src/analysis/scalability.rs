@@ -4,7 +4,9 @@
 //! share of the work that only one can do at a time, κ (coherence) what each pair of clients
 //! costs beside that. N. J. Gunther, "Guerrilla Capacity Planning", Springer, 2007, chapter 4.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
 
 use usl::{Measurement, Model};
 
@@ -42,13 +44,13 @@ pub struct Scalability {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Unfit {
     /// So many are too few.
-    #[error("{0} numbers of clients are too few for a fit, which takes {FEWEST_POINTS}")]
+    #[error("it takes {FEWEST_POINTS} numbers of clients, and there are {0}")]
     FewPoints(usize),
     /// The law does not describe the curve.
-    #[error("the law does not describe this curve: it explains {:.0} % of it", .0.max(0.0) * 100.0)]
+    #[error("the law explains {:.0} % of the differences, and 90 % are needed", .0.max(0.0) * 100.0)]
     Poor(f64),
     /// No coefficients were found, and why.
-    #[error("no law can be fitted: {0}")]
+    #[error("{0}")]
     NoFit(String),
     /// The curve is not over clients.
     #[error("the law is one over clients, and this curve is not")]
@@ -123,9 +125,31 @@ fn fit(curve: &Curve) -> Result<Model, Unfit> {
     });
     let measured: Vec<_> = measured.collect();
     // It panics where its search meets what is not a number; that is no more than a poor fit.
-    let model = catch_unwind(AssertUnwindSafe(|| Model::build(&measured)))
+    let model = quietly(|| catch_unwind(AssertUnwindSafe(|| Model::build(&measured))))
         .map_err(|_| Unfit::NoFit("the search for coefficients did not end".to_owned()))?;
     Ok(Model { lambda: model.lambda * unit, ..model })
+}
+
+thread_local! {
+    static IS_QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does something whose panics, which are caught, are told to nobody. Those of other threads are
+/// told as ever.
+fn quietly<T>(work: impl FnOnce() -> T) -> T {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if !IS_QUIET.get() {
+                before(panic);
+            }
+        }));
+    });
+    IS_QUIET.set(true);
+    let done = work();
+    IS_QUIET.set(false);
+    done
 }
 
 /// The two coefficients that fit best where κ is 0: N/X = (1 - σ)/λ + (σ/λ)N is a line, whose

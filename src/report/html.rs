@@ -33,6 +33,18 @@ pub fn html(page: &Page) -> Result<String> {
     Document { page: &page, tones }.render().context("cannot write the page")
 }
 
+#[derive(Template)]
+#[template(path = "block.html")]
+struct Piece<'a> {
+    block: &'a Block,
+}
+
+impl Block {
+    fn html(&self) -> askama::Result<String> {
+        Piece { block: self }.render()
+    }
+}
+
 impl Table {
     fn html(&self) -> askama::Result<String> {
         Lines { table: self }.render()

@@ -43,19 +43,25 @@ fn write_block(out: &mut String, block: &Block) {
             paragraph(out, &format!("{}:", plain(&table.caption)));
             paragraph(out, &of_table(table));
         }
+        Block::Folded(summary, blocks) => {
+            let mut folded = String::new();
+            for block in blocks {
+                write_block(&mut folded, block);
+            }
+            paragraph(out, &details(summary, &folded));
+        }
         Block::Figure(figure) => {
             paragraph(out, &format!("![{}]({})", plain(&figure.title), file_of(figure)));
             paragraph(out, &plain(&figure.sentence));
-            paragraph(
-                out,
-                &format!(
-                    "<details><summary>{}</summary>\n\n{}\n\n</details>",
-                    escaped(&visible(&figure.table.caption)),
-                    of_table(&figure.table)
-                ),
-            );
+            paragraph(out, &details(&figure.table.caption, &of_table(&figure.table)));
         }
     }
+}
+
+/// What is one click away.
+fn details(summary: &str, text: &str) -> String {
+    let summary = escaped(&visible(summary));
+    format!("<details><summary>{summary}</summary>\n\n{}\n\n</details>", text.trim())
 }
 
 fn of_table(table: &Table) -> String {
@@ -126,13 +132,16 @@ mod tests {
         let mut section = Section::new("first", "First");
         section.say("Words.");
         section.blocks.push(Block::Figure(figure));
+        let more = vec![Block::List(vec!["One".to_owned(), "two".to_owned()])];
+        section.blocks.push(Block::Folded("More".to_owned(), more));
         let page =
             Page { title: "T".to_owned(), subtitle: "S".to_owned(), sections: vec![section] };
         assert_eq!(
             markdown(&page),
             "# T\n\nS\n\n## First\n\nWords.\n\n![Rates](throughput.svg)\n\nIt rises.\n\n\
              <details><summary>Numbers</summary>\n\n| system | msg/s |\n| --- | --: |\n\
-             | a\\|b | 1,000 |\n\n</details>\n"
+             | a\\|b | 1,000 |\n\n</details>\n\n\
+             <details><summary>More</summary>\n\n- One\n- two\n\n</details>\n"
         );
     }
 }

@@ -7,6 +7,7 @@ mod chart;
 mod html;
 mod markdown;
 mod numbers;
+mod paced;
 mod page;
 pub mod remarks;
 mod sections;
@@ -17,6 +18,7 @@ mod words;
 
 pub use html::html;
 pub use markdown::{file_of, markdown};
+pub use paced::table as paced;
 pub use page::{Block, Figure, Page, Section, Table};
 pub use sections::{Given, MAIN_FIGURE, page, verdict};
 pub use table::{changes, points, ratios, summary};

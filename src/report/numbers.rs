@@ -35,6 +35,36 @@ pub fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
+/// A number as short as it is exact.
+pub fn number(value: f64) -> String {
+    const HUGE: f64 = 1e9;
+    if value >= HUGE {
+        return format!("{value:.1e}");
+    }
+    let digits = [0, 1, 2].into_iter().find(|digits| {
+        let factor = 10_f64.powi(*digits);
+        ((value * factor).round() - value * factor).abs() <= value * factor * 1e-9
+    });
+    match digits {
+        Some(digits) => grouped(value, digits.unsigned_abs() as usize),
+        None if value < 0.01 => format!("{value:.0e}"),
+        None => grouped(value, 2),
+    }
+}
+
+/// A size, in units of 1024.
+pub fn bytes(value: f64) -> String {
+    const STEP: f64 = 1024.0;
+    let units = ["B", "KiB", "MiB", "GiB"];
+    let mut value = value;
+    let mut unit = 0;
+    while value >= STEP && unit + 1 < units.len() {
+        value /= STEP;
+        unit += 1;
+    }
+    format!("{} {}", number((value * 10.0).round() / 10.0), units[unit])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,5 +89,21 @@ mod tests {
         assert_eq!((shown(None, 1), shown(Some(2.25), 2)), ("-".to_owned(), "2.25".to_owned()));
         assert_eq!(half_width(&Estimate::of(&[1.0, 2.0]).unwrap(), 0), "-");
         assert_eq!(percent(0.0512), "5.1 %");
+    }
+
+    #[test]
+    fn numbers_are_as_short_as_they_are_exact() {
+        let cases = [
+            (0.0, "0"),
+            (0.5, "0.5"),
+            (1200.0, "1,200"),
+            (2.25, "2.25"),
+            (1e18, "1.0e18"),
+            (1e-300, "1e-300"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(number(value), text);
+        }
+        assert_eq!([16.0, 1024.0, 1_048_576.0].map(bytes), ["16 B", "1 KiB", "1 MiB"]);
     }
 }

@@ -39,6 +39,8 @@ pub enum Block {
     Figure(Figure),
     /// Numbers.
     Table(Table),
+    /// What is one click away: what it is, and what there is.
+    Folded(String, Vec<Block>),
 }
 
 /// A picture, the sentence that says what to see in it, and what it is drawn from.
@@ -75,6 +77,9 @@ impl Block {
             Block::List(items) => Block::List(each(items)),
             Block::Lines(lines) => Block::Lines(each(lines)),
             Block::Table(table) => Block::Table(table.visible()),
+            Block::Folded(summary, blocks) => {
+                Block::Folded(visible(summary), blocks.iter().map(Block::visible).collect())
+            }
             Block::Figure(figure) => Block::Figure(Figure {
                 id: figure.id.clone(),
                 title: visible(&figure.title),

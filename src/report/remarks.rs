@@ -71,11 +71,15 @@ fn at(curve: &Curve, axis: Axis, applies: fn(&Point) -> bool) -> Option<String> 
     let places: Vec<_> = points.map(|point| written(axis)(point.x)).collect();
     let places = match (axis, places.as_slice()) {
         (_, []) => return None,
-        (Axis::Clients, [one]) if one == "1" => "1 client".to_owned(),
-        (Axis::Clients, all) => format!("{} clients", all.join(", ")),
-        (_, all) => format!("{} {}", axis.name(), all.join(", ")),
+        (Axis::Clients, [one]) if one == "1" => "at 1 client".to_owned(),
+        (Axis::Clients, all) => format!("at {} clients", all.join(", ")),
+        (Axis::Workers, [one]) if one == "1" => "with 1 worker".to_owned(),
+        (Axis::Workers, all) => format!("with {} workers", all.join(", ")),
+        (Axis::Payload, all) => format!("at a payload of {}", all.join(", ")),
+        (Axis::Work, all) => format!("at a service time of {} us", all.join(", ")),
+        (Axis::Think, all) => format!("at a think time of {} us", all.join(", ")),
     };
-    Some(format!("{} at {places}", curve.label))
+    Some(format!("{} {places}", curve.label))
 }
 
 /// So many clients.

@@ -149,12 +149,16 @@ pub fn ratios(curves: &[Curve], axis: Axis) -> Option<Table> {
     (!pairs.is_empty()).then_some(table)
 }
 
-/// All pairs of a few curves; of many, each with the first.
+/// Of curves that were measured under the same conditions, all pairs if they are few; of many,
+/// each with the first.
 fn pairs(curves: &[Curve]) -> Vec<(&Curve, &Curve, Vec<Ratio>)> {
     const FEW: usize = 4;
-    let firsts = if curves.len() > FEW { 1 } else { curves.len() };
-    (0..firsts)
+    let alike = |a: &Curve, b: &Curve| a.conditions() == b.conditions();
+    let is_first = |at: usize| !curves[..at].iter().any(|before| alike(before, &curves[at]));
+    (0..curves.len())
+        .filter(|at| curves.len() <= FEW || is_first(*at))
         .flat_map(|a| curves[a + 1..].iter().map(move |b| (&curves[a], b)))
+        .filter(|(a, b)| alike(a, b))
         .map(|(a, b)| (a, b, crate::analysis::ratios(a, b)))
         .filter(|(_, _, ratios)| !ratios.is_empty())
         .collect()

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::numbers::grouped;
+use super::numbers::{bytes, grouped};
+use super::paced::paced;
 use crate::analysis::{Axis, Crossover, End, Estimate, FEWEST_TRIALS, Finding, Lead, Place};
 use crate::analysis::{Reach, Verdict};
 
@@ -33,6 +34,7 @@ impl fmt::Display for Finding {
                 levels(*axis, &named(label), [first, from], &factor, last)
             }
             Finding::Ends { axis, label, first, last } => ends(*axis, label, first, last),
+            Finding::Paced { label, told, missed } => paced(label, told.as_ref(), missed),
             Finding::ClientsBound { axis, places, lean } => clients_bound(*axis, places, *lean),
             Finding::Bounds { bound, labels, all } => bounds(bound.as_deref(), labels, *all),
             Finding::Disturbed { axis, places } => disturbed(*axis, places),
@@ -63,7 +65,7 @@ fn most(axis: Axis, at: Option<f64>, leader: &Place, others: &[Lead], of_all: bo
     sentences.extend(differs.by_ref().take(FEW));
     let more = differs.count();
     if more > 0 {
-        sentences.push(format!("The tables have the other {more}."));
+        sentences.push(format!("The tables compare it with {more} more."));
     }
     sentences.extend(tied.iter().filter_map(|tie| lead_of_tied(axis, &name, tie)));
     let few = others.iter().filter(|other| other.verdict == Verdict::TooFew);
@@ -176,14 +178,14 @@ fn overtakes(axis: Axis, crossover: &Crossover) -> String {
         // There is no half of one, and from the next one on it has overtaken.
         Axis::Clients | Axis::Workers => format!("about {}", value(axis, at.ceil().min(*to))),
         Axis::Work => format!("a service time of about {near} us"),
-        Axis::Payload => format!("a payload of about {near} B"),
+        Axis::Payload => format!("a payload of about {}", bytes(at.round())),
         Axis::Think => format!("a think time of about {near} us"),
     };
     format!(
         "{} overtakes {} from {place} on (between {} and {}).",
         named(b),
         named(a),
-        grouped(*from, 0),
+        if axis == Axis::Payload { bytes(*from) } else { grouped(*from, 0) },
         value(axis, *to)
     )
 }
@@ -334,7 +336,7 @@ fn value(axis: Axis, x: f64) -> String {
         Axis::Clients => format!("{number} client{plural}"),
         Axis::Workers => format!("{number} worker{plural}"),
         Axis::Work | Axis::Think => format!("{number} us"),
-        Axis::Payload => format!("{number} B"),
+        Axis::Payload => bytes(x),
     }
 }
 
@@ -371,14 +373,15 @@ pub(super) fn listed(all: &[String]) -> String {
 }
 
 /// The first few, and how many more there are.
-fn limited(all: &[String]) -> String {
+pub(super) fn limited(all: &[String]) -> String {
     if all.len() <= FEW {
         return listed(all);
     }
     format!("{} and {} more", all[..FEW].join(", "), all.len() - FEW)
 }
 
-fn capital(text: &str) -> String {
+/// With a capital letter.
+pub(super) fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

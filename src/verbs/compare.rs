@@ -30,6 +30,12 @@ impl Compare {
     pub(super) fn run(self) -> Result<Ending> {
         let (a, b) = (Measured::read(&self.a)?, Measured::read(&self.b)?);
         for (directory, measured) in [(&self.a, &a), (&self.b, &b)] {
+            if measured.curves.is_empty() {
+                bail!(
+                    "{} holds rows of a given --rate only; measure without it, too, to compare",
+                    directory.display()
+                );
+            }
             if has_the_same_twice(measured) {
                 bail!(
                     "{} holds runs that measured the same points; compare directories of one run each",

@@ -14,7 +14,7 @@ pub struct Measured {
     pub rows: Vec<Row>,
     /// What varies in those that are valid.
     pub axis: Axis,
-    /// The curves of these, over it; at least one.
+    /// The curves of these, over it; none, where all rows are of a given rate.
     pub curves: Vec<Curve>,
     /// What the servers' threads used, where that is known.
     pub threads: Vec<ThreadRow>,
@@ -33,13 +33,8 @@ impl Measured {
         let rows = results::read_rows(&source)?;
         let axis = Axis::of(&rows);
         let curves = curves(&rows, axis);
-        if curves.is_empty() {
-            let advice = if rows.iter().any(|row| row.valid) {
-                "; those that there are have a --rate: measure without it, too"
-            } else {
-                ""
-            };
-            bail!("{} has no valid rows to report, of {}{advice}", source.display(), rows.len());
+        if !rows.iter().any(|row| row.valid) {
+            bail!("{} has no valid rows to report, of {}", source.display(), rows.len());
         }
         let threads = results::read_threads(&directory.join("threads.csv"))?;
         // What it tells is worth less than the rows.
@@ -51,10 +46,42 @@ impl Measured {
     }
 }
 
-/// The curves, in the order of the registry.
+/// The curves, in the order of the registry, and those of a system by their labels.
 pub fn curves(rows: &[Row], axis: Axis) -> Vec<Curve> {
     let mut curves = analysis::curves(rows, axis);
-    let place = |curve: &Curve| SYSTEMS.iter().position(|system| system.name() == curve.system);
-    curves.sort_by_key(|curve| place(curve).unwrap_or(SYSTEMS.len()));
+    let place = |curve: &Curve| {
+        SYSTEMS.iter().position(|system| system.name() == curve.system).unwrap_or(SYSTEMS.len())
+    };
+    curves.sort_by(|a, b| {
+        place(a).cmp(&place(b)).then_with(|| natural(&a.label).cmp(&natural(&b.label)))
+    });
     curves
+}
+
+/// Texts and the numbers behind them, so that 8 comes before 16.
+fn natural(label: &str) -> Vec<(&str, u64)> {
+    let mut parts = Vec::new();
+    let mut rest = label;
+    while !rest.is_empty() {
+        let is_digit = |c: char| c.is_ascii_digit();
+        let (text, behind) = rest.split_at(rest.find(is_digit).unwrap_or(rest.len()));
+        let end = behind.find(|c| !is_digit(c)).unwrap_or(behind.len());
+        let number = behind[..end].parse().unwrap_or(if end == 0 { 0 } else { u64::MAX });
+        parts.push((text, number));
+        rest = &behind[end..];
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_labels_sort_as_numbers() {
+        let mut labels = ["a, think 1000 us", "a, think 300 us", "a, tuned", "a", "a, 9 queues é"];
+        labels.sort_by(|a, b| natural(a).cmp(&natural(b)));
+        let sorted = ["a", "a, 9 queues é", "a, think 300 us", "a, think 1000 us", "a, tuned"];
+        assert_eq!(labels, sorted);
+    }
 }

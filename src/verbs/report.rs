@@ -65,7 +65,7 @@ impl Report {
             axis: *axis,
             curves,
             reference: &reference,
-            costs: &analysis::costs(curves, threads, BASELINE.name()),
+            costs: &analysis::costs(curves, *axis, threads, BASELINE.name()),
             baseline: BASELINE.name(),
             findings: &findings,
             provenance: provenance.as_ref(),
@@ -108,11 +108,13 @@ impl Report {
 
 /// The verdict, and the tables.
 fn text(measured: &Measured, verdict: &[String]) -> String {
-    let Measured { axis, curves, .. } = measured;
+    let Measured { rows, axis, curves, .. } = measured;
+    let paced = analysis::paced(rows);
     let tables = [
-        Some(report::points(curves, *axis)),
+        (!curves.is_empty()).then(|| report::points(curves, *axis)),
         report::ratios(curves, *axis),
-        Some(report::summary(curves, *axis)),
+        (!paced.is_empty()).then(|| report::paced(&paced)),
+        (!curves.is_empty()).then(|| report::summary(curves, *axis)),
     ];
     let tables = tables.iter().flatten().map(report::shown_as_text);
     let verdict = (!verdict.is_empty()).then(|| verdict.join("\n") + "\n");

@@ -241,6 +241,16 @@ fn a_report_of_one_row_is_for_everyone() {
 }
 
 #[test]
+fn a_report_of_times_of_work_is_for_everyone() {
+    audit(&report(rows::times_of_work), 2);
+}
+
+#[test]
+fn a_report_of_rates_alone_is_for_everyone() {
+    audit(&report(rows::rates_alone), 1);
+}
+
+#[test]
 fn a_report_of_too_much_is_for_everyone() {
     audit(&report(rows::too_much), 3);
 }

@@ -187,6 +187,32 @@ pub fn one_row(directory: &Path) {
     write(directory, &[row(0, false, 1, 1)]);
 }
 
+/// Handlers that use the CPU or wait, from no time to a millisecond: where they wait, those with
+/// more workers overtake.
+pub fn times_of_work(directory: &Path) {
+    let mut all = Vec::new();
+    for (kind, us) in
+        [("none", 0.0), ("spin", 1.0), ("spin", 1000.0), ("sleep", 1.0), ("sleep", 1000.0)]
+    {
+        for (system, trial) in (0..SYSTEMS.len()).flat_map(|s| [1, 2, 3].map(|trial| (s, trial))) {
+            let closed = row(system, false, 24, trial);
+            let at_once = if kind == "sleep" { 1.0 + 4.0 * system as f64 } else { 1.0 };
+            let throughput = 1e6 / (1e6 / closed.throughput_per_s + us / at_once);
+            let work = if kind == "none" { kind.to_owned() } else { format!("{kind}:{us}us") };
+            let started_at = format!("2026-01-01T02:{trial:02}:{:02}.{system}Z", all.len() % 60);
+            let work = Some(work);
+            all.push(Row { throughput_per_s: throughput, work, started_at, ..closed });
+        }
+    }
+    write(directory, &all);
+}
+
+/// Rates, and no closed loop to compare them with.
+pub fn rates_alone(directory: &Path) {
+    let all = rows().into_iter().filter(|row| row.rate_per_s.is_some());
+    write(directory, &all.collect::<Vec<_>>());
+}
+
 /// More systems than there are colours, up to 10,000 clients, and two trials each.
 pub fn too_much(directory: &Path) {
     let mut all = Vec::new();

@@ -6,13 +6,14 @@
 //! under the same conditions only.
 
 mod along;
+mod pace;
 mod ranking;
 mod remarks;
 
 use std::collections::BTreeSet;
 
 use super::crossover::between;
-use super::{Axis, Crossover, Curve, Estimate, Point, Verdict};
+use super::{Axis, Crossover, Curve, Estimate, Paced, Point, Verdict};
 use crate::results::Row;
 
 /// A statement.
@@ -96,6 +97,16 @@ pub enum Finding {
         first: End,
         /// The other.
         last: End,
+    },
+    /// How long somebody waits at a given rate, and which rates were not kept.
+    Paced {
+        /// The system, and its options.
+        label: String,
+        /// At the load nearest to that which is told of all; `None`: no rate was kept, or no
+        /// latency is known.
+        told: Option<Paced>,
+        /// What was offered and not sent, by ascending rates.
+        missed: Vec<Paced>,
     },
     /// Highest points that say how fast the clients are, and rank no server.
     ClientsBound {
@@ -194,15 +205,9 @@ impl Place {
         Place { label: curve.label.clone(), x: point.x, throughput: point.throughput }
     }
 
-    /// Of a point where there may be no work, which is of no kind, whatever its curve is called.
+    /// The same, called as the curve is there.
     fn along(axis: Axis, curve: &Curve, point: &Point) -> Self {
-        let place = Place::of(curve, point);
-        match curve.options.get(axis.option()) {
-            Some(kind) if axis == Axis::Work && point.x == 0.0 => {
-                Place { label: place.label.replacen(&format!(", {kind}"), "", 1), ..place }
-            }
-            _ => place,
-        }
+        Place { label: curve.label_at(axis, point.x), ..Place::of(curve, point) }
     }
 }
 
@@ -229,7 +234,8 @@ pub fn findings(curves: &[Curve], rows: &[Row], axis: Axis, baseline: &str) -> V
     });
     let mut all = Vec::new();
     // Where groups have points in common, they say the same of these.
-    for finding in of_groups.chain(remarks::remarks(curves, rows, axis)) {
+    let beside = pace::paced(rows).into_iter().chain(remarks::remarks(curves, rows, axis));
+    for finding in of_groups.chain(beside) {
         if !all.contains(&finding) {
             all.push(finding);
         }

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
-use plotters::element::{DashedPathElement, PathElement, Polygon, Rectangle, Text};
+use plotters::element::{Circle, DashedPathElement, PathElement, Polygon, Rectangle, Text};
 use plotters::prelude::{DrawingArea, IntoDrawingArea, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, FontTransform, RGBColor, TextStyle};
@@ -15,10 +15,11 @@ use crate::report::text::{escaped, visible};
 pub const WIDTH: i32 = 680;
 /// The height of words.
 pub const TEXT: f64 = 20.0;
-/// The width of a character, by and large, in words of that height.
-const CHARACTER: f64 = 10.8;
 /// The backend divides the size of a font by this.
 const FONT_FACTOR: f64 = 1.24;
+
+/// The radius of a ring.
+const RING: i32 = 11;
 
 /// How much is seen of what is drawn so that others are seen through it.
 pub const HAZE: f64 = 0.12;
@@ -52,8 +53,8 @@ impl Stroke {
     fn dashes(self) -> Option<(i32, i32)> {
         match self {
             Stroke::Solid | Stroke::Thin => None,
-            Stroke::Long => Some((10, 5)),
-            Stroke::Dashed => Some((8, 6)),
+            Stroke::Long => Some((14, 6)),
+            Stroke::Dashed => Some((5, 5)),
             Stroke::Dotted => Some((2, 5)),
         }
     }
@@ -116,9 +117,22 @@ fn cannot(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow!("cannot draw the figure: {error}")
 }
 
-/// How wide words are, by and large.
+/// How wide words are at most: which font a page is shown in is not known, and these are the
+/// widths of a wide one.
 pub fn width_of(words: &str) -> i32 {
-    rounded(words.chars().count() as f64 * CHARACTER)
+    rounded(words.chars().map(width_of_character).sum::<f64>().ceil())
+}
+
+fn width_of_character(c: char) -> f64 {
+    let share = match c {
+        'i' | 'j' | 'l' | 'f' | 't' | 'r' | ' ' | '.' | ',' | ':' | ';' | '-' | '(' | ')' => 0.4,
+        'm' | 'w' | 'M' | 'W' | '%' | '…' => 1.0,
+        '+' | '±' | '×' | '=' => 0.84,
+        c if c.is_ascii_uppercase() => 0.78,
+        c if c.is_ascii() => 0.64,
+        _ => 1.0,
+    };
+    share * TEXT
 }
 
 /// The nearest pixel.
@@ -129,11 +143,15 @@ pub fn rounded(value: f64) -> i32 {
 
 /// Words that are no wider than this, cut if need be.
 pub fn fitting(words: &str, width: i32) -> String {
-    let most = usize::try_from(rounded(f64::from(width) / CHARACTER)).unwrap_or(0).max(2);
-    if words.chars().count() <= most {
+    if width_of(words) <= width {
         return words.to_owned();
     }
-    words.chars().take(most - 1).chain(['…']).collect()
+    let mut left = f64::from(width) - width_of_character('…');
+    let fits = |c: &char| {
+        left -= width_of_character(*c);
+        left >= 0.0
+    };
+    words.chars().take_while(fits).chain(['…']).collect()
 }
 
 impl Canvas<'_> {
@@ -171,6 +189,11 @@ impl Canvas<'_> {
 
     pub fn rectangle(&self, from: Place, to: Place, colour: impl Color) -> Result<()> {
         self.0.draw(&Rectangle::new([from, to], colour.filled())).map_err(cannot)
+    }
+
+    /// A circle around a place.
+    pub fn ring(&self, around: Place, colour: RGBColor) -> Result<()> {
+        self.0.draw(&Circle::new(around, RING, colour.stroke_width(2))).map_err(cannot)
     }
 
     /// The mark of a point.

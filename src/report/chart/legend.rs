@@ -24,6 +24,8 @@ pub enum Sample {
     Patch(RGBColor),
     /// A band around a line.
     Band,
+    /// A ring.
+    Ring,
 }
 
 /// Samples and what they stand for.
@@ -72,6 +74,7 @@ fn draw_sample(canvas: &Canvas<'_>, sample: Sample, (x, y): Place) -> Result<()>
         }
         Sample::Mark(shape) => canvas.mark(shape, (middle, y), true, INK.light),
         Sample::Patch(colour) => canvas.rectangle((x + 8, y - 8), (x + 28, y + 8), colour),
+        Sample::Ring => canvas.ring((middle, y), INK.light),
         Sample::Band => canvas.rectangle((x, y - 8), (right, y + 8), INK.light.mix(HAZE)),
     }
 }

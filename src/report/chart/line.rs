@@ -4,9 +4,11 @@ use anyhow::{Result, bail};
 use plotters::style::RGBColor;
 
 use super::canvas::{About, Canvas, Place, Side, Stroke, WIDTH, picture, rounded, width_of};
-use super::colours::{GRID, MUTED, SERIES};
+use super::colours::{GRID, INK, MUTED};
 use super::legend::{Legend, Sample};
+use super::look::Look;
 use super::marker::Shape;
+use super::rings::Rings;
 use super::scale::Scale;
 
 /// The height between the axes' ends.
@@ -47,8 +49,8 @@ impl Spot {
 pub struct Line {
     /// What the legend calls it; `None`: it does not.
     pub label: Option<String>,
-    /// Which of the series it belongs to: those of one series look alike.
-    pub series: usize,
+    /// Its colour, and whether its marks are filled.
+    pub look: Look,
     /// How it is drawn; `None`: only its points are.
     pub stroke: Option<Stroke>,
     /// By rising values of the level axis.
@@ -57,24 +59,12 @@ pub struct Line {
 
 impl Line {
     fn colour(&self) -> RGBColor {
-        SERIES[self.series % SERIES.len()].light
-    }
-
-    /// Marks of neighbours differ, for who sees no colours.
-    fn is_filled(&self) -> bool {
-        self.series.is_multiple_of(2)
+        self.look.colour()
     }
 
     fn has_band(&self) -> bool {
         !self.spots.is_empty() && self.spots.iter().all(|spot| spot.ends.is_some())
     }
-}
-
-/// How the lines of a series are drawn that stands for something measured: once there are more
-/// series than colours, by other strokes.
-pub fn stroke_of(series: usize) -> Stroke {
-    const STROKES: [Stroke; 4] = [Stroke::Solid, Stroke::Long, Stroke::Dashed, Stroke::Dotted];
-    STROKES[series / SERIES.len() % STROKES.len()]
 }
 
 /// A chart.
@@ -87,6 +77,8 @@ pub struct LineChart {
     pub strokes: Vec<(Stroke, &'static str)>,
     /// Whether the shape of a mark says what bounded its point.
     pub shapes_tell: bool,
+    /// Where lines cross that is worth a mark.
+    pub rings: Rings,
 }
 
 impl LineChart {
@@ -111,6 +103,12 @@ impl LineChart {
             for line in &self.lines {
                 frame.draw_line(canvas, line)?;
             }
+            self.rings.places(&self.lines, |x, y| frame.place(x, y)).into_iter().try_for_each(
+                |at| {
+                    canvas.line(&[at, (at.0, Frame::BOTTOM)], Stroke::Thin, INK.light)?;
+                    canvas.ring(at, INK.light)
+                },
+            )?;
             legend.draw(canvas, bottom)
         })
     }
@@ -128,7 +126,7 @@ impl LineChart {
             let mark = line.spots.iter().find_map(|spot| spot.shape);
             // Where shapes tell something else, that of a series is none of those.
             let mark = mark.map(|shape| if self.shapes_tell { Shape::Disc } else { shape });
-            let mark = mark.map(|shape| (shape, line.is_filled()));
+            let mark = mark.map(|shape| (shape, line.look.is_filled()));
             let sample = Sample::Line(line.stroke, line.colour(), mark);
             legend.add(sample, label);
         }
@@ -142,6 +140,9 @@ impl LineChart {
         }
         if self.lines.iter().any(Line::has_band) {
             legend.add(Sample::Band, BAND);
+        }
+        if let Some(meaning) = self.rings.meaning() {
+            legend.add(Sample::Ring, meaning);
         }
         legend
     }
@@ -220,7 +221,7 @@ impl Frame<'_> {
         }
         for (spot, at) in line.spots.iter().zip(&places) {
             if let Some(shape) = spot.shape {
-                canvas.mark(shape, *at, line.is_filled(), line.colour())?;
+                canvas.mark(shape, *at, line.look.is_filled(), line.colour())?;
             }
         }
         Ok(())

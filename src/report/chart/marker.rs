@@ -31,11 +31,6 @@ impl Shape {
         }
     }
 
-    /// That of a series, where shapes tell series apart and nothing else.
-    pub fn of_series(series: usize) -> Self {
-        Shape::ALL[series % Shape::ALL.len()]
-    }
-
     /// What it says.
     pub fn meaning(self) -> &'static str {
         match self {

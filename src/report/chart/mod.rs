@@ -7,13 +7,17 @@ mod canvas;
 mod colours;
 mod legend;
 mod line;
+mod look;
 mod marker;
+mod rings;
 mod scale;
 mod stacked;
 
 pub use canvas::{About, Stroke};
 pub use colours::Tone;
-pub use line::{Axis, Line, LineChart, Spot, stroke_of};
+pub use line::{Axis, Line, LineChart, Spot};
+pub use look::{Look, is_crowded};
 pub use marker::Shape;
+pub use rings::{Ring, Rings};
 pub use scale::Scale;
 pub use stacked::{Bar, BarChart};

@@ -70,9 +70,11 @@ impl Scale {
     pub fn place(&self, value: f64) -> f64 {
         let place = match self.logarithmic {
             _ if value <= 0.0 => 0.0,
+            // There are no logarithms down to 0.
+            Some(begin) if value < self.from => begin * value / self.from,
             Some(begin) => {
                 let share = (value / self.from).ln() / (self.to / self.from).ln();
-                begin + (1.0 - begin) * share.max(0.0)
+                begin + (1.0 - begin) * share
             }
             None => value / self.to,
         };
@@ -165,7 +167,7 @@ mod tests {
         let scale = Scale::of([0.0, 10.0, 100.0, 1000.0]);
         assert!(scale.is_logarithmic());
         assert_eq!((scale.place(0.0), scale.place(10.0)), (0.0, ROOM_FOR_ZERO));
-        assert_eq!(scale.place(1000.0), 1.0);
+        assert_eq!((scale.place(5.0), scale.place(1000.0)), (ROOM_FOR_ZERO / 2.0, 1.0));
         assert_eq!(scale.ticks(6)[0], 0.0);
     }
 

@@ -3,14 +3,17 @@
 use anyhow::Result;
 
 use super::Given;
-use super::common::{level_axis, name_of, number, pairs_of_lines, spots, upright_axis};
+use super::common::{level_axis, looks, name_of, spots, upright_axis};
 use super::throughput::draw;
-use crate::analysis::{Paced, paced};
-use crate::report::chart::{self, About, LineChart, Scale, Spot, Stroke};
-use crate::report::numbers::{UNKNOWN, grouped, shown};
-use crate::report::page::{Block, Figure, Section, Table};
+use crate::analysis::{Curve, Paced, Point, paced};
+use crate::report::chart::{
+    self, About, Line, LineChart, Look, Rings, Scale, Spot, Stroke, is_crowded,
+};
+use crate::report::numbers::{grouped, number};
+use crate::report::paced::{load, table as due_table};
+use crate::report::page::{Block, Figure, Section};
 use crate::report::table;
-use crate::report::words::{named, place};
+use crate::report::words::{capital, named, place};
 
 pub fn section(given: &Given<'_>) -> Result<Section> {
     let mut section = Section::new("latency", "Latency");
@@ -23,6 +26,7 @@ pub fn section(given: &Given<'_>) -> Result<Section> {
             );
             section.blocks.push(Block::Figure(figure));
         }
+        None if given.curves.is_empty() => {}
         None => section.say("The rows have no round-trip times."),
     }
     let paced = paced(given.rows);
@@ -43,13 +47,9 @@ pub fn section(given: &Given<'_>) -> Result<Section> {
 
 fn closed_loop(given: &Given<'_>) -> Result<Option<Figure>> {
     let &Given { axis, curves, .. } = given;
-    let labels = curves.iter().map(|curve| &*curve.label);
-    let lines = pairs_of_lines(labels, |at, stroke| {
-        let percentile = if stroke == Stroke::Solid {
-            |p: &crate::analysis::Point| p.rtt_p50_us
-        } else {
-            |p: &crate::analysis::Point| p.rtt_p99_us
-        };
+    let series: Vec<_> = curves.iter().map(|curve| &*curve.label).zip(looks(curves)).collect();
+    let (lines, strokes) = percentiles(&series, |at, is_p99| {
+        let percentile = |p: &Point| if is_p99 { p.rtt_p99_us } else { p.rtt_p50_us };
         spots(&curves[at], percentile)
     });
     if lines.is_empty() {
@@ -61,26 +61,56 @@ fn closed_loop(given: &Given<'_>) -> Result<Option<Figure>> {
         desc: "Median and 99th percentile of the round-trip time of each system".to_owned(),
     };
     let x = level_axis(axis, lines.iter().flat_map(|line| line.spots.iter().map(|spot| spot.x)));
-    let y = upright_axis("round-trip time (us)", &lines);
-    let chart = LineChart {
-        about: About::default(),
-        x,
-        y,
-        lines,
-        strokes: STROKES.to_vec(),
-        shapes_tell: false,
-    };
+    let y = upright_axis(&titled("round-trip time", &strokes), &lines);
+    let chart = chart_of(x, y, lines, strokes);
     let figure = draw(about, rtt_sentence(given), table::round_trips(curves, axis), chart)?;
     Ok(Some(figure))
 }
 
-/// What the strokes of a pair of lines say.
-const STROKES: [(Stroke, &str); 2] = [(Stroke::Solid, "p50, the median"), (Stroke::Dashed, "p99")];
+/// What strokes mean.
+type Strokes = Vec<(Stroke, &'static str)>;
+
+/// The lines of median and 99th percentile of each series, the second dashed; of many series,
+/// that of the 99th percentile alone.
+fn percentiles(
+    series: &[(&str, Look)],
+    spots: impl Fn(usize, bool) -> Vec<Spot>,
+) -> (Vec<Line>, Strokes) {
+    let crowded = is_crowded(series.len());
+    let kinds: &[bool] = if crowded { &[true] } else { &[false, true] };
+    let of_series = |(at, (label, look)): (usize, &(&str, Look))| {
+        let lines = kinds.iter().map(|is_p99| {
+            let stroke = if *is_p99 { Stroke::Dashed } else { Stroke::Solid };
+            let marked = |spot| Spot { shape: Some(look.shape()), ..spot };
+            let spots: Vec<_> = spots(at, *is_p99).into_iter().map(marked).collect();
+            let stroke = Some(if crowded { look.stroke() } else { stroke });
+            Line { label: None, look: *look, stroke, spots }
+        });
+        let mut lines: Vec<_> = lines.filter(|line| !line.spots.is_empty()).collect();
+        if let Some(first) = lines.first_mut() {
+            first.label = Some((*label).to_owned());
+        }
+        lines
+    };
+    let lines = series.iter().enumerate().flat_map(of_series).collect();
+    let strokes = [(Stroke::Solid, "p50, the median"), (Stroke::Dashed, "p99")];
+    (lines, if crowded { Vec::new() } else { strokes.to_vec() })
+}
+
+/// With what is shown of it, where that is one percentile only.
+fn titled(what: &str, strokes: &Strokes) -> String {
+    if strokes.is_empty() { format!("{what}, p99 (us)") } else { format!("{what} (us)") }
+}
+
+fn chart_of(x: chart::Axis, y: chart::Axis, lines: Vec<Line>, strokes: Strokes) -> LineChart {
+    let (about, rings) = (About::default(), Rings::default());
+    LineChart { about, x, y, lines, strokes, shapes_tell: false, rings }
+}
 
 /// At the last place that all curves have: which is shortest and which is longest at p99.
 fn rtt_sentence(given: &Given<'_>) -> String {
     let known = |x: f64| {
-        let of = |curve: &'_ crate::analysis::Curve| curve.at(x).and_then(|point| point.rtt_p99_us);
+        let of = |curve: &'_ Curve| curve.at(x).and_then(|point| point.rtt_p99_us);
         given.curves.iter().filter_map(move |curve| Some((curve, of(curve)?))).collect::<Vec<_>>()
     };
     let mut places: Vec<_> =
@@ -90,7 +120,7 @@ fn rtt_sentence(given: &Given<'_>) -> String {
     let Some(x) = places.into_iter().max_by_key(|x| known(*x).len()) else { return String::new() };
     let mut all = known(x);
     all.sort_by(|a, b| a.1.total_cmp(&b.1));
-    let at = sentence_begins(&place(given.axis, x));
+    let at = capital(&place(given.axis, x));
     match all.as_slice() {
         [] => "The median is known, and no percentile above it.".to_owned(),
         [(curve, us)] => format!(
@@ -108,16 +138,10 @@ fn rtt_sentence(given: &Given<'_>) -> String {
     }
 }
 
-/// With a capital letter.
-fn sentence_begins(words: &str) -> String {
-    let mut letters = words.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
 /// The share of the peak in per cent, where all know it; else the rate.
 fn load_axis(all: &[Paced]) -> (fn(&Paced) -> f64, &'static str) {
     if all.iter().all(|one| one.share_of_peak.is_some()) {
-        (|one| one.share_of_peak.unwrap_or_default() * 100.0, "offered, in % of the peak")
+        (|one| (one.share_of_peak.unwrap_or_default() * 100.0).round(), "offered, in % of the peak")
     } else {
         (|one| one.rate_per_s, "offered (messages/s)")
     }
@@ -132,14 +156,12 @@ fn open_loop(all: &[Paced]) -> Result<Block> {
             labels.push(&one.label);
         }
     }
-    let lines = pairs_of_lines(labels.iter().copied(), |at, stroke| {
+    let systems: Vec<_> = labels.iter().map(|label| system_of(label, all)).collect();
+    let series: Vec<_> = labels.iter().copied().zip(Look::of(&systems)).collect();
+    let (lines, strokes) = percentiles(&series, |at, is_p99| {
         let of_label = all.iter().filter(|one| one.label == labels[at]);
-        let us =
-            |one: &Paced| if stroke == Stroke::Solid { one.due_p50_us } else { one.due_p99_us };
-        let mut spots: Vec<_> =
-            of_label.filter_map(|one| Some(Spot::new(place(one), us(one)?))).collect();
-        spots.sort_by(|a, b| a.x.total_cmp(&b.x));
-        spots
+        let us = |one: &Paced| if is_p99 { one.due_p99_us } else { one.due_p50_us };
+        of_label.filter_map(|one| Some(Spot::new(place(one), us(one)?))).collect()
     });
     if lines.is_empty() {
         return Ok(Block::Table(due_table(all)));
@@ -151,77 +173,37 @@ fn open_loop(all: &[Paced]) -> Result<Block> {
     };
     let scale = Scale::of(lines.iter().flat_map(|line| line.spots.iter().map(|spot| spot.x)));
     let x = chart::Axis { title: title.to_owned(), scale, written: number };
-    let y = upright_axis("latency from the due time (us)", &lines);
-    let chart = LineChart {
-        about: About::default(),
-        x,
-        y,
-        lines,
-        strokes: STROKES.to_vec(),
-        shapes_tell: false,
-    };
+    let y = upright_axis(&titled("latency from the due time", &strokes), &lines);
+    let chart = chart_of(x, y, lines, strokes);
     Ok(Block::Figure(draw(about, due_sentence(all), due_table(all), chart)?))
 }
 
-/// The longest wait, and what was not sent as it was offered.
-fn due_sentence(all: &[Paced]) -> String {
-    /// Of the rate, what may be missing.
-    const KEPT: f64 = 0.98;
-    let known = all.iter().filter_map(|one| Some((one, one.due_p99_us?)));
-    let load = |one: &Paced| match one.share_of_peak {
-        Some(share) => format!("{:.0} % of its peak", share * 100.0),
-        None => format!("{} messages/s", grouped(one.rate_per_s, 0)),
-    };
-    let longest = known.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(one, us)| {
-        format!(
-            "The longest p99 is that of {} at {}: {} us. ",
-            named(&one.label),
-            load(one),
-            grouped(us, 0)
-        )
-    });
-    let missed = all.iter().filter(|one| one.sent_per_s < one.rate_per_s * KEPT).count();
-    let kept = match missed {
-        0 => "All rates were kept.".to_owned(),
-        1 => "One rate was not kept; the table says what was offered and what was sent.".to_owned(),
-        more => format!(
-            "{more} rates were not kept; the table says what was offered and what was sent."
-        ),
-    };
-    longest.unwrap_or_default() + &kept
+fn system_of<'a>(label: &str, all: &'a [Paced]) -> &'a str {
+    all.iter().find(|one| one.label == label).map_or("", |one| &one.system)
 }
 
-fn due_table(all: &[Paced]) -> Table {
-    let titles = [
-        "system",
-        "of peak",
-        "offered/s",
-        "sent/s",
-        "trials",
-        "p50 (us)",
-        "p90",
-        "p99",
-        "p99.9",
-        "sent: p99",
-    ];
-    let mut table = Table::new(
-        "Latency from when requests were due; 'sent': from when they were sent",
-        &titles,
-    );
-    for one in all {
-        table.add([
-            one.label.clone(),
-            one.share_of_peak
-                .map_or_else(|| UNKNOWN.to_owned(), |share| format!("{:.0} %", share * 100.0)),
-            grouped(one.rate_per_s, 0),
-            grouped(one.sent_per_s, 0),
-            one.trials.to_string(),
-            shown(one.due_p50_us, 1),
-            shown(one.due_p90_us, 1),
-            shown(one.due_p99_us, 1),
-            shown(one.due_p999_us, 1),
-            shown(one.rtt_p99_us, 1),
-        ]);
-    }
-    table
+/// The shortest and the longest wait, and what was not sent as it was offered.
+fn due_sentence(all: &[Paced]) -> String {
+    let mut known: Vec<_> = all.iter().filter_map(|one| Some((one, one.due_p99_us?))).collect();
+    known.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let told = |(one, us): &(&Paced, f64)| {
+        format!("that of {} at {}, {} us", named(&one.label), load(one), grouped(*us, 0))
+    };
+    let waits = match &known[..] {
+        [] => String::new(),
+        [one] => format!("The p99 is {}. ", told(one)),
+        [shortest, .., longest] => {
+            format!("The shortest p99 is {}; the longest, {}. ", told(shortest), told(longest))
+        }
+    };
+    let missed = all.iter().filter(|one| !one.is_kept()).count();
+    let kept = match missed {
+        0 => "All rates were kept.".to_owned(),
+        1 => "One rate was not kept: there, less was sent than was offered, as the table says."
+            .to_owned(),
+        more => format!(
+            "{more} rates were not kept: there, less was sent than was offered, as the table says."
+        ),
+    };
+    waits + &kept
 }

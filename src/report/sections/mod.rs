@@ -26,7 +26,8 @@ pub struct Given<'a> {
     pub rows: &'a [Row],
     /// What varies along the curves.
     pub axis: Axis,
-    /// The curves of those that hold, in the order in which they are shown; at least one.
+    /// The curves of those that hold, in the order in which they are shown; none, where
+    /// all rows are of a given rate.
     pub curves: &'a [Curve],
     /// The curves of another measurement, by numbers of clients.
     pub reference: &'a [Curve],

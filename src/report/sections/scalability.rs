@@ -3,24 +3,34 @@
 use anyhow::Result;
 
 use super::Given;
-use super::common::{level_axis, measured, upright_axis};
+use super::common::{level_axis, looks, measured, upright_axis};
 use super::throughput::draw;
 use crate::analysis::{Axis, ClosedLoop, Curve, Scalability, Unfit, scalability};
-use crate::report::chart::{About, Line, LineChart, Shape, Spot, Stroke};
+use crate::report::chart::{About, Line, LineChart, Look, Rings, Scale, Spot, Stroke, is_crowded};
 use crate::report::numbers::{UNKNOWN, grouped, shown};
 use crate::report::page::{Block, Figure, Section, Table};
-use crate::report::words::{listed, named};
+use crate::report::words::{limited, listed, named};
+
+/// Why most curves have none.
+const POOR: &str = "the law has to explain 90 % of the differences between points";
 
 /// How far beyond the last point the curves are drawn.
 const BEYOND: f64 = 1.5;
 
 pub fn section(given: &Given<'_>) -> Result<Section> {
     let mut section = Section::new("scalability", "Scalability");
+    if given.curves.is_empty() {
+        section.say("How throughput scales is told of closed loops, and none was measured.");
+        return Ok(section);
+    }
     if given.axis != Axis::Clients {
         section.say(format!(
             "How throughput scales is told over the number of clients; here it is the {} that \
              varies.",
-            super::common::name_of(given.axis)
+            match given.axis {
+                Axis::Workers => "number of workers",
+                axis => super::common::name_of(axis),
+            }
         ));
         return Ok(section);
     }
@@ -33,7 +43,7 @@ pub fn section(given: &Given<'_>) -> Result<Section> {
          on each makes 1 / D.",
     );
     section.blocks.push(Block::Figure(figure(given, &laws)?));
-    let unfit: Vec<_> = laws.iter().filter_map(Laws::unfit).collect();
+    let unfit = unfit(&laws);
     if !unfit.is_empty() {
         section.blocks.push(Block::List(unfit));
     }
@@ -52,29 +62,24 @@ impl<'a> Laws<'a> {
         Laws { curve, fit: scalability(curve), bound: ClosedLoop::of(curve) }
     }
 
-    /// Why there is no fit.
-    fn unfit(&self) -> Option<String> {
-        let why = self.fit.as_ref().err()?;
-        Some(format!("No fitted curve of {}: {why}.", named(&self.curve.label)))
-    }
-
-    fn lines(&self, series: usize, scale: &crate::report::chart::Scale, to: f64) -> Vec<Line> {
+    fn lines(&self, look: Look, scale: &Scale, to: f64, bounded: bool) -> Vec<Line> {
         let first = self.curve.points.first().map_or(1.0, |point| point.x);
         let along = |y: &dyn Fn(f64) -> f64, stroke| Line {
             label: None,
-            series,
+            look,
             stroke: Some(stroke),
             spots: scale.between(first, to).into_iter().map(|x| Spot::new(x, y(x))).collect(),
         };
-        let bound = self.bound.as_ref().map(|law| along(&|x| law.bound_at(x), Stroke::Thin));
+        let bound = self.bound.as_ref().filter(|_| bounded);
+        let bound = bound.map(|law| along(&|x| law.bound_at(x), Stroke::Thin));
         let fit = self.fit.as_ref().ok().map(|law| along(&|x| law.at(x), Stroke::Dashed));
-        let shape = Some(Shape::of_series(series));
+        let shape = Some(look.shape());
         let spots = self
             .curve
             .points
             .iter()
             .map(|point| Spot { shape, ..Spot::new(point.x, point.throughput.mean) });
-        let points = Line { stroke: None, ..measured(series, &self.curve.label, spots.collect()) };
+        let points = Line { stroke: None, ..measured(look, &self.curve.label, spots.collect()) };
         bound.into_iter().chain(fit).chain([points]).collect()
     }
 
@@ -99,17 +104,48 @@ impl<'a> Laws<'a> {
     }
 }
 
+/// Why there is no fit, a line for each reason.
+fn unfit(laws: &[Laws<'_>]) -> Vec<String> {
+    let mut reasons: Vec<(String, Vec<String>)> = Vec::new();
+    for law in laws {
+        let Err(why) = &law.fit else { continue };
+        let name = named(&law.curve.label);
+        let (why, name) = match why {
+            Unfit::Poor(r_squared) => (POOR.to_owned(), {
+                let percent = (r_squared.max(0.0) * 100.0).floor();
+                format!("{name} with {percent:.0} %")
+            }),
+            why => (why.to_string(), name),
+        };
+        match reasons.iter_mut().find(|(other, _)| *other == why) {
+            Some((_, names)) => names.push(name),
+            None => reasons.push((why, vec![name])),
+        }
+    }
+    let line = |(why, names): (String, Vec<String>)| {
+        let names = if names.len() == laws.len() && names.len() > 1 && why != POOR {
+            "any curve".to_owned()
+        } else {
+            limited(&names)
+        };
+        format!("No fit of {names}: {why}.")
+    };
+    reasons.into_iter().map(line).collect()
+}
+
 fn figure(given: &Given<'_>, laws: &[Laws<'_>]) -> Result<Figure> {
     let places = given.curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.x));
     let to = places.clone().fold(1.0, f64::max) * BEYOND;
     let x = level_axis(given.axis, places.chain([to]));
-    let each = (0..).zip(laws);
-    let lines: Vec<_> = each.flat_map(|(i, law)| law.lines(i, &x.scale, to)).collect();
+    let bounded = !is_crowded(laws.len());
+    let each = looks(given.curves).into_iter().zip(laws);
+    let lines: Vec<_> =
+        each.flat_map(|(look, law)| law.lines(look, &x.scale, to, bounded)).collect();
     let mut strokes = Vec::new();
     if laws.iter().any(|law| law.fit.is_ok()) {
         strokes.push((Stroke::Dashed, "fitted curve (USL)"));
     }
-    if laws.iter().any(|law| law.bound.is_some()) {
+    if bounded && laws.iter().any(|law| law.bound.is_some()) {
         strokes.push((Stroke::Thin, "bound of the closed loop"));
     }
     let about = About {
@@ -121,7 +157,9 @@ fn figure(given: &Given<'_>, laws: &[Laws<'_>]) -> Result<Figure> {
                 .to_owned(),
     };
     let y = upright_axis("throughput (messages/s)", &lines);
-    let chart = LineChart { about: About::default(), x, y, lines, strokes, shapes_tell: false };
+    let rings = Rings::default();
+    let chart =
+        LineChart { about: About::default(), x, y, lines, strokes, shapes_tell: false, rings };
     draw(about, sentence(laws), table(laws), chart)
 }
 
@@ -138,8 +176,8 @@ fn sentence(laws: &[Laws<'_>]) -> String {
     });
     let told: Vec<_> = peaks.chain(rising).collect();
     if told.is_empty() {
-        return "No curve is explained by the law well enough to be drawn; the thin lines are what \
-                a closed loop makes at most."
+        return "No curve is explained by the law well enough to be drawn; the table has what a \
+                closed loop makes at most."
             .to_owned();
     }
     format!(

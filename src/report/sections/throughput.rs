@@ -3,13 +3,15 @@
 use anyhow::Result;
 
 use super::Given;
-use super::common::{level_axis, measured, name_of, upright_axis};
-use crate::analysis::{Axis, Curve, Point, scalability};
-use crate::report::chart::{About, Line, LineChart, Shape, Spot, Stroke};
+use super::common::{level_axis, looks, measured, name_of, upright_axis};
+use crate::analysis::{Axis, Curve, Finding, Point, scalability};
+use crate::report::chart::{
+    About, Line, LineChart, Look, Ring, Rings, Scale, Shape, Spot, Stroke, is_crowded,
+};
 use crate::report::numbers::grouped;
 use crate::report::page::{Block, Figure, Section};
 use crate::report::table;
-use crate::report::words::{named, place};
+use crate::report::words::{capital, named, place};
 
 /// The picture that is a file of its own too.
 pub const MAIN: &str = "throughput";
@@ -17,6 +19,13 @@ pub const MAIN: &str = "throughput";
 pub fn section(given: &Given<'_>) -> Result<Section> {
     let axis = given.axis;
     let mut section = Section::new("throughput", "Throughput");
+    if given.curves.is_empty() {
+        section.say(
+            "What a system carries at most is measured in a closed loop, which is bench without \
+             --rate, and there are no rows of one.",
+        );
+        return Ok(section);
+    }
     section.blocks.push(Block::Figure(in_messages(given)?));
     if axis == Axis::Payload {
         section.blocks.push(Block::Figure(in_bytes(given)?));
@@ -29,22 +38,24 @@ pub fn section(given: &Given<'_>) -> Result<Section> {
 
 fn in_messages(given: &Given<'_>) -> Result<Figure> {
     let &Given { axis, curves, .. } = given;
+    let looks = looks(curves);
+    let crowded = is_crowded(curves.len());
     let spot = |point: &Point| {
         let Point { x, throughput: rate, .. } = point;
-        let ends = rate.half_width().map(|half| ((rate.mean - half).max(0.0), rate.mean + half));
+        let half = rate.half_width().filter(|_| !crowded);
+        let ends = half.map(|half| ((rate.mean - half).max(0.0), rate.mean + half));
         Spot { x: *x, y: rate.mean, ends, shape: Some(Shape::of(point)) }
     };
-    let mut lines: Vec<_> = (0..)
-        .zip(curves)
-        .map(|(series, curve)| {
-            measured(series, &curve.label, curve.points.iter().map(spot).collect())
-        })
+    let each = || looks.iter().zip(curves);
+    let mut lines: Vec<_> = each()
+        .map(|(look, curve)| measured(*look, &curve.label, curve.points.iter().map(spot).collect()))
         .collect();
-    lines.extend(references(given));
+    lines.extend(references(given, &looks));
     let places = || lines.iter().flat_map(|line| line.spots.iter().map(|spot| spot.x));
     let x = level_axis(axis, places());
     let y = upright_axis("throughput (messages/s)", &lines);
-    let fits: Vec<_> = (0..).zip(curves).filter_map(|(i, curve)| fit(i, curve, &x.scale)).collect();
+    let fits = each().filter(|_| !crowded).filter_map(|(look, curve)| fit(*look, curve, &x.scale));
+    let fits: Vec<_> = fits.collect();
     let mut strokes = Vec::new();
     if !fits.is_empty() {
         strokes.push((Stroke::Dashed, "fitted curve (USL)"));
@@ -52,14 +63,11 @@ fn in_messages(given: &Given<'_>) -> Result<Figure> {
     // Beneath what was measured.
     lines.splice(0..0, fits);
     let title = format!("Throughput over {}", name_of(axis));
-    let sentence = sentence(given);
     let about = About { id: MAIN.to_owned(), title, desc: peaks(given) };
-    draw(
-        about,
-        sentence,
-        table::rates(curves, axis),
-        LineChart { about: About::default(), x, y, lines, strokes, shapes_tell: true },
-    )
+    let rings = rings(given.findings);
+    let chart =
+        LineChart { about: About::default(), x, y, lines, strokes, shapes_tell: true, rings };
+    draw(about, sentence(given), table::rates(curves, axis), chart)
 }
 
 /// Draws a chart and puts it into a figure.
@@ -80,10 +88,11 @@ fn in_bytes(given: &Given<'_>) -> Result<Figure> {
         let shape = Some(Shape::of(point));
         Some(Spot { shape, ..Spot::new(point.x, point.mib_per_s?) })
     };
-    let lines: Vec<_> = (0..)
+    let lines: Vec<_> = looks(curves)
+        .into_iter()
         .zip(curves)
-        .map(|(series, curve)| {
-            measured(series, &curve.label, curve.points.iter().filter_map(spot).collect())
+        .map(|(look, curve)| {
+            measured(look, &curve.label, curve.points.iter().filter_map(spot).collect())
         })
         .collect();
     let about = About {
@@ -105,23 +114,35 @@ fn in_bytes(given: &Given<'_>) -> Result<Figure> {
     });
     let x = level_axis(axis, lines.iter().flat_map(|line| line.spots.iter().map(|spot| spot.x)));
     let y = upright_axis("throughput (MiB/s)", &lines);
-    draw(
-        about,
-        sentence,
-        table::rates(curves, axis),
-        LineChart { about: About::default(), x, y, lines, strokes: Vec::new(), shapes_tell: true },
-    )
+    let (strokes, rings) = (Vec::new(), Rings::default());
+    let chart =
+        LineChart { about: About::default(), x, y, lines, strokes, shapes_tell: true, rings };
+    draw(about, sentence, table::rates(curves, axis), chart)
+}
+
+/// Around the places where one curve overtakes another.
+fn rings(findings: &[Finding]) -> Rings {
+    let ring = |finding: &Finding| match finding {
+        Finding::Overtakes { crossover, .. } => Some(Ring {
+            a: crossover.a.clone(),
+            b: crossover.b.clone(),
+            from: crossover.from,
+            to: crossover.to,
+        }),
+        _ => None,
+    };
+    Rings(findings.iter().filter_map(ring).collect())
 }
 
 /// The lines of the other measurement: those of a system that is in both, in its colour.
-fn references(given: &Given<'_>) -> Vec<Line> {
+fn references(given: &Given<'_>, looks: &[Look]) -> Vec<Line> {
     let shown = given.reference.iter().filter(|_| given.axis == Axis::Clients);
     let known = |curve: &Curve| given.curves.iter().position(|own| own.label == curve.label);
     (given.curves.len()..)
         .zip(shown)
         .map(|(next, curve)| Line {
             label: Some(format!("{} (reference)", curve.label)),
-            series: known(curve).unwrap_or(next),
+            look: known(curve).map_or_else(|| Look::nth(next), |at| looks[at]),
             stroke: Some(Stroke::Dotted),
             spots: curve.points.iter().map(|p| Spot::new(p.x, p.throughput.mean)).collect(),
         })
@@ -129,11 +150,11 @@ fn references(given: &Given<'_>) -> Vec<Line> {
 }
 
 /// The curve that the points are explained by, if one does.
-fn fit(series: usize, curve: &Curve, scale: &crate::report::chart::Scale) -> Option<Line> {
+fn fit(look: Look, curve: &Curve, scale: &Scale) -> Option<Line> {
     let fit = scalability(curve).ok()?;
     let (first, last) = (curve.points.first()?.x, curve.points.last()?.x);
     let spots = scale.between(first, last).into_iter().map(|x| Spot::new(x, fit.at(x))).collect();
-    Some(Line { label: None, series, stroke: Some(Stroke::Dashed), spots })
+    Some(Line { label: None, look, stroke: Some(Stroke::Dashed), spots })
 }
 
 /// Each curve's highest point.
@@ -150,8 +171,29 @@ fn peaks(given: &Given<'_>) -> String {
     each.collect::<Vec<_>>().join("; ")
 }
 
-/// What the picture shows: the highest curve, how it goes on, and which comes next.
+/// What the picture shows, and what was left out of it.
 fn sentence(given: &Given<'_>) -> String {
+    let mut words = vec![match given.axis {
+        Axis::Clients | Axis::Workers => highest(given),
+        Axis::Work | Axis::Payload | Axis::Think => at_ends(given),
+    }];
+    let mut overtaking =
+        given.findings.iter().filter(|finding| matches!(finding, Finding::Overtakes { .. }));
+    match (overtaking.next(), overtaking.next()) {
+        (Some(one), None) => words.push(format!("The ring is where {one}")),
+        (Some(_), Some(_)) => words.push(
+            "Rings are where one curve overtakes another, of which the verdict tells.".to_owned(),
+        ),
+        (None, _) => {}
+    }
+    if is_crowded(given.curves.len()) {
+        words.push("The table has the intervals of so many curves.".to_owned());
+    }
+    words.join(" ")
+}
+
+/// The highest curve, how it goes on, and which comes next.
+fn highest(given: &Given<'_>) -> String {
     /// A loss that is seen.
     const VISIBLE: f64 = 0.05;
     let axis = given.axis;
@@ -159,7 +201,6 @@ fn sentence(given: &Given<'_>) -> String {
         given.curves.iter().filter_map(|curve| Some((curve, curve.peak()?))).collect();
     peaks.sort_by(|a, b| b.1.throughput.mean.total_cmp(&a.1.throughput.mean));
     let Some((highest, peak)) = peaks.first() else { return String::new() };
-    let rate = |point: &Point| grouped(point.throughput.mean, 0);
     let mut words = vec![format!(
         "The highest point is that of {}, {} messages/s {}",
         named(&highest.label),
@@ -170,7 +211,7 @@ fn sentence(given: &Given<'_>) -> String {
         && last.throughput.mean < peak.throughput.mean * (1.0 - VISIBLE)
     {
         words.push(format!(
-            ", and behind it the curve falls, to {} {}",
+            ", beyond which the curve falls to {} {}",
             rate(last),
             place(axis, last.x)
         ));
@@ -184,7 +225,46 @@ fn sentence(given: &Given<'_>) -> String {
         ));
     }
     if peak.is_bounded_by_clients() {
-        words.push(". There the clients were the bound, and the server could do more".to_owned());
+        words.push(
+            ". At the highest point the clients were the bound, and the server could do more"
+                .to_owned(),
+        );
     }
     words.concat() + "."
+}
+
+/// Between what all curves lie at the one end of the axis, and at the other.
+fn at_ends(given: &Given<'_>) -> String {
+    let &Given { axis, curves, .. } = given;
+    let places = || curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.x));
+    let (first, last) =
+        (places().fold(f64::INFINITY, f64::min), places().fold(f64::NEG_INFINITY, f64::max));
+    let at = |x: f64| {
+        let mut points: Vec<_> = curves.iter().filter_map(|c| Some((c, c.at(x)?))).collect();
+        points.sort_by(|a, b| a.1.throughput.mean.total_cmp(&b.1.throughput.mean));
+        let name = |curve: &Curve| named(&curve.label_at(axis, x));
+        match &points[..] {
+            [] => String::new(),
+            [(curve, point)] => {
+                format!("{} has {} messages/s {}", name(curve), rate(point), place(axis, x))
+            }
+            [(lowest, lower), .., (highest, upper)] => format!(
+                "{} the curves lie between {} messages/s, of {}, and {}, of {}",
+                place(axis, x),
+                rate(lower),
+                name(lowest),
+                rate(upper),
+                name(highest)
+            ),
+        }
+    };
+    let ends = if first < last { vec![at(first), at(last)] } else { vec![at(first)] };
+    let ends = ends.join("; ");
+    let is_name = curves.len() == 1;
+    // A sentence begins with a capital; the name of a system is as it is.
+    (if is_name { ends } else { capital(&ends) }) + "."
+}
+
+fn rate(point: &Point) -> String {
+    grouped(point.throughput.mean, 0)
 }

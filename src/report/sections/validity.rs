@@ -2,9 +2,10 @@
 
 use super::Given;
 use super::common::name_of;
-use crate::report::numbers::shown;
+use crate::report::numbers::{grouped, shown};
 use crate::report::page::{Block, Section, Table};
 use crate::report::remarks;
+use crate::report::words::{named, place};
 
 pub fn section(given: &Given<'_>) -> Section {
     let mut section = Section::new("validity", "Fairness, errors, validity");
@@ -25,8 +26,34 @@ pub fn section(given: &Given<'_>) -> Section {
     if bad > 0 {
         section.blocks.push(Block::Table(left_out(given)));
     }
-    section.blocks.push(Block::Table(by_point(given)));
+    if !given.curves.is_empty() {
+        section.say(fairness(given));
+        let points = vec![Block::Table(by_point(given))];
+        section.blocks.push(Block::Folded("All points as a table".to_owned(), points));
+    }
     section
+}
+
+/// Where clients were served least alike, and whether echoes failed.
+fn fairness(given: &Given<'_>) -> String {
+    let points = || given.curves.iter().flat_map(|c| c.points.iter().map(move |p| (c, p)));
+    let errors = points().fold(0_u64, |sum, (_, point)| sum.saturating_add(point.errors));
+    let failed = match errors {
+        0 => "No echo failed.".to_owned(),
+        1 => "One echo failed.".to_owned(),
+        all => format!("{} echoes failed.", grouped(all as f64, 0)),
+    };
+    let known = points().filter_map(|(curve, point)| Some((curve, point, point.client_fairness?)));
+    let least = known.min_by(|a, b| a.2.total_cmp(&b.2)).map(|(curve, point, index)| {
+        format!(
+            " Clients were served least alike by {} {}: Jain's index is {} there, of 1 where all \
+             have the same.",
+            named(&curve.label_at(given.axis, point.x)),
+            place(given.axis, point.x),
+            grouped(index, 3)
+        )
+    });
+    failed + &least.unwrap_or_default()
 }
 
 fn left_out(given: &Given<'_>) -> Table {

@@ -3,15 +3,19 @@
 use anyhow::Result;
 
 use super::Given;
-use super::common::number;
 use crate::analysis::{Cost, RoleCost};
-use crate::report::chart::{About, Bar, BarChart};
-use crate::report::numbers::{grouped, shown};
+use crate::report::chart::{About, Bar, BarChart, is_crowded};
+use crate::report::numbers::{grouped, number, shown};
 use crate::report::page::{Block, Figure, Section, Table};
 use crate::report::words::named;
 
 pub fn section(given: &Given<'_>) -> Result<Section> {
     let mut section = Section::new("why", "Why");
+    if given.curves.is_empty() {
+        section
+            .say("What a message costs is told at the peak of a closed loop; none was measured.");
+        return Ok(section);
+    }
     if given.costs.is_empty() {
         section.say(
             "The rows do not tell what a message costs the server: that is known of servers which \
@@ -28,7 +32,12 @@ pub fn section(given: &Given<'_>) -> Result<Section> {
     section.say(
         "One CPU has 1,000,000 us in a second. What that makes at most, and what was measured:",
     );
-    section.blocks.push(Block::List(given.costs.iter().map(arithmetic).collect()));
+    let arithmetic = Block::List(given.costs.iter().map(arithmetic).collect());
+    section.blocks.push(if is_crowded(given.costs.len()) {
+        Block::Folded(format!("All {} calculations", given.costs.len()), vec![arithmetic])
+    } else {
+        arithmetic
+    });
     Ok(section)
 }
 
