@@ -352,7 +352,8 @@ fn where_one_overtakes_another_there_is_a_ring() {
 
 #[test]
 fn of_much_to_say_what_answers_is_led_with() {
-    let rows = (0..9).flat_map(|n| sweep_of(&format!("system-{n}"), 9000.0 + 1000.0 * n as f64));
+    let rows =
+        (0..9_u32).flat_map(|n| sweep_of(&format!("system-{n}"), 9000.0 + 1000.0 * f64::from(n)));
     with_page(&rows.collect::<Vec<_>>(), |page| {
         let verdict = all(page, "section")[0];
         let items = |of: Node<'_, '_>| of.descendants().filter(|n| n.has_tag_name("li")).count();
@@ -368,9 +369,10 @@ fn of_much_to_say_what_answers_is_led_with() {
 
 #[test]
 fn nothing_is_printed_of_a_search_that_fails() {
-    // Rates that grow with the square of the clients: no law finds its coefficients.
-    let rows =
-        [1, 2, 4, 8, 16, 24, 32].map(|n| full(pair()[0], n, 1e-300 * 10_f64.powi(9 * n as i32)));
+    // Rates that no law describes, and that are no numbers any more when they are multiplied.
+    let rates = [5e-324, 1e18, 1e-300, 1.0, 1e-12, 1e9, 1e-30];
+    let rows = [1, 2, 4, 8, 16, 24, 32].into_iter().zip(rates);
+    let rows: Vec<_> = rows.map(|(n, rate)| trials(pair()[0], n, &[rate])).collect();
     let (_directory, ran) = reported(&rows.concat(), &[]);
     assert!(!ran.stderr.contains("panicked"), "{ran:?}");
 }

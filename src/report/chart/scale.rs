@@ -26,8 +26,10 @@ impl Scale {
     /// 0 is at the left end of any scale that has to show it.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
         const FEW: usize = 12;
-        let mut values: Vec<f64> =
-            values.into_iter().filter(|v| v.is_finite() && *v >= 0.0).collect();
+        // What is too small for a power of ten of its own is nothing.
+        let seen = |v: f64| if v < f64::MIN_POSITIVE { 0.0 } else { v };
+        let values = values.into_iter().filter(|v| v.is_finite() && *v >= 0.0);
+        let mut values: Vec<f64> = values.map(seen).collect();
         values.sort_by(f64::total_cmp);
         values.dedup();
         let largest = values.last().copied().unwrap_or(0.0);
@@ -73,7 +75,8 @@ impl Scale {
             // There are no logarithms down to 0.
             Some(begin) if value < self.from => begin * value / self.from,
             Some(begin) => {
-                let share = (value / self.from).ln() / (self.to / self.from).ln();
+                // Of factors that are no number any more, the logarithms are.
+                let share = (value.ln() - self.from.ln()) / (self.to.ln() - self.from.ln());
                 begin + (1.0 - begin) * share
             }
             None => value / self.to,
@@ -120,7 +123,7 @@ fn step(to: f64, most: usize) -> f64 {
 /// 1, 2 and 5 of each power of ten, from one value to another; of many powers, only 1.
 fn round_numbers(from: f64, to: f64) -> Vec<f64> {
     let digits: &[f64] = if to / from > 1e4 { &[1.0] } else { &[1.0, 2.0, 5.0] };
-    let mut power = 10_f64.powf(from.log10().floor());
+    let mut power = 10_f64.powf(from.log10().floor()).max(f64::MIN_POSITIVE);
     let mut found = Vec::new();
     while power.is_finite() && power <= to * (1.0 + SLACK) {
         found.extend(digits.iter().map(|digit| digit * power));
@@ -175,7 +178,7 @@ mod tests {
         #[test]
         fn every_value_has_a_place_and_every_scale_has_ticks(
             values in proptest::collection::vec(
-                prop_oneof![any::<f64>(), 0.0..1e18_f64, Just(0.0), Just(1e-300)], 0..40,
+                prop_oneof![any::<f64>(), 0.0..1e18_f64, Just(0.0), Just(1e-300), Just(5e-324)], 0..40,
             ),
         ) {
             for scale in [Scale::of(values.clone()), Scale::round(values.clone())] {
