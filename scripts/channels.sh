@@ -11,10 +11,10 @@
 #   QUEUES       completion queues               1 2 4
 #   SYSTEMS      what has channels               grpc grpc-stream
 #   TUNING       default, throughput, or both    default
-#   TRIALS       passes over all points          3
+#   TRIALS       passes over all points          5
 #   SERVER_CPUS  auto (the first), all, a list   auto
-#   DURATION     the window of one point         1s
-#   WARMUP       before the window               250ms
+#   DURATION     the window of one point         500ms
+#   WARMUP       before the window               200ms
 #   OUT          the directory of the results    results/<date and time>-channels
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
@@ -24,10 +24,10 @@ CHANNELS=${CHANNELS:-per-client shared}
 QUEUES=${QUEUES:-1 2 4}
 SYSTEMS=${SYSTEMS:-grpc grpc-stream}
 TUNING=${TUNING:-default}
-TRIALS=${TRIALS:-3}
+TRIALS=${TRIALS:-5}
 SERVER_CPUS=${SERVER_CPUS:-auto}
-DURATION=${DURATION:-1s}
-WARMUP=${WARMUP:-250ms}
+DURATION=${DURATION:-500ms}
+WARMUP=${WARMUP:-200ms}
 OUT=${OUT:-$root/results/$(date +%Y-%m-%d-%H%M%S)-channels}
 # A lean client is a connection, and shares none.
 DRIVER=native

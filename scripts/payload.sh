@@ -9,11 +9,11 @@
 #   SYSTEMS      what to compare                 rep router grpc grpc-stream tcp
 #   TUNING       default, throughput, or both    default
 #   CLIENTS      concurrent clients              24
-#   TRIALS       passes over all points          3
+#   TRIALS       passes over all points          7
 #   DRIVER       native or lean                  lean
 #   SERVER_CPUS  auto (the first), all, a list   auto
-#   DURATION     the window of one point         1500ms
-#   WARMUP       before the window               300ms
+#   DURATION     the window of one point         500ms
+#   WARMUP       before the window               200ms
 #   OUT          the directory of the results    results/<date and time>-payload
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
@@ -22,11 +22,11 @@ PAYLOADS=${PAYLOADS:-16 64 256 1KiB 4KiB 16KiB 64KiB 256KiB 1MiB}
 SYSTEMS=${SYSTEMS:-rep router grpc grpc-stream tcp}
 TUNING=${TUNING:-default}
 CLIENTS=${CLIENTS:-24}
-TRIALS=${TRIALS:-3}
+TRIALS=${TRIALS:-7}
 DRIVER=${DRIVER:-lean}
 SERVER_CPUS=${SERVER_CPUS:-auto}
-DURATION=${DURATION:-1500ms}
-WARMUP=${WARMUP:-300ms}
+DURATION=${DURATION:-500ms}
+WARMUP=${WARMUP:-200ms}
 OUT=${OUT:-$root/results/$(date +%Y-%m-%d-%H%M%S)-payload}
 
 points() {

@@ -10,11 +10,11 @@
 #   SYSTEMS      what to compare                 rep router grpc grpc-stream tcp
 #   TUNING       default, throughput, or both    default
 #   CLIENTS      concurrent clients              24
-#   TRIALS       passes over all points          3
+#   TRIALS       passes over all points          7
 #   DRIVER       native or lean                  lean
 #   SERVER_CPUS  auto (the first), all, a list   auto
-#   DURATION     the window of one point         2s
-#   WARMUP       before the window               500ms
+#   DURATION     the window of one point         500ms
+#   WARMUP       before the window               200ms
 #   OUT          the directory of the results    results/<date and time>-service
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
@@ -23,11 +23,11 @@ WORKS=${WORKS:-none spin:10us spin:100us spin:1ms sleep:10us sleep:100us sleep:1
 SYSTEMS=${SYSTEMS:-rep router grpc grpc-stream tcp}
 TUNING=${TUNING:-default}
 CLIENTS=${CLIENTS:-24}
-TRIALS=${TRIALS:-3}
+TRIALS=${TRIALS:-7}
 DRIVER=${DRIVER:-lean}
 SERVER_CPUS=${SERVER_CPUS:-auto}
-DURATION=${DURATION:-2s}
-WARMUP=${WARMUP:-500ms}
+DURATION=${DURATION:-500ms}
+WARMUP=${WARMUP:-200ms}
 OUT=${OUT:-$root/results/$(date +%Y-%m-%d-%H%M%S)-service}
 
 points() {

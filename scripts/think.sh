@@ -10,11 +10,11 @@
 #   COUNTS       numbers of clients              1 2 4 8 12 16 20 24
 #   SYSTEMS      what to compare                 rep router grpc
 #   TUNING       default, throughput, or both    default
-#   TRIALS       passes over all points          3
+#   TRIALS       passes over all points          5
 #   DRIVER       native or lean                  lean
 #   SERVER_CPUS  auto (the first), all, a list   auto
-#   DURATION     the window of one point         1s
-#   WARMUP       before the window               250ms
+#   DURATION     the window of one point         500ms
+#   WARMUP       before the window               200ms
 #   OUT          the directory of the results    results/<date and time>-think
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
@@ -23,11 +23,11 @@ THINKS=${THINKS:-0 300us 1ms}
 COUNTS=${COUNTS:-1 2 4 8 12 16 20 24}
 SYSTEMS=${SYSTEMS:-rep router grpc}
 TUNING=${TUNING:-default}
-TRIALS=${TRIALS:-3}
+TRIALS=${TRIALS:-5}
 DRIVER=${DRIVER:-lean}
 SERVER_CPUS=${SERVER_CPUS:-auto}
-DURATION=${DURATION:-1s}
-WARMUP=${WARMUP:-250ms}
+DURATION=${DURATION:-500ms}
+WARMUP=${WARMUP:-200ms}
 OUT=${OUT:-$root/results/$(date +%Y-%m-%d-%H%M%S)-think}
 
 points() {

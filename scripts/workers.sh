@@ -12,10 +12,10 @@
 #   SYSTEMS      what has workers                router
 #   TUNING       default, throughput, or both    default
 #   CLIENTS      concurrent clients              24
-#   TRIALS       passes over all points          3
+#   TRIALS       passes over all points          7
 #   DRIVER       native or lean                  lean
-#   DURATION     the window of one point         2s
-#   WARMUP       before the window               500ms
+#   DURATION     the window of one point         500ms
+#   WARMUP       before the window               200ms
 #   OUT          the directory of the results    results/<date and time>-workers
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
@@ -26,10 +26,10 @@ CPUS=${CPUS:-auto all}
 SYSTEMS=${SYSTEMS:-router}
 TUNING=${TUNING:-default}
 CLIENTS=${CLIENTS:-24}
-TRIALS=${TRIALS:-3}
+TRIALS=${TRIALS:-7}
 DRIVER=${DRIVER:-lean}
-DURATION=${DURATION:-2s}
-WARMUP=${WARMUP:-500ms}
+DURATION=${DURATION:-500ms}
+WARMUP=${WARMUP:-200ms}
 OUT=${OUT:-$root/results/$(date +%Y-%m-%d-%H%M%S)-workers}
 
 points() {

@@ -225,6 +225,18 @@ mod tests {
     }
 
     #[test]
+    fn trials_that_others_disturbed_are_set_aside_where_three_are_left() {
+        let trial = |rate, others| Row { server_cpus_others: Some(others), ..row("a", 1, rate) };
+        let rows = [trial(10.0, 0.0), trial(11.0, 0.05), trial(3.0, 0.5), trial(12.0, 0.0)];
+        let point = &curves(&rows)[0].points[0];
+        assert_eq!((point.throughput.mean, point.disturbed, point.set_aside), (11.0, 0, 1));
+        assert!(point.ranks() && point.passes.values().all(|rate| *rate > 3.0));
+        let point = &curves(&rows[1..])[0].points[0];
+        assert_eq!((point.throughput.count, point.disturbed, point.set_aside), (3, 1, 0));
+        assert!(!point.ranks());
+    }
+
+    #[test]
     fn clients_are_an_option_where_they_are_not_the_axis() {
         let with = |clients, think_us| Row { think_us, ..row("a", clients, 1.0) };
         let rows = [with(1, 0.0), with(8, 0.0), with(1, 300.0), with(8, 1000.0)];

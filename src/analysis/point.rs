@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Estimate;
+use super::{Estimate, FEWEST_TRIALS};
 use crate::cpus::Cpus;
 use crate::measure::DISTURBED;
 use crate::results::Row;
@@ -58,8 +58,10 @@ pub struct Point {
     pub errors: u64,
     /// What bounded the trials, each kind once.
     pub bounds: BTreeSet<String>,
-    /// How many trials others disturbed, by using the CPUs of a side.
+    /// How many of the trials others disturbed, by using the CPUs of a side.
     pub disturbed: usize,
+    /// How many trials are in no mean because others disturbed them, and enough are left.
+    pub set_aside: usize,
 }
 
 /// A pass of a run: the run's id, and the number of the pass.
@@ -69,8 +71,11 @@ pub type Pass = (String, u32);
 pub type Trial = (String, String);
 
 impl Point {
-    /// Of these trials, which are at least one.
-    pub(super) fn of(x: f64, trials: &[&Row]) -> Self {
+    /// Of these trials, which are at least one. Those that others disturbed are set aside where
+    /// enough for an interval are left.
+    pub(super) fn of(x: f64, all: &[&Row]) -> Self {
+        let quiet: Vec<_> = all.iter().copied().filter(|row| !is_disturbed(row)).collect();
+        let trials = if quiet.len() < FEWEST_TRIALS { all } else { &quiet[..] };
         let values = |value: fn(&Row) -> Option<f64>| {
             trials.iter().filter_map(|row| value(row)).collect::<Vec<_>>()
         };
@@ -103,6 +108,7 @@ impl Point {
             errors: trials.iter().fold(0, |sum, row| sum.saturating_add(row.errors)),
             bounds: trials.iter().filter_map(|row| row.bound.clone()).collect(),
             disturbed: trials.iter().filter(|row| is_disturbed(row)).count(),
+            set_aside: all.len() - trials.len(),
         }
     }
 

@@ -65,6 +65,19 @@ pub fn not_ranked(curves: &[Curve], axis: Axis) -> Vec<String> {
     told.into_iter().flatten().collect()
 }
 
+/// How many trials are in no mean because others disturbed them.
+pub fn set_aside(curves: &[Curve]) -> Option<String> {
+    let points = curves.iter().flat_map(|curve| &curve.points);
+    let count: usize = points.map(|point| point.set_aside).sum();
+    let trials = if count == 1 { "trial" } else { "trials" };
+    (count > 0).then(|| {
+        format!(
+            "left out of the means: {count} {trials} during which other processes used the CPUs; \
+             {FEWEST_TRIALS} or more are left of each point"
+        )
+    })
+}
+
 /// The points of a curve to which something applies, in words.
 fn at(curve: &Curve, axis: Axis, applies: fn(&Point) -> bool) -> Option<String> {
     let points = curve.points.iter().filter(|point| applies(point));

@@ -139,6 +139,7 @@ fn said(measured: &Measured) -> Vec<String> {
     let few = remarks::few_trials(curves).into_iter();
     let left_out = remarks::left_out(rows);
     few.chain(remarks::not_ranked(curves, *axis))
+        .chain(remarks::set_aside(curves))
         .chain(left_out)
         .chain(remarks::notes(rows))
         .collect()

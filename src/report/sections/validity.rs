@@ -18,6 +18,7 @@ pub fn section(given: &Given<'_>) -> Section {
     });
     let remarks: Vec<_> = remarks::not_ranked(given.curves, given.axis)
         .into_iter()
+        .chain(remarks::set_aside(given.curves))
         .chain(remarks::notes(given.rows))
         .collect();
     if !remarks.is_empty() {
@@ -99,7 +100,7 @@ fn by_point(given: &Given<'_>) -> Table {
             percent(point.server_busy),
             percent(point.client_busy),
             crate::report::table::bounds(point),
-            point.disturbed.to_string(),
+            (point.disturbed + point.set_aside).to_string(),
         ]);
     }
     table
