@@ -7,15 +7,11 @@ use std::fs;
 use std::path::Path;
 
 use common::Ran;
+use common::page::{SECTIONS, all, assert_is_sound, parsed, text_of};
 use common::rows::{bounded, directory_of, invalid, pair, report, trials};
 use echometer::results::Row;
-use proptest::prelude::*;
-use roxmltree::{Document, Node, ParsingOptions};
+use roxmltree::{Document, Node};
 use tempfile::TempDir;
-
-/// The sections, in their order.
-const SECTIONS: [&str; 7] =
-    ["verdict", "throughput", "why", "scalability", "latency", "validity", "provenance"];
 
 /// Does something with the page of these rows.
 fn with_page<T>(rows: &[Row], look: impl FnOnce(&Document<'_>) -> T) -> T {
@@ -35,80 +31,6 @@ fn look_at<T>(directory: &Path, look: impl FnOnce(&Document<'_>) -> T) -> T {
     let page = parsed(&html);
     assert_is_sound(&page);
     look(&page)
-}
-
-/// The page is XML too, so that what it is made of can be looked at.
-fn parsed(html: &str) -> Document<'_> {
-    let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
-    Document::parse_with_options(html, options).unwrap_or_else(|error| panic!("{error}:\n{html}"))
-}
-
-fn all<'a>(page: &'a Document<'_>, tag: &'a str) -> Vec<Node<'a, 'a>> {
-    page.descendants().filter(|node| node.tag_name().name() == tag).collect()
-}
-
-fn text_of(node: Node<'_, '_>) -> String {
-    node.descendants().filter_map(|node| if node.is_text() { node.text() } else { None }).collect()
-}
-
-/// What holds of any page: it loads nothing, its sections are there, its figures are complete,
-/// its ids are unique and its tables square.
-fn assert_is_sound(page: &Document<'_>) {
-    let ids: Vec<_> = page.descendants().filter_map(|node| node.attribute("id")).collect();
-    for (i, id) in ids.iter().enumerate() {
-        assert!(!ids[i + 1..].contains(id), "{id} is there twice");
-    }
-    let sections: Vec<_> =
-        all(page, "section").iter().map(|s| s.attribute("id").unwrap()).collect();
-    assert_eq!(sections, SECTIONS);
-    for node in page.descendants().filter(Node::is_element) {
-        assert!(!["script", "img", "iframe", "object"].contains(&node.tag_name().name()));
-        for attribute in node.attributes() {
-            assert!(!attribute.name().starts_with("on"), "{attribute:?}");
-            if ["src", "href"].contains(&attribute.name()) {
-                assert!(attribute.value().starts_with(['#', 'd']), "{attribute:?}");
-            }
-        }
-    }
-    for style in all(page, "style") {
-        assert!(!text_of(style).contains("url("));
-    }
-    for figure in all(page, "figure") {
-        assert_is_complete(figure, &ids);
-    }
-    for line in all(page, "tr") {
-        let table = line.ancestors().find(|node| node.has_tag_name("table")).unwrap();
-        let titles = table.descendants().filter(|node| node.attribute("scope") == Some("col"));
-        let cells = line.children().filter(Node::is_element);
-        assert_eq!(cells.count(), titles.count(), "{}", text_of(line));
-    }
-    let levels = page
-        .descendants()
-        .filter_map(|node| node.tag_name().name().strip_prefix('h')?.parse().ok());
-    levels.fold(0, |last: u32, level| {
-        assert!(level <= last + 1, "a heading of level {level} behind {last}");
-        level
-    });
-}
-
-/// A picture with title and description that is not blank, a sentence, and a table.
-fn assert_is_complete(figure: Node<'_, '_>, ids: &[&str]) {
-    let one = |tag: &str| {
-        let found = figure.descendants().find(|node| node.tag_name().name() == tag);
-        found.unwrap_or_else(|| panic!("there is no {tag}"))
-    };
-    let svg = one("svg");
-    assert_eq!(svg.attribute("role"), Some("img"));
-    for id in svg.attribute("aria-labelledby").unwrap().split(' ') {
-        assert!(ids.contains(&id), "{id}");
-    }
-    assert!(!text_of(one("title")).is_empty() && !text_of(one("desc")).is_empty());
-    assert!(text_of(one("figcaption")).ends_with('.'), "{}", text_of(one("figcaption")));
-    let drawn = ["polyline", "polygon", "line", "rect"];
-    let shapes = svg.descendants().filter(|node| drawn.contains(&node.tag_name().name()));
-    assert!(shapes.count() > 2, "a blank picture");
-    let lines = one("details").descendants().filter(|node| node.has_tag_name("tr"));
-    assert!(lines.count() > 1, "a table without lines");
 }
 
 /// Rows with something in every column that a figure is made of.
@@ -345,7 +267,7 @@ fn where_one_overtakes_another_there_is_a_ring() {
         let [a, b] = pair();
         let words = text_of(figure);
         assert!(
-            words.contains(&format!("The ring is where {b} overtakes {a} from a service time"))
+            words.contains(&format!("The ring marks where {b} overtakes {a} from a service time"))
         );
     });
 }
@@ -421,71 +343,4 @@ fn a_file_of_threads_that_is_damaged_is_told() {
     let directory = directory_of(&sweep(&[1, 2]));
     fs::write(directory.path().join("threads.csv"), b"run_id,role\nx,\xff\n").unwrap();
     report(directory.path(), &[]).assert_fails(1, &["threads.csv", "line 2, column role"]);
-}
-
-fn any_row() -> impl Strategy<Value = Row> {
-    let number =
-        || prop_oneof![Just(0.0), Just(1.0), 0.0..1e6_f64, Just(1e18), Just(1e-12), 1e3..1e5_f64];
-    let system = prop_oneof!["[a-c]", ".{0,40}"];
-    let trial = (0..4_u32, any::<bool>(), system, prop_oneof![0..40_usize, Just(10_000)]);
-    let numbers = (number(), proptest::option::of(number()), proptest::option::of(number()));
-    let options = (
-        proptest::option::of(prop_oneof!["none", "spin:[0-9]{1,3}us", ".{0,5}"]),
-        proptest::option::of(1..100_usize),
-        prop_oneof![Just(64_usize), 0..2_000_000_usize],
-        proptest::option::weighted(0.2, number()),
-    );
-    (trial, numbers, options).prop_map(|((trial, valid, system, clients), numbers, options)| {
-        let (throughput_per_s, time, cpu) = numbers;
-        let (work, workers, payload_bytes, rate_per_s) = options;
-        Row {
-            run_id: "run".to_owned(),
-            trial,
-            valid,
-            system,
-            clients,
-            throughput_per_s,
-            rtt_mean_us: time,
-            rtt_p50_us: time,
-            rtt_p99_us: time.map(|time| time * 2.0),
-            due_p50_us: cpu,
-            due_p99_us: time,
-            server_cpu_us_per_msg: cpu,
-            server_switches_per_msg: time,
-            server_cpus: Some("0".to_owned()),
-            work,
-            workers,
-            payload_bytes,
-            rate_per_s,
-            bound: Some("server".to_owned()),
-            ..Row::default()
-        }
-    })
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
-
-    #[test]
-    fn whatever_the_rows_there_is_a_page(rows in proptest::collection::vec(any_row(), 1..24)) {
-        use echometer::{analysis, report};
-        let axis = analysis::Axis::of(&rows);
-        let curves = analysis::curves(&rows, axis);
-        if rows.iter().any(|row| row.valid) {
-            let page = report::page(&report::Given {
-                rows: &rows,
-                axis,
-                curves: &curves,
-                reference: &curves,
-                costs: &analysis::costs(&curves, axis, &[], "a"),
-                baseline: "a",
-                findings: &analysis::findings(&curves, &rows, axis, "a"),
-                provenance: None,
-            });
-            let page = page.unwrap();
-            assert_is_sound(&parsed(&report::html(&page).unwrap()));
-            let markdown = report::markdown(&page);
-            prop_assert!(markdown.contains("## The verdict"));
-        }
-    }
 }

@@ -178,7 +178,7 @@ fn overtakes(axis: Axis, crossover: &Crossover) -> String {
         // There is no half of one, and from the next one on it has overtaken.
         Axis::Clients | Axis::Workers => format!("about {}", value(axis, at.ceil().min(*to))),
         Axis::Work => format!("a service time of about {near} us"),
-        Axis::Payload => format!("a payload of about {}", bytes(at.round())),
+        Axis::Payload => format!("a payload of about {}", about_bytes(*at)),
         Axis::Think => format!("a think time of about {near} us"),
     };
     format!(
@@ -361,6 +361,13 @@ fn about(x: f64) -> String {
     }
     let scale = 10_f64.powf(x.log10().floor() - 1.0);
     grouped((x / scale).round() * scale, usize::from(x < 10.0))
+}
+
+/// In units of 1024 to two digits, or to a digit behind the point.
+fn about_bytes(bytes_of: f64) -> String {
+    let units = [1024_f64.powi(2), 1024.0, 1.0];
+    let unit = units.into_iter().find(|unit| bytes_of >= unit * 10.0).unwrap_or(1.0);
+    bytes((bytes_of / unit).round() * unit)
 }
 
 /// `a, b and c`.

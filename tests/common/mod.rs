@@ -6,6 +6,7 @@
 
 pub mod bench;
 mod known;
+pub mod page;
 pub mod raw;
 pub mod rows;
 pub mod scripted;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use echometer::analysis::{Axis, curves, findings};
 use echometer::results::{CsvSink, Row};
 use echometer::systems::SYSTEMS;
 use roxmltree::Document;
@@ -103,4 +104,27 @@ pub fn line(text: &str, first: &[&str]) -> Vec<String> {
         cells.len() >= first.len() && cells.iter().zip(first).all(|(cell, word)| cell == word)
     });
     found.unwrap_or_else(|| panic!("no line begins with {first:?}:\n{text}"))
+}
+
+/// What the others are told beside.
+pub const BASELINE: &str = "base";
+
+/// The sentences that are said of rows, in their order.
+pub fn said(rows: &[Row]) -> Vec<String> {
+    let axis = Axis::of(rows);
+    findings(&curves(rows, axis), rows, axis, BASELINE).iter().map(ToString::to_string).collect()
+}
+
+/// Three trials around a mean, a hundredth apart.
+pub fn around(system: &str, clients: usize, mean: f64) -> Vec<Row> {
+    trials(system, clients, &[mean, mean * 1.01, mean * 0.99])
+}
+
+/// The same rows with something set.
+pub fn with(rows: Vec<Row>, set: impl Fn(&mut Row)) -> Vec<Row> {
+    let changed = |mut row: Row| {
+        set(&mut row);
+        row
+    };
+    rows.into_iter().map(changed).collect()
 }

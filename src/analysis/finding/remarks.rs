@@ -16,7 +16,7 @@ const LEAN: &str = "lean";
 pub(super) fn remarks(curves: &[Curve], rows: &[Row], axis: Axis) -> Vec<Finding> {
     let mut all = Vec::new();
     all.extend(clients_bound(curves, axis));
-    all.extend(bounds(curves));
+    all.extend(bounds(curves, axis));
     all.extend(disturbed(curves, axis));
     all.extend(not_on_axis(rows, axis));
     all.extend(left_out(rows));
@@ -37,8 +37,8 @@ fn clients_bound(curves: &[Curve], axis: Axis) -> Vec<Finding> {
 }
 
 /// What bounded the highest points, but for those that the clients bounded.
-fn bounds(curves: &[Curve]) -> Vec<Finding> {
-    let mut by_bound: BTreeMap<Option<&str>, Vec<String>> = BTreeMap::new();
+fn bounds(curves: &[Curve], axis: Axis) -> Vec<Finding> {
+    let mut by_bound: BTreeMap<Option<&str>, (usize, Vec<String>)> = BTreeMap::new();
     for (curve, point) in curves.iter().filter_map(|c| Some((c, undisturbed_peak(c)?))) {
         let mut bounds = point.bounds.iter().map(String::as_str);
         let bound = match (bounds.next(), bounds.next()) {
@@ -47,11 +47,17 @@ fn bounds(curves: &[Curve]) -> Vec<Finding> {
             (Some(_), Some(_)) => None,
         };
         if !point.is_bounded_by_clients() {
-            by_bound.entry(bound).or_default().push(curve.label.clone());
+            let (count, labels) = by_bound.entry(bound).or_default();
+            let label = curve.label_at(axis, point.x);
+            *count += 1;
+            // Curves of several kinds of work may begin in common.
+            if !labels.contains(&label) {
+                labels.push(label);
+            }
         }
     }
-    let finding = |(bound, labels): (Option<&str>, Vec<String>)| {
-        let all = labels.len() == curves.len();
+    let finding = |(bound, (count, labels)): (Option<&str>, (usize, Vec<String>))| {
+        let all = count == curves.len();
         Finding::Bounds { bound: bound.map(str::to_owned), labels, all }
     };
     // What has a name first.

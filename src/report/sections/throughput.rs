@@ -180,14 +180,14 @@ fn sentence(given: &Given<'_>) -> String {
     let mut overtaking =
         given.findings.iter().filter(|finding| matches!(finding, Finding::Overtakes { .. }));
     match (overtaking.next(), overtaking.next()) {
-        (Some(one), None) => words.push(format!("The ring is where {one}")),
+        (Some(one), None) => words.push(format!("The ring marks where {one}")),
         (Some(_), Some(_)) => words.push(
-            "Rings are where one curve overtakes another, of which the verdict tells.".to_owned(),
+            "Rings mark where one curve overtakes another; the verdict says which.".to_owned(),
         ),
         (None, _) => {}
     }
     if is_crowded(given.curves.len()) {
-        words.push("The table has the intervals of so many curves.".to_owned());
+        words.push("With so many curves, the intervals are in the table.".to_owned());
     }
     words.join(" ")
 }
