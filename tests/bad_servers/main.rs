@@ -80,8 +80,13 @@ fn harm_one(system: &dyn System, harm: Harm, taken: Taken, retries: &str) -> Out
     let server = Served::start(system, &[]);
     let wire = known(system).1;
     let relay = Relay::start(&server.address, wire, move |n| (n == HARMED).then_some(harm));
-    let (timeout, duration) =
-        if taken == Taken::Timeout { (IMPATIENT, "1600ms") } else { (PATIENT, "400ms") };
+    let (timeout, duration) = match (taken, harm.then) {
+        // Who is flooded, and the others, go on with what CPU time the flood leaves them.
+        (Taken::Timeout, Then::Again) => (IMPATIENT, "3s"),
+        (_, Then::Again) => (PATIENT, "3s"),
+        (Taken::Timeout, _) => (IMPATIENT, "1600ms"),
+        _ => (PATIENT, "400ms"),
+    };
     let patience = ["--timeout", timeout, "--retries", retries, "--duration", duration];
     let outcome = bench_through(&relay, system, &patience);
     assert_eq!(outcome.struck, 1, "{harm:?}: {outcome:?}");
