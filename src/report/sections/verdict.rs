@@ -85,9 +85,6 @@ fn statements(given: &Given<'_>) -> Vec<Statement> {
     findings.into_iter().flat_map(|finding| of_finding(finding, given.axis)).collect()
 }
 
-/// How many sentences of who carries most are the answer: who leads, and over the next three.
-const ANSWER: usize = 4;
-
 /// Of who carries most, what leads and by how much over the next; each of the others is a detail.
 fn of_finding(finding: &Finding, axis: Axis) -> Vec<Statement> {
     let weight = weight(finding, axis);
@@ -96,7 +93,7 @@ fn of_finding(finding: &Finding, axis: Axis) -> Vec<Statement> {
         return vec![Statement { weight, words }];
     }
     let mut sentences = words.split_inclusive(". ").map(|sentence| sentence.trim_end().to_owned());
-    let lead: Vec<_> = sentences.by_ref().take(ANSWER).collect();
+    let lead: Vec<_> = sentences.by_ref().take(2).collect();
     let lead = Statement { weight, words: lead.join(" ") };
     let others = sentences.map(|words| Statement { weight: Weight::Detail, words });
     [lead].into_iter().chain(others).collect()
