@@ -158,7 +158,8 @@ pub struct Responder {
     server: String,
     worker: Option<String>,
     sequence: Sequence,
-    max_reply: usize,
+    /// The longest request, and the longest reply that may be asked for.
+    max_message: usize,
     working: Option<Working>,
     tally: ServerTally,
     request: BasicMessage,
@@ -173,7 +174,7 @@ impl Responder {
             server: server.name.clone(),
             worker,
             sequence,
-            max_reply: server.max_message,
+            max_message: server.max_message,
             working: Working::of(server.work),
             tally: ServerTally::default(),
             request: BasicMessage::new(),
@@ -191,6 +192,14 @@ impl Responder {
     pub fn reject(&mut self, why: &str) -> Rejected {
         self.tally.malformed += 1;
         Rejected(format!("{MALFORMED}: {why}"))
+    }
+
+    /// Counts a request that is longer than the server takes; `None`: it is not.
+    #[inline]
+    pub fn reject_if_long(&mut self, length: usize) -> Option<Rejected> {
+        let most = self.max_message;
+        (length > most)
+            .then(|| self.reject(&format!("{length} bytes are over the limit of {most}")))
     }
 
     /// Puts `rejected` into `reply`, for a system whose only way to say so is a reply.
@@ -240,7 +249,7 @@ pub fn respond(
     if let Err(error) = responder.request.merge_from_bytes(request) {
         return Err(responder.reject(&format!("not a BasicMessage ({error})")));
     }
-    let (asked, most) = (responder.request.reply_bytes as usize, responder.max_reply);
+    let (asked, most) = (responder.request.reply_bytes as usize, responder.max_message);
     if asked > most {
         return Err(
             responder.reject(&format!("a reply of {asked} bytes is over the limit of {most}"))

@@ -149,7 +149,7 @@ impl Shared {
     fn serve(&self, number: u64, stream: &TcpStream) {
         let mut responder = Responder::new(&self.spec, None, Sequence::Own(0));
         // The peer has gone, or spoke another protocol: either way the connection has ended.
-        let _ = answer(stream, &mut responder, self.spec.max_message);
+        let _ = answer(stream, &mut responder);
         let _ = stream.shutdown(Shutdown::Both);
         let mut connections = self.connections();
         connections.tally.merge(responder.take_tally());
@@ -158,18 +158,19 @@ impl Shared {
 }
 
 /// Reads, answers and writes until the peer closes the connection.
-fn answer(stream: &TcpStream, responder: &mut Responder, max_message: usize) -> io::Result<()> {
+fn answer(stream: &TcpStream, responder: &mut Responder) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut writer = stream;
     let (mut request, mut reply, mut frame) = (Vec::new(), Vec::new(), Vec::new());
     loop {
         let length = read_length(&mut reader)?;
-        let fits = length <= max_message;
-        let outcome = if fits {
+        let long = responder.reject_if_long(length);
+        let fits = long.is_none();
+        let outcome = if let Some(rejected) = long {
+            Err(rejected)
+        } else {
             read_body(&mut reader, length, &mut request)?;
             message::respond(responder, &request, &mut reply)
-        } else {
-            Err(responder.reject(&format!("{length} bytes are over the limit of {max_message}")))
         };
         if let Err(rejected) = outcome {
             responder.apologise(rejected, &mut reply);

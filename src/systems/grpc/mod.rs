@@ -149,13 +149,12 @@ impl Answerer {
 
     fn answer(&mut self, mut request: Frame) -> Result<Frame, Rejected> {
         match request.bytes(&mut self.spare) {
-            // C-core looks at it too, but for its minimal stack.
-            Ok(bytes) if bytes.len() > self.spec.max_message => {
-                let (length, limit) = (bytes.len(), self.spec.max_message);
-                Err(self.responder.reject(&format!("{length} bytes are over the limit of {limit}")))
-            }
-            Ok(bytes) => message::respond(&mut self.responder, bytes, &mut self.reply)
-                .map(|()| Frame::to_send(&self.reply)),
+            // C-core looks at the length too, but for its minimal stack.
+            Ok(bytes) => match self.responder.reject_if_long(bytes.len()) {
+                Some(rejected) => Err(rejected),
+                None => message::respond(&mut self.responder, bytes, &mut self.reply)
+                    .map(|()| Frame::to_send(&self.reply)),
+            },
             Err(error) => Err(self.responder.reject(&error.to_string())),
         }
     }

@@ -45,7 +45,6 @@ struct Worker {
     core: Arc<Core>,
     queue: usize,
     responder: Responder,
-    max_message: usize,
     spare: Vec<u8>,
     reply: Vec<u8>,
     /// Says by its end that the thread is at its own.
@@ -120,23 +119,22 @@ impl Worker {
             let why = "the one method here is msg.Hello/Respond";
             return slot.refuse(grpc_status_code::GRPC_STATUS_UNIMPLEMENTED, why);
         }
-        let (status, why) = match slot.request_bytes(&mut self.spare) {
-            // C-core would look at it, but for its minimal stack.
-            Some(bytes) if bytes.len() > self.max_message => {
-                let (length, limit) = (bytes.len(), self.max_message);
-                let why = format!("{length} bytes are over the limit of {limit}");
-                (grpc_status_code::GRPC_STATUS_RESOURCE_EXHAUSTED, self.responder.reject(&why))
+        let outcome = if let Some(bytes) = slot.request_bytes(&mut self.spare) {
+            // C-core would look at the length, but for its minimal stack.
+            if let Some(why) = self.responder.reject_if_long(bytes.len()) {
+                Err((grpc_status_code::GRPC_STATUS_RESOURCE_EXHAUSTED, why))
+            } else {
+                message::respond(&mut self.responder, bytes, &mut self.reply)
+                    .map_err(|why| (grpc_status_code::GRPC_STATUS_INVALID_ARGUMENT, why))
             }
-            Some(bytes) => match message::respond(&mut self.responder, bytes, &mut self.reply) {
-                Ok(()) => return slot.answer(&self.reply),
-                Err(why) => (grpc_status_code::GRPC_STATUS_INVALID_ARGUMENT, why),
-            },
-            None => {
-                let why = self.responder.reject("the call has no message");
-                (grpc_status_code::GRPC_STATUS_INVALID_ARGUMENT, why)
-            }
+        } else {
+            let why = self.responder.reject("the call has no message");
+            Err((grpc_status_code::GRPC_STATUS_INVALID_ARGUMENT, why))
         };
-        slot.refuse(status, &why.to_string());
+        match outcome {
+            Ok(()) => slot.answer(&self.reply),
+            Err((status, why)) => slot.refuse(status, &why.to_string()),
+        }
     }
 }
 
@@ -169,7 +167,6 @@ impl Direct {
                 core: Arc::clone(&core),
                 queue,
                 responder: Responder::new(spec, None, Sequence::Shared(Arc::clone(&count))),
-                max_message: spec.max_message,
                 spare: Vec::new(),
                 reply: Vec::new(),
                 _at_work: at_work.clone(),
