@@ -55,9 +55,9 @@ struct Group<'a> {
     rows: Vec<&'a Row>,
 }
 
-/// What the valid paced rows say: systems in the order in which they first appear, each by
-/// ascending rates.
-pub fn paced(rows: &[Row]) -> Vec<Paced> {
+/// What the valid paced rows say: systems in the order of the curves, or in which they first
+/// appear, each by ascending rates.
+pub fn paced(rows: &[Row], order: &[Curve]) -> Vec<Paced> {
     let closed = curves(rows, Axis::Clients);
     let mut groups: Vec<Group<'_>> = Vec::new();
     for row in rows.iter().filter(|row| row.valid && !is_closed_loop(row)) {
@@ -81,9 +81,14 @@ pub fn paced(rows: &[Row]) -> Vec<Paced> {
         .zip(&groups)
         .map(|(label, group)| group.paced(label, &closed))
         .collect();
-    let order: Vec<_> = all.iter().map(|paced| paced.label.clone()).collect();
-    let first = |paced: &Paced| order.iter().position(|label| *label == paced.label);
-    all.sort_by(|a, b| first(a).cmp(&first(b)).then(a.rate_per_s.total_cmp(&b.rate_per_s)));
+    let labels: Vec<_> = all.iter().map(|paced| paced.label.clone()).collect();
+    let first = |paced: &Paced| labels.iter().position(|label| *label == paced.label);
+    let place = |paced: &Paced| {
+        let of_label = order.iter().position(|curve| curve.label == paced.label);
+        let place = of_label.or_else(|| order.iter().position(|c| c.system == paced.system));
+        (place.unwrap_or(order.len()), first(paced))
+    };
+    all.sort_by(|a, b| place(a).cmp(&place(b)).then(a.rate_per_s.total_cmp(&b.rate_per_s)));
     all
 }
 
@@ -153,7 +158,7 @@ mod tests {
             row("a", 50_100.0, Some(50_000.0)),
             Row { valid: false, ..row("a", 1.0, Some(50_000.0)) },
         ];
-        let told: Vec<_> = paced(&rows)
+        let told: Vec<_> = paced(&rows, &[])
             .into_iter()
             .map(|p| (p.label, p.rate_per_s, p.share_of_peak, p.sent_per_s, p.trials))
             .collect();
@@ -163,8 +168,8 @@ mod tests {
             ("b".to_owned(), 500.0, None, 400.0, 1),
         ];
         assert_eq!(told, expected);
-        assert_eq!(paced(&rows)[1].due_p99_us, Some(900.0));
-        assert!(paced(&rows[..3]).is_empty());
+        assert_eq!(paced(&rows, &[])[1].due_p99_us, Some(900.0));
+        assert!(paced(&rows[..3], &[]).is_empty());
     }
 
     #[test]
@@ -176,20 +181,21 @@ mod tests {
             row("a", 50.0, Some(50.0)),
             tuned(row("a", 50.0, Some(50.0))),
         ];
-        let told: Vec<_> = paced(&rows).into_iter().map(|p| (p.label, p.share_of_peak)).collect();
+        let told: Vec<_> =
+            paced(&rows, &[]).into_iter().map(|p| (p.label, p.share_of_peak)).collect();
         assert_eq!(told, [("a".to_owned(), Some(0.5)), ("a, tuned".to_owned(), Some(0.25))]);
     }
 
     #[test]
     fn numbers_of_clients_are_told_apart() {
         let rows = [row("a", 50.0, Some(50.0)), Row { clients: 8, ..row("a", 48.0, Some(50.0)) }];
-        let told: Vec<_> = paced(&rows).into_iter().map(|p| (p.is_kept(), p.label)).collect();
+        let told: Vec<_> = paced(&rows, &[]).into_iter().map(|p| (p.is_kept(), p.label)).collect();
         assert_eq!(told, [(true, "a, 24 clients".to_owned()), (false, "a, 8 clients".to_owned())]);
     }
 
     #[test]
     fn without_as_many_clients_the_peak_is_what_they_are_shares_of() {
         let rows = [Row { clients: 8, ..row("a", 1000.0, None) }, row("a", 1.0, Some(250.0))];
-        assert_eq!(paced(&rows)[0].share_of_peak, Some(0.25));
+        assert_eq!(paced(&rows, &[])[0].share_of_peak, Some(0.25));
     }
 }

@@ -65,6 +65,13 @@ pub fn bytes(value: f64) -> String {
     format!("{} {}", number((value * 10.0).round() / 10.0), units[unit])
 }
 
+/// In units of 1024 to two digits, or to a digit behind the point.
+pub fn about_bytes(bytes_of: f64) -> String {
+    let units = [1024_f64.powi(2), 1024.0, 1.0];
+    let unit = units.into_iter().find(|unit| bytes_of >= unit * 10.0).unwrap_or(1.0);
+    bytes((bytes_of / unit).round() * unit)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,5 +112,6 @@ mod tests {
             assert_eq!(number(value), text);
         }
         assert_eq!([16.0, 1024.0, 1_048_576.0].map(bytes), ["16 B", "1 KiB", "1 MiB"]);
+        assert_eq!([12.4, 2000.4, 70_451.2].map(about_bytes), ["12 B", "2 KiB", "69 KiB"]);
     }
 }

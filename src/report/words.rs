@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::numbers::{bytes, grouped};
+use super::numbers::{about_bytes, bytes, grouped};
 use super::paced::paced;
 use crate::analysis::{Axis, Crossover, End, Estimate, FEWEST_TRIALS, Finding, Lead, Place};
 use crate::analysis::{Reach, Verdict};
@@ -232,8 +232,14 @@ fn clients_bound(axis: Axis, places: &[Place], lean: bool) -> String {
         let rate = grouped(point.throughput.mean, 0);
         format!("{} ({rate} messages/s {})", named(&point.label), place(axis, point.x))
     };
-    let told = limited(&places.iter().map(at).collect::<Vec<_>>());
     let plural = places.len() > 1;
+    let by_rate = |a: &&Place, b: &&Place| a.throughput.mean.total_cmp(&b.throughput.mean);
+    let told = match (places.iter().min_by(by_rate), places.iter().max_by(by_rate)) {
+        (Some(least), Some(most)) if places.len() > FEW / 2 => {
+            format!("{} curves, from {} to {},", places.len(), at(least), at(most))
+        }
+        _ => listed(&places.iter().map(at).collect::<Vec<_>>()),
+    };
     let (is, servers) = if plural { ("are", "their servers") } else { ("is", "its server") };
     let lean =
         if lean { "" } else { "with --driver lean (DRIVER=lean), whose clients cost less, " };
@@ -361,13 +367,6 @@ fn about(x: f64) -> String {
     }
     let scale = 10_f64.powf(x.log10().floor() - 1.0);
     grouped((x / scale).round() * scale, usize::from(x < 10.0))
-}
-
-/// In units of 1024 to two digits, or to a digit behind the point.
-fn about_bytes(bytes_of: f64) -> String {
-    let units = [1024_f64.powi(2), 1024.0, 1.0];
-    let unit = units.into_iter().find(|unit| bytes_of >= unit * 10.0).unwrap_or(1.0);
-    bytes((bytes_of / unit).round() * unit)
 }
 
 /// `a, b and c`.

@@ -109,7 +109,7 @@ impl Report {
 /// The verdict, and the tables.
 fn text(measured: &Measured, verdict: &[String]) -> String {
     let Measured { rows, axis, curves, .. } = measured;
-    let paced = analysis::paced(rows);
+    let paced = analysis::paced(rows, curves);
     let tables = [
         (!curves.is_empty()).then(|| report::points(curves, *axis)),
         report::ratios(curves, *axis),

@@ -29,7 +29,7 @@ fn ends(curve: &Curve, axis: Axis) -> Option<Finding> {
 }
 
 /// From where on no gain can be claimed. Nothing is said of points without an interval, or where a
-/// gain that matters would not show.
+/// gain that matters would not show, unless the end is significantly below.
 fn levels(curve: &Curve, axis: Axis) -> Option<Finding> {
     let points: Vec<_> = curve.points.iter().filter(|point| point.ranks()).collect();
     let [first, .., last] = points[..] else { return None };
@@ -38,7 +38,8 @@ fn levels(curve: &Curve, axis: Axis) -> Option<Finding> {
     }
     let is_topped = |i: usize| points[i + 1..].iter().any(|later| is_above(later, points[i]));
     let from = points[(0..points.len()).find(|i| !is_topped(*i))?];
-    from.throughput.relative_half_width().filter(|half| *half <= SHARP)?;
+    let falls = is_above(from, last);
+    from.throughput.relative_half_width().filter(|half| falls || *half <= SHARP)?;
     Some(Finding::Levels {
         axis,
         label: curve.label.clone(),
@@ -46,7 +47,7 @@ fn levels(curve: &Curve, axis: Axis) -> Option<Finding> {
         from: End::of(from),
         gain: Ratio::of(from, first).map(|ratio| ratio.estimate),
         last: End::of(last),
-        falls: is_above(from, last),
+        falls,
     })
 }
 

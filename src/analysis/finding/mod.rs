@@ -234,7 +234,7 @@ pub fn findings(curves: &[Curve], rows: &[Row], axis: Axis, baseline: &str) -> V
     });
     let mut all = Vec::new();
     // Where groups have points in common, they say the same of these.
-    let beside = pace::paced(rows).into_iter().chain(remarks::remarks(curves, rows, axis));
+    let beside = pace::paced(curves, rows).into_iter().chain(remarks::remarks(curves, rows, axis));
     for finding in of_groups.chain(beside) {
         if !all.contains(&finding) {
             all.push(finding);

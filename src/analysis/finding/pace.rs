@@ -1,15 +1,15 @@
 //! What may be said of paced runs.
 
 use super::Finding;
-use crate::analysis::{self, Paced};
+use crate::analysis::{self, Curve, Paced};
 use crate::results::Row;
 
 /// The share of the peak of which is told: busy, and not yet at its limit.
 const TOLD: f64 = 0.7;
 
 /// A finding for each system that was offered rates.
-pub(super) fn paced(rows: &[Row]) -> Vec<Finding> {
-    let all = analysis::paced(rows);
+pub(super) fn paced(curves: &[Curve], rows: &[Row]) -> Vec<Finding> {
+    let all = analysis::paced(rows, curves);
     let of_system = all.chunk_by(|a, b| a.label == b.label);
     of_system.map(finding).collect()
 }

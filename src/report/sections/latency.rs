@@ -29,7 +29,7 @@ pub fn section(given: &Given<'_>) -> Result<Section> {
         None if given.curves.is_empty() => {}
         None => section.say("The rows have no round-trip times."),
     }
-    let paced = paced(given.rows);
+    let paced = paced(given.rows, given.curves);
     if paced.is_empty() {
         section.say(
             "How long somebody waits who arrives at a given rate was not measured; \
@@ -40,7 +40,7 @@ pub fn section(given: &Given<'_>) -> Result<Section> {
             "With arrivals that do not wait for replies, latency counts from when a request was \
              due, so that the wait in a queue is in it.",
         );
-        section.blocks.push(open_loop(&paced)?);
+        section.blocks.push(open_loop(given, &paced)?);
     }
     Ok(section)
 }
@@ -148,7 +148,7 @@ fn load_axis(all: &[Paced]) -> (fn(&Paced) -> f64, &'static str) {
 }
 
 /// A figure; a table alone, where no latency is known.
-fn open_loop(all: &[Paced]) -> Result<Block> {
+fn open_loop(given: &Given<'_>, all: &[Paced]) -> Result<Block> {
     let (place, title) = load_axis(all);
     let mut labels: Vec<&str> = Vec::new();
     for one in all {
@@ -156,8 +156,7 @@ fn open_loop(all: &[Paced]) -> Result<Block> {
             labels.push(&one.label);
         }
     }
-    let systems: Vec<_> = labels.iter().map(|label| system_of(label, all)).collect();
-    let series: Vec<_> = labels.iter().copied().zip(Look::of(&systems)).collect();
+    let series: Vec<_> = labels.iter().copied().zip(paced_looks(&labels, given, all)).collect();
     let (lines, strokes) = percentiles(&series, |at, is_p99| {
         let of_label = all.iter().filter(|one| one.label == labels[at]);
         let us = |one: &Paced| if is_p99 { one.due_p99_us } else { one.due_p50_us };
@@ -178,8 +177,16 @@ fn open_loop(all: &[Paced]) -> Result<Block> {
     Ok(Block::Figure(draw(about, due_sentence(all), due_table(all), chart)?))
 }
 
-fn system_of<'a>(label: &str, all: &'a [Paced]) -> &'a str {
-    all.iter().find(|one| one.label == label).map_or("", |one| &one.system)
+/// Those of the curves that are called the same, if all are.
+fn paced_looks(labels: &[&str], given: &Given<'_>, all: &[Paced]) -> Vec<Look> {
+    let looks = looks(given.curves);
+    let place = |label: &&str| given.curves.iter().position(|curve| curve.label == **label);
+    let of_curves: Option<Vec<_>> = labels.iter().map(|label| Some(looks[place(label)?])).collect();
+    of_curves.unwrap_or_else(|| {
+        let system = |label: &&str| all.iter().find(|one| one.label == **label);
+        let systems = labels.iter().map(|label| system(label).map_or("", |one| &*one.system));
+        Look::of(&systems.collect::<Vec<_>>())
+    })
 }
 
 /// The shortest and the longest wait, and what was not sent as it was offered.
