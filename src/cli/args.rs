@@ -90,13 +90,13 @@ pub struct ServerArgs {
     #[arg(short, long, value_name = "N", default_value = "16", value_parser = values::count, allow_hyphen_values = true)]
     pub workers: NonZeroUsize,
     /// What lies between proxy and workers, for a system that has both
-    #[arg(long, default_value_t, value_parser = values::backend())]
+    #[arg(long, default_value_t, value_parser = values::one_of::<Backend>("backend"))]
     pub backend: Backend,
     /// Completion queues, for a system that has them [default: the CPUs it may run on]
     #[arg(long, value_name = "N", value_parser = values::count, allow_hyphen_values = true)]
     pub completion_queues: Option<NonZeroUsize>,
     /// How the library and the threads are set: as they come, or for many messages
-    #[arg(long, default_value_t, value_parser = values::tuning())]
+    #[arg(long, default_value_t, value_parser = values::one_of::<Tuning>("tuning"))]
     pub tuning: Tuning,
     /// What the handler does with each request beside answering it: none; spin:50us, which uses
     /// CPU time; or sleep:1ms, which waits
@@ -181,7 +181,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "PER_S", value_parser = values::rate, allow_hyphen_values = true, conflicts_with = "think")]
     pub rate: Option<f64>,
     /// When requests of a --rate are due
-    #[arg(long, default_value_t, value_parser = values::arrivals(), requires = "rate")]
+    #[arg(long, default_value_t, value_parser = values::one_of::<Arrivals>("kind of arrivals"), requires = "rate")]
     pub arrivals: Arrivals,
     /// The size of the request's text
     #[arg(long, value_name = "BYTES", default_value = "64", value_parser = values::bytes, allow_hyphen_values = true)]
@@ -198,9 +198,8 @@ pub struct BenchArgs {
     /// Threads of the lean driver [default: one for each CPU of the clients]
     #[arg(long, value_name = "N", value_parser = values::count, allow_hyphen_values = true)]
     pub threads: Option<NonZeroUsize>,
-    /// Channels of the native clients, for a system that has them: per-client; or shared, one for
-    /// all clients
-    #[arg(long, default_value_t)]
+    /// Channels of the native clients, for a system that has them: one for each, or one for all
+    #[arg(long, default_value_t, value_parser = values::one_of::<Channels>("choice of channels"))]
     pub channels: Channels,
 
     /// CPUs of the server: auto (the first), all, or a list such as 0,2-3
@@ -254,7 +253,7 @@ pub struct ReportArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub reference: Option<PathBuf>,
     /// What to write: a page and tables for the terminal, or Markdown
-    #[arg(long, default_value_t, value_parser = values::format())]
+    #[arg(long, default_value_t, value_parser = values::one_of::<Format>("format"))]
     pub format: Format,
 }
 

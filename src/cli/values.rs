@@ -7,24 +7,26 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Arg, Command, Error};
+use strum::VariantNames;
 
-use crate::spec::{Arrivals, Backend, Tuning};
 use crate::systems::{self, SYSTEMS, System};
-use crate::verbs::Format;
 
-/// One of a few values with names, which help texts list and shells complete. What is none of
-/// them is refused in the words of the type itself.
+/// One of a few values with names, which help texts list and shells complete.
 #[derive(Clone)]
 pub struct OneOf<T> {
     names: Vec<&'static str>,
-    parse: fn(&str) -> Result<T, String>,
+    /// What it would be, in an error.
+    what: &'static str,
+    /// Reads such a thing from a text.
+    read: fn(&str, &str) -> Result<T, String>,
 }
 
 impl<T: Clone + Send + Sync + 'static> TypedValueParser for OneOf<T> {
     type Value = T;
 
     fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<T, Error> {
-        self.parse.parse_ref(command, arg, value)
+        let (what, read) = (self.what, self.read);
+        (move |text: &str| read(what, text)).parse_ref(command, arg, value)
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
@@ -32,34 +34,19 @@ impl<T: Clone + Send + Sync + 'static> TypedValueParser for OneOf<T> {
     }
 }
 
-fn one_of<T: FromStr<Err = String>>(names: [&'static str; 2]) -> OneOf<T> {
-    OneOf { names: names.to_vec(), parse: T::from_str }
+/// One of the values of a type.
+pub fn one_of<T: FromStr + VariantNames>(what: &'static str) -> OneOf<T> {
+    let read = |what: &str, text: &str| {
+        let names = T::VARIANTS.join(" or ");
+        text.parse().map_err(|_| format!("'{text}' is no {what}; write {names}"))
+    };
+    OneOf { names: T::VARIANTS.to_vec(), what, read }
 }
 
 /// A system, by its name.
 pub fn system() -> OneOf<&'static dyn System> {
-    let names = SYSTEMS.iter().map(|system| system.name());
-    OneOf { names: names.collect(), parse: systems::find }
-}
-
-/// What lies between proxy and workers.
-pub fn backend() -> OneOf<Backend> {
-    one_of(["inproc", "ipc"])
-}
-
-/// How a server is set.
-pub fn tuning() -> OneOf<Tuning> {
-    one_of(["default", "throughput"])
-}
-
-/// When paced requests are due.
-pub fn arrivals() -> OneOf<Arrivals> {
-    one_of(["constant", "poisson"])
-}
-
-/// What a report is written as.
-pub fn format() -> OneOf<Format> {
-    one_of(["html", "md"])
+    let names = SYSTEMS.iter().map(|system| system.name()).collect();
+    OneOf { names, what: "system", read: |_, name| systems::find(name) }
 }
 
 /// A number from 1 on.
@@ -128,18 +115,31 @@ pub fn rate(text: &str) -> Result<f64, String> {
 mod tests {
     use super::*;
 
-    /// The names that are listed, as they are read.
-    fn read<T: ToString>(of: &OneOf<T>) -> Vec<String> {
-        of.names.iter().map(|name| (of.parse)(name).ok().unwrap().to_string()).collect()
+    use crate::spec::{Arrivals, Backend, Channels, Tuning};
+    use crate::verbs::Format;
+
+    /// The names that are listed are those that are read, and those that are written.
+    fn assert_names<T>(expected: [&str; 2])
+    where
+        T: FromStr + VariantNames + ToString,
+    {
+        let of = one_of::<T>("word");
+        let written =
+            of.names.iter().map(|name| (of.read)(of.what, name).ok().unwrap().to_string());
+        assert_eq!(written.collect::<Vec<_>>(), expected);
+        assert_eq!(of.names, expected);
+        let error = (of.read)(of.what, "other").err().unwrap();
+        assert_eq!(error, format!("'other' is no word; write {} or {}", expected[0], expected[1]));
     }
 
     #[test]
     fn names_that_are_listed_are_those_that_are_read() {
-        assert_eq!(read(&backend()), backend().names);
-        assert_eq!(read(&tuning()), tuning().names);
-        assert_eq!(read(&arrivals()), arrivals().names);
-        assert_eq!(read(&format()), format().names);
-        assert!(system().names.iter().all(|name| (system().parse)(name).is_ok()));
+        assert_names::<Backend>(["inproc", "ipc"]);
+        assert_names::<Tuning>(["default", "throughput"]);
+        assert_names::<Arrivals>(["constant", "poisson"]);
+        assert_names::<Channels>(["per-client", "shared"]);
+        assert_names::<Format>(["html", "md"]);
+        assert!(system().names.iter().all(|name| (system().read)("system", name).is_ok()));
     }
 
     #[test]

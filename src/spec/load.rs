@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::str::FromStr;
 use std::time::Duration;
+
+use strum::{Display, EnumString, VariantNames};
 
 /// What one client is asked to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,34 +22,14 @@ pub struct ClientSpec {
 }
 
 /// Who has a channel, which is a framework's connection that can carry many calls at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Display, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Channels {
     /// Each client has its own.
     #[default]
     PerClient,
     /// All clients of this process have the same.
     Shared,
-}
-
-impl fmt::Display for Channels {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Channels::PerClient => "per-client",
-            Channels::Shared => "shared",
-        })
-    }
-}
-
-impl FromStr for Channels {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "per-client" => Ok(Channels::PerClient),
-            "shared" => Ok(Channels::Shared),
-            _ => Err(format!("'{text}' is no choice of channels; write per-client or shared")),
-        }
-    }
 }
 
 /// What plays the clients.
@@ -94,34 +75,14 @@ pub struct Pace {
 }
 
 /// When requests of a given rate are due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Display, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Arrivals {
     /// At equal distances.
     #[default]
     Constant,
     /// At random, independently of each other.
     Poisson,
-}
-
-impl fmt::Display for Arrivals {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Arrivals::Constant => "constant",
-            Arrivals::Poisson => "poisson",
-        })
-    }
-}
-
-impl FromStr for Arrivals {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "constant" => Ok(Arrivals::Constant),
-            "poisson" => Ok(Arrivals::Poisson),
-            _ => Err(format!("'{text}' is no kind of arrivals; write constant or poisson")),
-        }
-    }
 }
 
 /// What the clients of a trial are asked to do.

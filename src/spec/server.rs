@@ -1,13 +1,14 @@
 //! What a server is asked to be.
 
-use std::fmt;
 use std::num::NonZeroUsize;
-use std::str::FromStr;
+
+use strum::{Display, EnumString, VariantNames};
 
 use super::{Endpoint, Work};
 
 /// How a server's library and its threads are set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Display, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Tuning {
     /// As they come.
     #[default]
@@ -16,56 +17,15 @@ pub enum Tuning {
     Throughput,
 }
 
-impl fmt::Display for Tuning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Tuning::Default => "default",
-            Tuning::Throughput => "throughput",
-        })
-    }
-}
-
-impl FromStr for Tuning {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "default" => Ok(Tuning::Default),
-            "throughput" => Ok(Tuning::Throughput),
-            _ => Err(format!("'{text}' is no tuning; write default or throughput")),
-        }
-    }
-}
-
 /// What carries messages between the proxy and the workers of a system that has both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Display, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Backend {
     /// Queues in the server's own memory.
     #[default]
     Inproc,
     /// A Unix-domain socket, as the program of 2017 had it.
     Ipc,
-}
-
-impl fmt::Display for Backend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Backend::Inproc => "inproc",
-            Backend::Ipc => "ipc",
-        })
-    }
-}
-
-impl FromStr for Backend {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "inproc" => Ok(Backend::Inproc),
-            "ipc" => Ok(Backend::Ipc),
-            _ => Err(format!("'{text}' is no backend; write inproc or ipc")),
-        }
-    }
 }
 
 /// What a server is asked to be.

@@ -1,10 +1,10 @@
 //! `report`: turns the rows of a directory into a page, tables and figures.
 
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
-use std::{fmt, fs};
 
 use anyhow::{Context, Result};
+use strum::{Display, EnumString, VariantNames};
 
 use super::measured::{Measured, curves};
 use super::{Ending, print};
@@ -24,34 +24,15 @@ pub struct Report {
 }
 
 /// What a report is written as.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Display, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Format {
     /// One page for a browser, and tables for the terminal.
     #[default]
     Html,
     /// Markdown, with its pictures beside it.
+    #[strum(serialize = "md")]
     Markdown,
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Format::Html => "html",
-            Format::Markdown => "md",
-        })
-    }
-}
-
-impl FromStr for Format {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "html" => Ok(Format::Html),
-            "md" => Ok(Format::Markdown),
-            _ => Err(format!("'{text}' is no format; write html or md")),
-        }
-    }
 }
 
 impl Report {
