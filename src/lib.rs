@@ -21,6 +21,7 @@ pub mod cli;
 pub mod verbs;
 
 pub mod cpus;
+pub mod heap;
 pub mod host;
 pub mod process;
 pub mod quota;

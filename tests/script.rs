@@ -70,9 +70,18 @@ fn a_sweep_that_was_interrupted_goes_on_where_it_stopped() {
     let mut script = sweep(&out, &two_systems(), "1 2 3 4 5 6 7 8");
     let child = script.process_group(0).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
     let mut script = Guard(child.unwrap());
-    eventually("some points are there", || (points(&out).len() >= 2).then_some(()));
-    killpg(Pid::from_raw(script.pid()), Signal::SIGINT).unwrap();
-    assert_eq!(script.wait().code(), Some(130));
+    // Bash loses one that comes just as it learns that a command has ended, about one in 300;
+    // a person presses again where the next point appears all the same.
+    let mut seen = 1;
+    let status = eventually("the script stops", || {
+        let measured = points(&out).len();
+        if measured > seen {
+            seen = measured;
+            let _ = killpg(Pid::from_raw(script.pid()), Signal::SIGINT);
+        }
+        script.0.try_wait().unwrap()
+    });
+    assert_eq!(status.code(), Some(130));
     let before = points(&out);
     assert!((2..16).contains(&before.len()), "{before:?}");
 

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::ffi::OsStr;
+
 use common::bench::bench;
 use common::{Served, run};
 use echometer::systems::SYSTEMS;
@@ -35,6 +37,19 @@ fn all_threads_of_a_tuned_server_wake_without_haste_and_others_do_not() {
             let policies: Vec<_> =
                 tasks.map(|task| task.unwrap().stat().unwrap().policy.unwrap()).collect();
             assert!(policies.iter().all(|policy| (*policy == BATCH) == expected), "{policies:?}");
+            server.stop();
+        }
+    }
+}
+
+#[test]
+fn the_heap_of_a_tuned_server_is_as_the_environment_of_its_process_says() {
+    for system in SYSTEMS {
+        for (flags, expected) in [(&TUNED[..], true), (&[][..], false)] {
+            let server = Served::start(*system, flags);
+            let environment = Process::new(server.process.pid()).unwrap().environ().unwrap();
+            let heap = environment.get(OsStr::new("GLIBC_TUNABLES"));
+            assert_eq!(heap.is_some(), expected, "{heap:?}");
             server.stop();
         }
     }

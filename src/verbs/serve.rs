@@ -7,12 +7,12 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::{Ending, print, signals};
-use crate::host;
 use crate::process::{ProcessEnd, wait_for_any};
 use crate::results::{JsonLines, ServerLine};
 use crate::spec::{ServerSpec, Tuning};
 use crate::systems::System;
 use crate::threads;
+use crate::{heap, host};
 
 /// What to serve.
 pub struct Serve {
@@ -28,12 +28,16 @@ pub struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> Result<Ending> {
+        let tuned = self.spec.tuning == Tuning::Throughput;
+        if tuned {
+            heap::lay_in_huge_pages();
+        }
         let mut metrics = self.metrics.as_deref().map(JsonLines::open).transpose()?;
         host::raise_file_limit()?;
         let signals = signals::stream()?;
         // Watched and not asked for by prctl(2), which would speak of the parent's thread.
         let parent = ProcessEnd::of(nix::unistd::getppid().as_raw()).ok();
-        if self.spec.tuning == Tuning::Throughput {
+        if tuned {
             // All threads of the server are started by this one, and inherit it.
             threads::wake_without_haste();
         }
