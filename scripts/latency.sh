@@ -3,7 +3,7 @@
 # arrivals that do not wait for replies.
 #
 #   ./scripts/latency.sh
-#   OUT=results/2026-01-31-1200 DRIVER=lean ./scripts/latency.sh
+#   OUT=results/2026-01-31-1200 ./scripts/latency.sh
 #
 # First the peak of each system, as often as OUT does not have it yet: from a finished
 # throughput.sh it is taken if that has so many clients. Then each share of it. hgrm/ has a file of

@@ -10,7 +10,7 @@
 #   SYSTEMS      what to compare                 rep router grpc
 #   TUNING       default, throughput, or both    default
 #   TRIALS       passes over all points          1
-#   DRIVER       native or lean                  native
+#   DRIVER       native or lean                  lean
 #   SERVER_CPUS  auto (the first), all, a list   auto
 #   DURATION     the window of one point         1s
 #   WARMUP       before the window               250ms
@@ -22,7 +22,7 @@ COUNTS=${COUNTS:-$(seq -s ' ' 1 24)}
 SYSTEMS=${SYSTEMS:-rep router grpc}
 TUNING=${TUNING:-default}
 TRIALS=${TRIALS:-1}
-DRIVER=${DRIVER:-native}
+DRIVER=${DRIVER:-lean}
 SERVER_CPUS=${SERVER_CPUS:-auto}
 DURATION=${DURATION:-1s}
 WARMUP=${WARMUP:-250ms}

@@ -188,6 +188,18 @@ fn what_the_clients_bounded_is_not_ranked_and_what_to_do_is_said() {
 }
 
 #[test]
+fn where_channels_are_shared_other_clients_are_no_way_out() {
+    let rows = bounded(around("a", 8, 90_000.0), "client");
+    let rows = with(rows, |row| row.channels = Some("shared".to_owned()));
+    let told = said(&rows);
+    assert!(told[0].contains("a (90,000 messages/s at 8 clients) is not ranked"));
+    assert!(told[0].ends_with(
+        "Measure with more CPUs for the clients (--client-cpus), or from \
+                               machines of their own."
+    ));
+}
+
+#[test]
 fn what_bounded_the_highest_points_and_what_that_means() {
     let of = |bound| said(&bounded(around("a", 8, 60_000.0), bound)).remove(1);
     assert_eq!(

@@ -175,6 +175,16 @@ mod tests {
     }
 
     #[test]
+    fn clients_are_the_bound_of_a_point_where_they_were_that_of_half_of_its_trials() {
+        let ranks = |bounds: &[&str]| {
+            let trial = |bound: &&str| Row { bound: Some((*bound).to_owned()), ..row("a", 1, 9.0) };
+            curves(&bounds.iter().map(trial).collect::<Vec<_>>())[0].points[0].ranks()
+        };
+        assert!(ranks(&["server"]) && ranks(&["client", "server", "host"]));
+        assert!(!ranks(&["client"]) && !ranks(&["client", "server"]));
+    }
+
+    #[test]
     fn what_is_not_valid_is_in_no_mean() {
         let rows = [row("a", 1, 100.0), Row { valid: false, ..row("a", 1, 9000.0) }];
         assert_eq!(curves(&rows)[0].points[0].throughput.mean, 100.0);

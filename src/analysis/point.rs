@@ -56,8 +56,8 @@ pub struct Point {
     pub worker_fairness: Option<f64>,
     /// Echoes that failed, in all trials.
     pub errors: u64,
-    /// What bounded the trials, each kind once.
-    pub bounds: BTreeSet<String>,
+    /// What bounded the trials, and how many.
+    pub bounds: BTreeMap<String, usize>,
     /// How many of the trials others disturbed, by using the CPUs of a side.
     pub disturbed: usize,
     /// How many trials are in no mean because others disturbed them, and enough are left.
@@ -106,21 +106,31 @@ impl Point {
             client_fairness: mean_of(|row| row.client_fairness),
             worker_fairness: mean_of(|row| row.worker_fairness),
             errors: trials.iter().fold(0, |sum, row| sum.saturating_add(row.errors)),
-            bounds: trials.iter().filter_map(|row| row.bound.clone()).collect(),
+            bounds: bounds(trials),
             disturbed: trials.iter().filter(|row| is_disturbed(row)).count(),
             set_aside: all.len() - trials.len(),
         }
     }
 
-    /// Whether it says how fast the clients are, and not how fast the server is.
+    /// Whether it says how fast the clients are, and not how fast the server is: in half of the
+    /// trials, or more. One of many does not move the mean.
     pub fn is_bounded_by_clients(&self) -> bool {
-        self.bounds.contains("client")
+        let clients = self.bounds.get("client").copied().unwrap_or_default();
+        clients > 0 && 2 * clients >= self.throughput.count
     }
 
     /// Whether servers may be ranked by it.
     pub fn ranks(&self) -> bool {
         !self.is_bounded_by_clients() && self.disturbed == 0
     }
+}
+
+fn bounds(trials: &[&Row]) -> BTreeMap<String, usize> {
+    let mut bounds = BTreeMap::new();
+    for bound in trials.iter().filter_map(|row| row.bound.clone()) {
+        *bounds.entry(bound).or_default() += 1;
+    }
+    bounds
 }
 
 fn mib_per_s(row: &Row) -> f64 {

@@ -123,7 +123,7 @@ fn costs(point: &Point) -> [String; 7] {
 
 /// What bounded a point, in its trials.
 pub fn bounds(point: &Point) -> String {
-    let bounds: Vec<_> = point.bounds.iter().map(String::as_str).collect();
+    let bounds: Vec<_> = point.bounds.keys().map(String::as_str).collect();
     if bounds.is_empty() { UNKNOWN.to_owned() } else { bounds.join(", ") }
 }
 

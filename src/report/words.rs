@@ -35,7 +35,7 @@ impl fmt::Display for Finding {
             }
             Finding::Ends { axis, label, first, last } => ends(*axis, label, first, last),
             Finding::Paced { label, told, missed } => paced(label, told.as_ref(), missed),
-            Finding::ClientsBound { axis, places, lean } => clients_bound(*axis, places, *lean),
+            Finding::ClientsBound { axis, places, leaner } => clients_bound(*axis, places, *leaner),
             Finding::Bounds { bound, labels, all } => bounds(bound.as_deref(), labels, *all),
             Finding::Disturbed { axis, places } => disturbed(*axis, places),
             Finding::NotOnAxis { axis, systems } => not_on_axis(*axis, systems),
@@ -227,7 +227,7 @@ fn ends(axis: Axis, label: &str, first: &End, last: &End) -> String {
     format!("{} carries {}, and {}.", named(label), end(first), end(last))
 }
 
-fn clients_bound(axis: Axis, places: &[Place], lean: bool) -> String {
+fn clients_bound(axis: Axis, places: &[Place], leaner: bool) -> String {
     let at = |point: &Place| {
         let rate = grouped(point.throughput.mean, 0);
         format!("{} ({rate} messages/s {})", named(&point.label), place(axis, point.x))
@@ -241,12 +241,11 @@ fn clients_bound(axis: Axis, places: &[Place], lean: bool) -> String {
         _ => listed(&places.iter().map(at).collect::<Vec<_>>()),
     };
     let (is, servers) = if plural { ("are", "their servers") } else { ("is", "its server") };
-    let lean =
-        if lean { "" } else { "with --driver lean (DRIVER=lean), whose clients cost less, " };
-    let or = if lean.is_empty() { "" } else { "or " };
+    let leaner =
+        if leaner { "with --driver lean (DRIVER=lean), whose clients cost less, or " } else { "" };
     format!(
         "{told} {is} not ranked: the clients had no CPU time left, so that this is how fast they \
-         are, and {servers} could carry more. Measure {lean}{or}with more CPUs for the clients \
+         are, and {servers} could carry more. Measure {leaner}with more CPUs for the clients \
          (--client-cpus), or from machines of their own."
     )
 }

@@ -114,8 +114,8 @@ pub enum Finding {
         axis: Axis,
         /// The points.
         places: Vec<Place>,
-        /// Whether they are those of a driver that costs less than others.
-        lean: bool,
+        /// Whether there is a driver for them that costs less.
+        leaner: bool,
     },
     /// What bounded curves at their highest points: server, host or latency; `None`: not the same
     /// in all trials.

@@ -23,24 +23,26 @@ pub(super) fn remarks(curves: &[Curve], rows: &[Row], axis: Axis) -> Vec<Finding
     all
 }
 
-/// A finding for each kind of driver.
+/// A finding for those whose clients could cost less, and one for the others.
 fn clients_bound(curves: &[Curve], axis: Axis) -> Vec<Finding> {
+    // The clients of the lean driver share no channel.
+    let shared = curves.iter().any(|curve| curve.options.contains_key("channels"));
     let is_lean = |curve: &Curve| curve.options.get("driver").is_some_and(|name| name == LEAN);
-    let of = |lean: bool| {
-        let peaks = curves.iter().filter(|curve| is_lean(curve) == lean);
+    let of = |leaner: bool| {
+        let peaks = curves.iter().filter(|curve| (shared || is_lean(curve)) != leaner);
         let peaks = peaks.filter_map(|curve| Some((curve, undisturbed_peak(curve)?)));
         let bound = peaks.filter(|(_, point)| point.is_bounded_by_clients());
         let places: Vec<_> = bound.map(|(curve, point)| Place::of(curve, point)).collect();
-        (!places.is_empty()).then_some(Finding::ClientsBound { axis, places, lean })
+        (!places.is_empty()).then_some(Finding::ClientsBound { axis, places, leaner })
     };
-    [false, true].into_iter().filter_map(of).collect()
+    [true, false].into_iter().filter_map(of).collect()
 }
 
 /// What bounded the highest points, but for those that the clients bounded.
 fn bounds(curves: &[Curve], axis: Axis) -> Vec<Finding> {
     let mut by_bound: BTreeMap<Option<&str>, (usize, Vec<String>)> = BTreeMap::new();
     for (curve, point) in curves.iter().filter_map(|c| Some((c, undisturbed_peak(c)?))) {
-        let mut bounds = point.bounds.iter().map(String::as_str);
+        let mut bounds = point.bounds.keys().map(String::as_str);
         let bound = match (bounds.next(), bounds.next()) {
             (None, _) => continue,
             (Some(bound), None) => Some(bound),

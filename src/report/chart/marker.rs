@@ -21,7 +21,7 @@ impl Shape {
 
     /// That of a point: a cross where the bound is not known, or not the same in all trials.
     pub fn of(point: &Point) -> Self {
-        let mut bounds = point.bounds.iter().map(String::as_str);
+        let mut bounds = point.bounds.keys().map(String::as_str);
         match (bounds.next(), bounds.next()) {
             (Some("server"), None) => Shape::Square,
             (Some("client"), None) => Shape::Triangle,
