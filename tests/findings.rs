@@ -193,10 +193,9 @@ fn where_channels_are_shared_other_clients_are_no_way_out() {
     let rows = with(rows, |row| row.channels = Some("shared".to_owned()));
     let told = said(&rows);
     assert!(told[0].contains("a (90,000 messages/s at 8 clients) is not ranked"));
-    assert!(told[0].ends_with(
-        "Measure with more CPUs for the clients (--client-cpus), or from \
-                               machines of their own."
-    ));
+    let advice = "Measure with more CPUs for the clients (--client-cpus), or from machines of \
+                  their own.";
+    assert!(told[0].ends_with(advice), "{told:?}");
 }
 
 #[test]

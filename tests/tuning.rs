@@ -5,7 +5,7 @@ mod common;
 use std::ffi::OsStr;
 
 use common::bench::bench;
-use common::{Served, run};
+use common::{ANY_PORT, Served, echometer, run};
 use echometer::systems::SYSTEMS;
 use procfs::process::Process;
 
@@ -43,15 +43,22 @@ fn all_threads_of_a_tuned_server_wake_without_haste_and_others_do_not() {
 }
 
 #[test]
-fn the_heap_of_a_tuned_server_is_as_the_environment_of_its_process_says() {
+fn the_heap_of_a_tuned_server_lies_in_huge_pages_unless_the_environment_says_how() {
+    const TUNABLES: &str = "GLIBC_TUNABLES";
+    let heap = |server: Served| {
+        let environment = Process::new(server.process.pid()).unwrap().environ().unwrap();
+        server.stop();
+        environment.get(OsStr::new(TUNABLES)).cloned()
+    };
+    // The first of two settings: as it reads them, glibc ends each by a NUL in this very place.
+    let huge = "glibc.malloc.hugetlb=1";
+    let own = "glibc.malloc.arena_max=2";
     for system in SYSTEMS {
-        for (flags, expected) in [(&TUNED[..], true), (&[][..], false)] {
-            let server = Served::start(*system, flags);
-            let environment = Process::new(server.process.pid()).unwrap().environ().unwrap();
-            let heap = environment.get(OsStr::new("GLIBC_TUNABLES"));
-            assert_eq!(heap.is_some(), expected, "{heap:?}");
-            server.stop();
-        }
+        assert_eq!(heap(Served::start(*system, &TUNED)), Some(huge.into()));
+        assert_eq!(heap(Served::start(*system, &[])), None);
+        let mut command = echometer();
+        let server = Served::start_by(command.env(TUNABLES, own), *system, ANY_PORT, &TUNED);
+        assert_eq!(heap(server), Some(own.into()));
     }
 }
 

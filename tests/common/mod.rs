@@ -142,9 +142,19 @@ impl Served {
     }
 
     pub fn start_at(system: &dyn System, address: &str, extra: &[&str]) -> Self {
+        Served::start_by(&mut echometer(), system, address, extra)
+    }
+
+    /// Starts it by a command that has been prepared.
+    pub fn start_by(
+        command: &mut Command,
+        system: &dyn System,
+        address: &str,
+        extra: &[&str],
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let stderr = fs::File::create(directory.path().join("stderr")).unwrap();
-        let mut child = echometer()
+        let mut child = command
             .args(["serve", system.name(), "--addr", address, "--metrics"])
             .arg(directory.path().join("metrics"))
             .args(extra)
