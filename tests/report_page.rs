@@ -92,6 +92,20 @@ fn every_figure_is_there_with_its_numbers() {
 }
 
 #[test]
+fn that_a_curve_falls_is_said_where_trials_enough_show_it() {
+    let sentence_of = |trials: usize| {
+        let each = [(1, 10_000.0), (4, 40_000.0), (16, 30_000.0)];
+        let rows: Vec<_> = each.iter().flat_map(|(n, mean)| full(pair()[0], *n, *mean)).collect();
+        let rows: Vec<_> = rows.into_iter().filter(|row| row.trial as usize <= trials).collect();
+        with_page(&rows, |page| text_of(all(page, "figcaption")[0]))
+    };
+    let shown = sentence_of(3);
+    assert!(shown.contains("falls to 30,000 at 16 clients"), "{shown}");
+    let one = sentence_of(1);
+    assert!(one.contains("; the curve ends with 30,000 at 16 clients"), "{one}");
+}
+
+#[test]
 fn the_verdict_is_the_first_thing_that_is_said_everywhere() {
     let rows = sweep(&[1, 4]);
     let (directory, ran) = reported(&rows, &[]);

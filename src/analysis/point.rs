@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Estimate, FEWEST_TRIALS};
+use super::{Difference, Estimate, FEWEST_TRIALS};
 use crate::cpus::Cpus;
 use crate::measure::DISTURBED;
 use crate::results::Row;
@@ -117,6 +117,12 @@ impl Point {
     pub fn is_bounded_by_clients(&self) -> bool {
         let clients = self.bounds.get("client").copied().unwrap_or_default();
         clients > 0 && 2 * clients >= self.throughput.count
+    }
+
+    /// Whether its throughput is significantly above that of another; never of too few trials.
+    pub fn is_above(&self, other: &Self) -> bool {
+        Difference::between(&other.throughput, &self.throughput)
+            .is_some_and(|found| found.is_significant() && found.difference > 0.0)
     }
 
     /// Whether servers may be ranked by it.

@@ -1,7 +1,7 @@
 //! What happens along a curve.
 
 use super::{End, Finding};
-use crate::analysis::{Axis, Curve, Difference, FEWEST_TRIALS, Point, Ratio};
+use crate::analysis::{Axis, Curve, FEWEST_TRIALS, Ratio};
 
 /// Of more curves, the figure says it better.
 const MANY: usize = 8;
@@ -36,9 +36,9 @@ fn levels(curve: &Curve, axis: Axis) -> Option<Finding> {
     if points.iter().any(|point| point.throughput.count < FEWEST_TRIALS) {
         return None;
     }
-    let is_topped = |i: usize| points[i + 1..].iter().any(|later| is_above(later, points[i]));
+    let is_topped = |i: usize| points[i + 1..].iter().any(|later| later.is_above(points[i]));
     let from = points[(0..points.len()).find(|i| !is_topped(*i))?];
-    let falls = is_above(from, last);
+    let falls = from.is_above(last);
     from.throughput.relative_half_width().filter(|half| falls || *half <= SHARP)?;
     Some(Finding::Levels {
         axis,
@@ -53,9 +53,4 @@ fn levels(curve: &Curve, axis: Axis) -> Option<Finding> {
 
 fn is_level_before_its_end(finding: &Finding) -> bool {
     matches!(finding, Finding::Levels { from, last, .. } if from.x < last.x)
-}
-
-fn is_above(a: &Point, b: &Point) -> bool {
-    let difference = Difference::between(&b.throughput, &a.throughput);
-    difference.is_some_and(|d| d.is_significant() && d.difference > 0.0)
 }

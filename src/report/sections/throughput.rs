@@ -210,11 +210,13 @@ fn highest(given: &Given<'_>) -> String {
     if let Some(last) = highest.points.last()
         && last.throughput.mean < peak.throughput.mean * (1.0 - VISIBLE)
     {
-        words.push(format!(
-            ", beyond which the curve falls to {} {}",
-            rate(last),
-            place(axis, last.x)
-        ));
+        // That it falls is claimed by the rule of all claims; what it has there is no claim.
+        let how = if peak.is_above(last) {
+            ", beyond which the curve falls to"
+        } else {
+            "; the curve ends with"
+        };
+        words.push(format!("{how} {} {}", rate(last), place(axis, last.x)));
     }
     if let Some((next, peak)) = peaks.get(1) {
         words.push(format!(
