@@ -149,7 +149,7 @@ own_code() {
         "$(values "$work/native-default.csv" rep server_cpu_us_per_msg | median | awk "{ print $own / 1000 / \$1 }")" '<= 0.05'
 }
 
-# What it costs to measure: a trial over clients that only count, 9 pairs.
+# What it costs to measure: a trial over clients that only count, 10 pairs.
 measuring() {
     for system in tcp rep; do
         show "$system, throughput measured / only counted" \

@@ -52,8 +52,9 @@ pub fn throughput(system: &'static dyn System, program: PathBuf, load: LoadSpec)
     Ok(trial::run(system, &spec, &Stop::default(), None)?.row.throughput_per_s)
 }
 
-/// The value in the middle.
+/// The value in the middle, or between the two that are there.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    let (lower, upper) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
+    f64::midpoint(lower, upper)
 }
