@@ -12,6 +12,7 @@ mod common;
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
@@ -34,13 +35,22 @@ fn main() -> Result<()> {
     if common::asked_by_cargo() {
         return Ok(());
     }
-    let (pairs, clients) = (common::setting("PAIRS", 5)?, common::setting("CLIENTS", 24)?);
+    let (pairs, clients) = (common::setting("PAIRS", 6)?, common::setting("CLIENTS", 24)?);
     let tcp = systems::find("tcp").map_err(|error| anyhow!(error))?;
     let load = common::load(Driver::Lean { threads: None }, clients, Duration::from_secs(1))?;
     let mut ratios = Vec::new();
-    for _ in 0..pairs {
-        let ours = common::throughput(tcp, env!("CARGO_BIN_EXE_echometer").into(), load.clone())?;
-        let bare = common::throughput(tcp, std::env::current_exe()?, load.clone())?;
+    let throughput = |program| common::throughput(tcp, program, load.clone());
+    let echometer = PathBuf::from(env!("CARGO_BIN_EXE_echometer"));
+    let this = std::env::current_exe()?;
+    for pair in 0..pairs {
+        // Each comes first in every other pair.
+        let (ours, bare) = if pair % 2 == 0 {
+            let ours = throughput(echometer.clone())?;
+            (ours, throughput(this.clone())?)
+        } else {
+            let bare = throughput(this.clone())?;
+            (throughput(echometer.clone())?, bare)
+        };
         eprintln!("{ours:.0}/s tcp, {bare:.0}/s bare: {:.3}", ours / bare);
         ratios.push(ours / bare);
     }
