@@ -43,14 +43,8 @@ fn main() -> Result<()> {
     let echometer = PathBuf::from(env!("CARGO_BIN_EXE_echometer"));
     let this = std::env::current_exe()?;
     for pair in 0..pairs {
-        // Each comes first in every other pair.
-        let (ours, bare) = if pair % 2 == 0 {
-            let ours = throughput(echometer.clone())?;
-            (ours, throughput(this.clone())?)
-        } else {
-            let bare = throughput(this.clone())?;
-            (throughput(echometer.clone())?, bare)
-        };
+        let both = (|| throughput(echometer.clone()), || throughput(this.clone()));
+        let (ours, bare) = common::in_turn(pair, both.0, both.1)?;
         eprintln!("{ours:.0}/s tcp, {bare:.0}/s bare: {:.3}", ours / bare);
         ratios.push(ours / bare);
     }

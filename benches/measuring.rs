@@ -37,14 +37,7 @@ fn main() -> Result<()> {
     let counted = || counted(system, &load);
     let mut ratios = Vec::new();
     for pair in 0..pairs {
-        // Each comes first in every other pair.
-        let (measured, counted) = if pair % 2 == 0 {
-            let measured = measured()?;
-            (measured, counted()?)
-        } else {
-            let counted = counted()?;
-            (measured()?, counted)
-        };
+        let (measured, counted) = common::in_turn(pair, measured, counted)?;
         eprintln!("{measured:.0}/s measured, {counted:.0}/s counted: {:.3}", measured / counted);
         ratios.push(measured / counted);
     }

@@ -58,3 +58,18 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     let (lower, upper) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
     f64::midpoint(lower, upper)
 }
+
+/// Both, one after the other; each comes first in every other pair.
+pub fn in_turn(
+    pair: usize,
+    a: impl FnOnce() -> Result<f64>,
+    b: impl FnOnce() -> Result<f64>,
+) -> Result<(f64, f64)> {
+    if pair.is_multiple_of(2) {
+        let a = a()?;
+        Ok((a, b()?))
+    } else {
+        let b = b()?;
+        Ok((a()?, b))
+    }
+}
