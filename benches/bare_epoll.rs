@@ -43,8 +43,8 @@ fn main() -> Result<()> {
     let echometer = PathBuf::from(env!("CARGO_BIN_EXE_echometer"));
     let this = std::env::current_exe()?;
     for pair in 0..pairs {
-        let both = (|| throughput(echometer.clone()), || throughput(this.clone()));
-        let (ours, bare) = common::in_turn(pair, both.0, both.1)?;
+        let (ours, bare) =
+            common::in_turn(pair, || throughput(echometer.clone()), || throughput(this.clone()))?;
         eprintln!("{ours:.0}/s tcp, {bare:.0}/s bare: {:.3}", ours / bare);
         ratios.push(ours / bare);
     }
