@@ -18,6 +18,7 @@
 //! ```
 
 mod error;
+mod incoming;
 mod working;
 
 use std::fmt::Write;
@@ -29,6 +30,7 @@ use std::time::Instant;
 use protobuf::Message;
 
 pub use self::error::EchoError;
+use self::incoming::Incoming;
 use self::working::Working;
 use crate::measure::ServerTally;
 use crate::spec::ServerSpec;
@@ -162,7 +164,6 @@ pub struct Responder {
     max_message: usize,
     working: Option<Working>,
     tally: ServerTally,
-    request: BasicMessage,
     reply: BasicMessage,
     padding: String,
 }
@@ -177,7 +178,6 @@ impl Responder {
             max_message: server.max_message,
             working: Working::of(server.work),
             tally: ServerTally::default(),
-            request: BasicMessage::new(),
             reply: BasicMessage { sender: server.name.clone(), ..BasicMessage::default() },
             padding: String::new(),
         }
@@ -208,9 +208,9 @@ impl Responder {
         encode(&BasicMessage { sender, message: rejected.0, ..BasicMessage::default() }, reply);
     }
 
-    fn compose(&mut self) {
+    fn compose(&mut self, request: &Incoming<'_>) {
         self.reply.sequence = self.sequence.next();
-        self.reply.acknowledges = self.request.sequence;
+        self.reply.acknowledges = request.sequence;
         let text = &mut self.reply.message;
         text.clear();
         // Writing to a String cannot fail.
@@ -218,7 +218,7 @@ impl Responder {
             Some(worker) => write!(text, "reply msg #{} from worker {worker}", self.reply.sequence),
             None => write!(text, "reply msg #{}", self.reply.sequence),
         };
-        let missing = (self.request.reply_bytes as usize).saturating_sub(text.len());
+        let missing = (request.reply_bytes as usize).saturating_sub(text.len());
         if missing > self.padding.len() {
             self.padding = ".".repeat(missing);
         }
@@ -245,11 +245,11 @@ pub fn respond(
     request: &[u8],
     reply: &mut Vec<u8>,
 ) -> Result<(), Rejected> {
-    responder.request.clear();
-    if let Err(error) = responder.request.merge_from_bytes(request) {
-        return Err(responder.reject(&format!("not a BasicMessage ({error})")));
-    }
-    let (asked, most) = (responder.request.reply_bytes as usize, responder.max_message);
+    let request = match Incoming::read(request) {
+        Ok(request) => request,
+        Err(error) => return Err(responder.reject(&format!("not a BasicMessage ({error})"))),
+    };
+    let (asked, most) = (request.reply_bytes as usize, responder.max_message);
     if asked > most {
         return Err(
             responder.reject(&format!("a reply of {asked} bytes is over the limit of {most}"))
@@ -258,9 +258,9 @@ pub fn respond(
     if let Some(working) = &mut responder.working {
         working.work();
     }
-    responder.compose();
+    responder.compose(&request);
     encode(&responder.reply, reply);
-    responder.tally.answered(&responder.request.sender, Instant::now());
+    responder.tally.answered(request.sender, Instant::now());
     Ok(())
 }
 
@@ -282,38 +282,31 @@ pub struct Reply {
 /// [`EchoError::Malformed`] for bytes that are no message, [`EchoError::Refused`] for a
 /// server that could not answer, [`EchoError::Stray`] for the answer to another request.
 pub fn check(request: &Request, reply: &[u8]) -> Result<Reply, EchoError> {
-    let mut checker = Checker::default();
-    let verified = checker.check(request.sequence(), reply)?;
-    let BasicMessage { sequence, message, .. } = checker.reply;
-    Ok(Reply { sequence, verified, message })
+    let (reply, verified) = read_reply(request.sequence(), reply)?;
+    Ok(Reply { sequence: reply.sequence, verified, message: reply.message.to_owned() })
 }
 
-/// Checks replies one after the other, in memory that it uses again for each.
-#[derive(Debug, Default)]
-pub struct Checker {
-    reply: BasicMessage,
+/// Makes sure that a reply answers the request `sent`, and takes no memory; `true`: it says so
+/// itself.
+///
+/// # Errors
+///
+/// As [`check`].
+#[inline]
+pub fn verify(sent: u64, reply: &[u8]) -> Result<bool, EchoError> {
+    read_reply(sent, reply).map(|(_, verified)| verified)
 }
 
-impl Checker {
-    /// Makes sure that a reply answers the request `sent`; `true`: it says so itself.
-    ///
-    /// # Errors
-    ///
-    /// As [`check`].
-    #[inline]
-    pub fn check(&mut self, sent: u64, reply: &[u8]) -> Result<bool, EchoError> {
-        self.reply.clear();
-        self.reply
-            .merge_from_bytes(reply)
-            .map_err(|error| EchoError::Malformed(error.to_string()))?;
-        match self.reply.acknowledges {
-            acknowledged if acknowledged == sent => Ok(true),
-            0 if self.reply.message.starts_with(MALFORMED) => {
-                Err(EchoError::Refused(self.reply.message.clone()))
-            }
-            0 => Ok(false),
-            acknowledged => Err(EchoError::Stray { sent, acknowledged }),
+#[inline]
+fn read_reply(sent: u64, reply: &[u8]) -> Result<(Incoming<'_>, bool), EchoError> {
+    let reply = Incoming::read(reply).map_err(|error| EchoError::Malformed(error.to_string()))?;
+    match reply.acknowledges {
+        acknowledged if acknowledged == sent => Ok((reply, true)),
+        0 if reply.message.starts_with(MALFORMED) => {
+            Err(EchoError::Refused(reply.message.to_owned()))
         }
+        0 => Ok((reply, false)),
+        acknowledged => Err(EchoError::Stray { sent, acknowledged }),
     }
 }
 

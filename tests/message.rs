@@ -126,6 +126,16 @@ proptest! {
 }
 
 #[test]
+fn an_answer_takes_no_memory_but_for_the_first() {
+    let (mut responder, mut reply) = (responder(), Vec::new());
+    let request = request("client", "x".repeat(64), 200);
+    let mut answer = || respond(&mut responder, request.bytes(), &mut reply).unwrap();
+    answer();
+    let taken = allocation_counter::measure(|| (0..50).for_each(|_| answer()));
+    assert_eq!(taken.count_total, 0);
+}
+
+#[test]
 fn names_and_numbers_of_the_wire_are_what_other_programs_speak() {
     let mut request = request("ab", "c".to_owned(), 300);
     request.advance();

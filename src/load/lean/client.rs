@@ -12,7 +12,7 @@ use crate::load::requester::{BACKOFF, OVERDUE};
 use crate::load::schedule::Schedule;
 use crate::load::{Stop, count};
 use crate::measure::{ClientTally, Distributions, Times, Window};
-use crate::message::{Checker, EchoError, Request};
+use crate::message::{self, EchoError, Request};
 use crate::sleeper::Sleeper;
 use crate::spec::{ClientSpec, Endpoint, LoadSpec};
 use crate::systems::System;
@@ -44,7 +44,6 @@ pub struct Common<'a> {
     pub registry: Registry,
     /// `None` until all clients have echoed once.
     pub window: Option<Window>,
-    pub checker: Checker,
     pub space: Vec<u8>,
     pub distributions: Distributions,
     pub pauses: Pauses,
@@ -126,9 +125,9 @@ impl Client {
         if ended {
             connection.ends();
         }
-        let Common { checker, space, .. } = common;
         let sequence = self.request.sequence();
-        let step = connection.proceed(space, &mut |reply| checker.check(sequence, reply));
+        let mut verify = |reply: &[u8]| message::verify(sequence, reply);
+        let step = connection.proceed(&mut common.space, &mut verify);
         if matches!(self.phase, Phase::Opening | Phase::Waiting) {
             self.take(step, common);
         } else {
@@ -172,7 +171,7 @@ impl Client {
             step = match step {
                 Ok(Step::Nothing) => return,
                 Ok(Step::More) => self.read_again(common),
-                Ok(Step::Ready) => self.send(common),
+                Ok(Step::Ready) => self.send(),
                 Ok(Step::Replied(verified)) => match self.replied(verified, common) {
                     Step::Nothing => return self.look_behind(common),
                     step => Ok(step),
@@ -189,9 +188,9 @@ impl Client {
         else {
             return;
         };
-        let Common { checker, space, .. } = common;
         let answered = self.request.sequence();
-        let step = connection.behind(space, &mut |reply| checker.check(answered, reply));
+        let mut verify = |reply: &[u8]| message::verify(answered, reply);
+        let step = connection.behind(&mut common.space, &mut verify);
         if step != Ok(Step::Nothing) {
             self.take_unasked(step, common);
         }
@@ -223,11 +222,11 @@ impl Client {
     }
 
     #[inline]
-    fn send(&mut self, common: &mut Common<'_>) -> Result<Step, EchoError> {
+    fn send(&mut self) -> Result<Step, EchoError> {
         let Some(connection) = &mut self.connection else { return Ok(Step::Nothing) };
         self.phase = Phase::Waiting;
-        let (checker, sequence) = (&mut common.checker, self.request.sequence());
-        connection.request(self.request.bytes(), &mut |reply| checker.check(sequence, reply))
+        let sequence = self.request.sequence();
+        connection.request(self.request.bytes(), &mut |reply| message::verify(sequence, reply))
     }
 
     /// Counts the echo, and says whether the next request may be sent at once.

@@ -22,7 +22,7 @@ use self::client::{Client, Common, Phase};
 use self::timer::{Pauses, Timer};
 use super::{Event, Reins, Report, explain};
 use crate::measure::{Distributions, PlayerTally, Window};
-use crate::message::{Checker, Request};
+use crate::message::Request;
 use crate::sleeper::Sleeper;
 use crate::spec::{ClientSpec, Endpoint, LoadSpec};
 use crate::systems::System;
@@ -79,7 +79,6 @@ impl<'a> Player<'a> {
             stop: reins.stop,
             registry: poll.registry().try_clone()?,
             window: None,
-            checker: Checker::default(),
             space: vec![0; SPACE],
             distributions: Distributions::new(spec.pace.is_some()),
             pauses: Pauses::default(),
