@@ -5,7 +5,7 @@ mod common;
 use std::ffi::OsStr;
 
 use common::bench::bench;
-use common::{ANY_PORT, Served, echometer, run};
+use common::{ANY_PORT, Served, Wire, echometer, known, run};
 use echometer::systems::SYSTEMS;
 use procfs::process::Process;
 
@@ -59,6 +59,25 @@ fn the_heap_of_a_tuned_server_lies_in_huge_pages_unless_the_environment_says_how
         let mut command = echometer();
         let server = Served::start_by(command.env(TUNABLES, own), *system, ANY_PORT, &TUNED);
         assert_eq!(heap(server), Some(own.into()));
+    }
+}
+
+#[test]
+fn the_completion_queues_of_a_tuned_server_share_its_connections() {
+    for system in SYSTEMS.iter().filter(|system| known(**system).1 == Wire::Grpc) {
+        let two = ["--completion-queues", "2"];
+        let server = Served::start(*system, &[&TUNED[..], &two].concat());
+        let load = ["--addr", &server.address, "--clients", "4", "--duration", "300ms"];
+        let measured = bench(system.name(), &load);
+        assert_eq!(measured.ran.status, 0, "{measured:?}");
+        let tasks = Process::new(server.process.pid()).unwrap().tasks().unwrap();
+        let tasks = tasks.map(Result::unwrap);
+        let queues = tasks.filter(|task| task.stat().unwrap().comm.starts_with("grpc-cq"));
+        let busy: Vec<_> = queues.map(|task| task.schedstat().unwrap().sum_exec_runtime).collect();
+        // Two connections each, which ask as often as they can.
+        let (least, most) = (busy.iter().min().unwrap(), busy.iter().max().unwrap());
+        assert!(busy.len() == 2 && least * 4 > *most, "{busy:?}");
+        server.stop();
     }
 }
 

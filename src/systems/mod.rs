@@ -3,6 +3,7 @@
 //! A system is one file here and one line in [`SYSTEMS`]; nothing outside this folder names
 //! one. All of them answer through [`crate::message::respond`].
 
+mod acceptor;
 mod grpc;
 mod rep;
 mod router;

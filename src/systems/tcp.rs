@@ -7,25 +7,20 @@
 
 use std::collections::HashMap;
 use std::io::{self, BufReader, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use log::warn;
-use socket2::{Domain, Socket, Type};
 
-use super::{Client, Server, System, cannot_listen};
+use super::acceptor::Acceptor;
+use super::{Client, Server, System};
 use crate::measure::ServerTally;
 use crate::message::{self, EchoError, Reply, Request, Responder, Sequence};
 use crate::spec::{ClientSpec, Endpoint, ServerSpec};
 use crate::threads;
 use crate::wire::{Codec, Framed};
-
-/// A thousand clients may come at once; the kernel bounds it with net.core.somaxconn.
-const BACKLOG: i32 = 4096;
 
 /// The bytes of the length that stands before each message.
 const HEADER: usize = 4;
@@ -42,16 +37,12 @@ impl System for Tcp {
     }
 
     fn serve(&self, spec: &ServerSpec) -> Result<Box<dyn Server>> {
-        let address = spec.address.resolve()?;
-        let listener =
-            listen(address).map_err(|error| cannot_listen(self.name(), address, &error))?;
-        let endpoint = listener.local_addr()?.into();
-        let shared = Arc::new(Shared::new(spec));
-        let acceptor = threads::start("acceptor", {
+        let shared = Arc::new(Shared { spec: spec.clone(), connections: Mutex::default() });
+        let acceptor = Acceptor::start(self.name(), spec, {
             let shared = Arc::clone(&shared);
-            move || shared.accept(&listener)
+            move |stream| shared.open(stream)
         })?;
-        Ok(Box::new(TcpServer { endpoint, shared, acceptor: Some(acceptor) }))
+        Ok(Box::new(TcpServer { acceptor, shared }))
     }
 
     fn connect(&self, to: &Endpoint, who: &ClientSpec) -> Result<Box<dyn Client>> {
@@ -73,19 +64,10 @@ impl System for Tcp {
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
 /// What the threads of a server share. No message touches it: a connection is entered when
 /// it opens, and taken out, its tally merged, when it has ended.
 struct Shared {
     spec: ServerSpec,
-    stopping: AtomicBool,
     connections: Mutex<Connections>,
 }
 
@@ -97,42 +79,12 @@ struct Connections {
 }
 
 impl Shared {
-    fn new(spec: &ServerSpec) -> Self {
-        Shared {
-            spec: spec.clone(),
-            stopping: AtomicBool::new(false),
-            connections: Mutex::default(),
-        }
-    }
-
     /// The lock is held only for moves of what it guards: a panic cannot leave that in halves.
     fn connections(&self) -> MutexGuard<'_, Connections> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn accept(self: &Arc<Self>, listener: &TcpListener) -> Result<()> {
-        loop {
-            let accepted = listener.accept();
-            if self.stopping.load(Ordering::Acquire) {
-                return Ok(());
-            }
-            match accepted {
-                Ok((stream, peer)) => {
-                    if let Err(error) = self.open(stream) {
-                        warn!("cannot serve the connection from {peer}: {error:#}");
-                    }
-                }
-                // The peer has gone already, or descriptors are lacking for a while.
-                Err(error) => {
-                    warn!("cannot accept a connection: {error}");
-                    std::thread::sleep(Duration::from_millis(10));
-                }
-            }
-        }
-    }
-
     fn open(self: &Arc<Self>, stream: TcpStream) -> Result<()> {
-        stream.set_nodelay(true)?;
         let stream = Arc::new(stream);
         // Held while the thread starts, so that it cannot end before it has been entered.
         let mut connections = self.connections();
@@ -209,23 +161,14 @@ fn write_frame(writer: &mut impl Write, bytes: &[u8], frame: &mut Vec<u8>) -> io
 }
 
 struct TcpServer {
-    endpoint: Endpoint,
+    acceptor: Acceptor,
     shared: Arc<Shared>,
-    acceptor: Option<JoinHandle<Result<()>>>,
 }
 
 impl TcpServer {
     /// Ends the acceptor first, so that no connection comes after the last was ended.
     fn shut_down(&mut self) -> Result<()> {
-        self.shared.stopping.store(true, Ordering::Release);
-        if let Some(acceptor) = self.acceptor.take() {
-            // The acceptor sleeps in accept(); a connection wakes it.
-            let wake = self.endpoint.resolve().map(|address| {
-                TcpStream::connect_timeout(&reachable(address), Duration::from_secs(1))
-            });
-            wake?.context("cannot wake the acceptor of the tcp server")?;
-            threads::join(acceptor)?;
-        }
+        self.acceptor.stop()?;
         let threads: Vec<_> = {
             let mut connections = self.shared.connections();
             connections
@@ -245,20 +188,9 @@ impl TcpServer {
     }
 }
 
-/// Where a server is reached that is bound to all addresses.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(match address {
-            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    address
-}
-
 impl Server for TcpServer {
     fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
+        self.acceptor.endpoint()
     }
 
     fn stop(mut self: Box<Self>) -> Result<ServerTally> {

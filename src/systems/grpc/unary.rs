@@ -13,7 +13,7 @@ use grpcio::{
 
 use super::channels::Channel;
 use super::direct::Direct;
-use super::{Answerer, Frame, GrpcServer, completion_queues, free_address, library, method};
+use super::{Answerer, Frame, GrpcServer, completion_queues, library, method};
 use crate::message::{self, EchoError, Reply, Request};
 use crate::spec::{ClientSpec, Endpoint, ServerSpec, Tuning};
 use crate::systems::{Client, Heeded, Server, System};
@@ -34,8 +34,7 @@ impl System for Unary {
 
     fn serve(&self, spec: &ServerSpec) -> Result<Box<dyn Server>> {
         if spec.tuning == Tuning::Throughput {
-            let address = free_address(self.name(), spec)?;
-            return Ok(Box::new(Direct::start(RESPOND.name, address, spec)?));
+            return Ok(Box::new(Direct::start(self.name(), RESPOND.name, spec)?));
         }
         let server = GrpcServer::start(self.name(), spec, |mut answerer| {
             let handler = move |context: RpcContext<'_>, request, sink| {

@@ -1,7 +1,9 @@
 //! The unary server on the C-core itself, as it is tuned for throughput.
 //!
 //! ```text
-//! channels --HTTP/2--> C-core [a thread per completion queue] --> handler, on that thread
+//!                 [acceptor thread]
+//!                         |
+//! channels --HTTP/2--> C-core's servers [a thread for each] --> handler, on that thread
 //! ```
 //!
 //! grpcio asks C-core for a call, then for its message, then for its close, then sends the
@@ -9,17 +11,20 @@
 //! the method is registered, so that a call comes with its message, and all that is left is one
 //! batch: two events, and no future. Calls that have come together are answered together: the
 //! code that reads and the code that writes are each more than a CPU's cache of instructions holds.
+//!
+//! Connections are accepted here and handed over: C-core then has no filter that looks at who a
+//! caller is. As it lets all completion queues of a server watch a connection that it was handed,
+//! each queue has a server of its own.
 
 mod core;
 mod slot;
 
 use std::ffi::CString;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use grpcio_sys::grpc_status_code;
 
@@ -30,9 +35,10 @@ use crate::measure::ServerTally;
 use crate::message::{self, Responder, Sequence};
 use crate::spec::{Endpoint, ServerSpec};
 use crate::systems::Server;
+use crate::systems::acceptor::Acceptor;
 use crate::threads;
 
-/// How many calls of one completion queue may be under way: those that are sent need a moment
+/// How many calls of one server may be under way: those that are sent need a moment
 /// to be off. More than that wait in C-core.
 const SLOTS: usize = 256;
 
@@ -40,10 +46,9 @@ const SLOTS: usize = 256;
 /// has not come yet.
 const TOGETHER: usize = 16;
 
-/// The thread of one completion queue.
+/// The thread of one of C-core's servers.
 struct Worker {
     core: Arc<Core>,
-    queue: usize,
     responder: Responder,
     spare: Vec<u8>,
     reply: Vec<u8>,
@@ -61,12 +66,12 @@ impl Worker {
         let mut slots: Vec<_> = methods.map(Slot::new).collect();
         for slot in &mut slots {
             // SAFETY: the slots are boxed, and dropped after the queue has ended.
-            unsafe { self.core.request(self.queue, slot) };
+            unsafe { self.core.request(slot) };
         }
         let mut came = Vec::with_capacity(TOGETHER);
         loop {
             // Waits for one call, and then takes what has come with it.
-            match self.core.next(self.queue, came.is_empty()) {
+            match self.core.next(came.is_empty()) {
                 Next::Ended { tag, succeeded } => {
                     // SAFETY: a tag is the address of one of the slots, and nobody else has it
                     // until the slot goes to C-core again.
@@ -74,7 +79,7 @@ impl Worker {
                     match slot.event(succeeded) {
                         Event::Came => came.push(slot),
                         // SAFETY: as above.
-                        Event::Finished => unsafe { self.core.request(self.queue, slot) },
+                        Event::Finished => unsafe { self.core.request(slot) },
                         Event::Over => {}
                     }
                     if came.len() < TOGETHER {
@@ -84,7 +89,7 @@ impl Worker {
                 Next::Nothing => {}
                 Next::ShutDown => {
                     came.drain(..).for_each(|slot| self.answer(slot));
-                    self.core.end_queue(self.queue);
+                    self.core.end_queue();
                     break;
                 }
                 Next::End => break,
@@ -99,7 +104,7 @@ impl Worker {
     /// abort the process.
     fn drain(&self) {
         loop {
-            match self.core.next(self.queue, true) {
+            match self.core.next(true) {
                 // SAFETY: as in `run`.
                 Next::Ended { tag, succeeded } => unsafe {
                     let slot = &mut *tag.cast::<Slot>();
@@ -138,54 +143,48 @@ impl Worker {
     }
 }
 
-/// The server.
-pub struct Direct {
-    endpoint: Endpoint,
-    core: Option<Arc<Core>>,
+/// C-core's servers, and their threads.
+struct Workers {
+    cores: Vec<Arc<Core>>,
     threads: Vec<JoinHandle<Result<ServerTally>>>,
     /// Nothing comes from it; it is disconnected when all threads have ended.
     ended: Receiver<()>,
 }
 
-impl Direct {
-    /// Starts a server of `method`, at an address that is free.
-    ///
-    /// # Errors
-    ///
-    /// Where C-core cannot listen there, or a thread cannot be started.
-    pub fn start(method: &str, address: SocketAddr, spec: &ServerSpec) -> Result<Self> {
-        let queues = completion_queues(spec);
-        let core = Arc::new(Core::new(&CString::new(method)?, queues, spec.max_message)?);
-        let port = core.listen(address).with_context(|| format!("cannot listen on {address}"))?;
+impl Workers {
+    fn start(method: &str, spec: &ServerSpec) -> Result<Self> {
+        let method = CString::new(method)?;
         let (at_work, ended) = bounded(0);
-        let endpoint = SocketAddr::new(address.ip(), port).into();
-        let mut server =
-            Direct { endpoint, core: Some(Arc::clone(&core)), threads: Vec::new(), ended };
+        let mut workers = Workers { cores: Vec::new(), threads: Vec::new(), ended };
         let count = Arc::<AtomicU64>::default();
-        for queue in 0..queues {
+        for number in 0..completion_queues(spec) {
+            let core = Arc::new(Core::new(&method, spec.max_message));
             let worker = Worker {
                 core: Arc::clone(&core),
-                queue,
                 responder: Responder::new(spec, None, Sequence::Shared(Arc::clone(&count))),
                 spare: Vec::new(),
                 reply: Vec::new(),
                 _at_work: at_work.clone(),
             };
-            server.threads.push(threads::start(&format!("grpc-cq-{queue}"), || Ok(worker.run()))?);
+            let thread = threads::start(&format!("grpc-cq-{number}"), || Ok(worker.run()))?;
+            workers.threads.push(thread);
+            workers.cores.push(core);
         }
-        Ok(server)
+        Ok(workers)
     }
 
-    /// Shuts the server down, which tells the threads to end their queues.
+    /// Shuts the servers down, which tells the threads to end their queues.
     fn shut_down(&mut self) -> Result<ServerTally> {
-        let mut all = ServerTally::default();
-        let Some(core) = self.core.take() else { return Ok(all) };
-        core.shut_down();
-        if self.ended.recv_timeout(STOPPING) == Err(RecvTimeoutError::Timeout) {
-            // Its threads go on, and so it must not be destroyed.
-            std::mem::forget(core);
-            bail!("C-core has not shut its server down within {} s", STOPPING.as_secs());
+        let cores = std::mem::take(&mut self.cores);
+        for core in &cores {
+            core.shut_down();
         }
+        if self.ended.recv_timeout(STOPPING) == Err(RecvTimeoutError::Timeout) {
+            // Their threads go on, and so they must not be destroyed.
+            std::mem::forget(cores);
+            bail!("C-core has not shut its servers down within {} s", STOPPING.as_secs());
+        }
+        let mut all = ServerTally::default();
         for thread in self.threads.drain(..) {
             all.merge(threads::join(thread)?);
         }
@@ -193,19 +192,43 @@ impl Direct {
     }
 }
 
-impl Server for Direct {
-    fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
-    }
-
-    fn stop(mut self: Box<Self>) -> Result<ServerTally> {
-        self.shut_down()
+impl Drop for Workers {
+    fn drop(&mut self) {
+        // Who drops them does not ask how it went.
+        let _ = self.shut_down();
     }
 }
 
-impl Drop for Direct {
-    fn drop(&mut self) {
-        // Who drops it does not ask how it went.
-        let _ = self.shut_down();
+/// The server.
+pub struct Direct {
+    // Dropped first: no connection is handed to a server that has shut down.
+    acceptor: Acceptor,
+    workers: Workers,
+}
+
+impl Direct {
+    /// Starts a server of `method`.
+    ///
+    /// # Errors
+    ///
+    /// Where the address cannot be bound, or a thread cannot be started.
+    pub fn start(system: &str, method: &str, spec: &ServerSpec) -> Result<Self> {
+        let workers = Workers::start(method, spec)?;
+        let mut turns = workers.cores.clone().into_iter().cycle();
+        let acceptor = Acceptor::start(system, spec, move |stream| {
+            turns.next().map_or(Ok(()), |core| core.take(stream))
+        })?;
+        Ok(Direct { acceptor, workers })
+    }
+}
+
+impl Server for Direct {
+    fn endpoint(&self) -> &Endpoint {
+        self.acceptor.endpoint()
+    }
+
+    fn stop(mut self: Box<Self>) -> Result<ServerTally> {
+        self.acceptor.stop()?;
+        self.workers.shut_down()
     }
 }

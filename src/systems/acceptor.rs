@@ -1,0 +1,128 @@
+//! Accepting connections, for the servers that do so themselves.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use log::warn;
+use socket2::{Domain, Socket, Type};
+
+use super::cannot_listen;
+use crate::spec::{Endpoint, ServerSpec};
+use crate::threads;
+
+/// A thousand clients may come at once; the kernel bounds it with net.core.somaxconn.
+const BACKLOG: i32 = 4096;
+
+/// A listener, and the thread that accepts what comes to it.
+///
+/// Dropped, it stops.
+pub struct Acceptor {
+    endpoint: Endpoint,
+    stopping: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Result<()>>>,
+}
+
+impl Acceptor {
+    /// Listens on the address of `spec`, and gives each connection, without Nagle's delay, to
+    /// `open`.
+    ///
+    /// # Errors
+    ///
+    /// Where the address cannot be bound, or the thread cannot be started.
+    pub fn start(
+        system: &str,
+        spec: &ServerSpec,
+        open: impl FnMut(TcpStream) -> Result<()> + Send + 'static,
+    ) -> Result<Self> {
+        let address = spec.address.resolve()?;
+        let listener = listen(address).map_err(|error| cannot_listen(system, address, &error))?;
+        let endpoint = listener.local_addr()?.into();
+        let stopping = Arc::<AtomicBool>::default();
+        let thread = threads::start("acceptor", {
+            let stopping = Arc::clone(&stopping);
+            move || {
+                accept(&listener, &stopping, open);
+                Ok(())
+            }
+        })?;
+        Ok(Acceptor { endpoint, stopping, thread: Some(thread) })
+    }
+
+    /// Where it listens, with the port that it really has.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Ends it: no connection is opened after this has returned.
+    ///
+    /// # Errors
+    ///
+    /// Where the thread cannot be woken, or panicked.
+    pub fn stop(&mut self) -> Result<()> {
+        let Some(thread) = self.thread.take() else { return Ok(()) };
+        self.stopping.store(true, Ordering::Release);
+        // It sleeps in accept(); a connection wakes it.
+        let address = reachable(self.endpoint.resolve()?);
+        TcpStream::connect_timeout(&address, Duration::from_secs(1))
+            .context("cannot wake the thread that accepts connections")?;
+        threads::join(thread)
+    }
+}
+
+impl Drop for Acceptor {
+    fn drop(&mut self) {
+        if let Err(error) = self.stop() {
+            warn!("{error:#}");
+        }
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn accept(
+    listener: &TcpListener,
+    stopping: &AtomicBool,
+    mut open: impl FnMut(TcpStream) -> Result<()>,
+) {
+    loop {
+        let accepted = listener.accept();
+        if stopping.load(Ordering::Acquire) {
+            return;
+        }
+        match accepted {
+            Ok((stream, peer)) => {
+                let opened = stream.set_nodelay(true).map_err(Into::into);
+                if let Err(error) = opened.and_then(|()| open(stream)) {
+                    warn!("cannot serve the connection from {peer}: {error:#}");
+                }
+            }
+            // The peer has gone already, or descriptors are lacking for a while.
+            Err(error) => {
+                warn!("cannot accept a connection: {error}");
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+    }
+}
+
+/// Where a server is reached that is bound to all addresses.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::LOCALHOST),
+            SocketAddr::V6(_) => IpAddr::from(Ipv6Addr::LOCALHOST),
+        });
+    }
+    address
+}
