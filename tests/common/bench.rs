@@ -1,5 +1,6 @@
 //! A `bench` of the real binary, to its end or while it runs.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -119,9 +120,10 @@ fn child_of(parent: i32) -> Option<i32> {
 }
 
 /// Connections to the port that are established, as their clients see them. Some frameworks
-/// speak IPv4 through sockets of IPv6.
+/// speak IPv4 through sockets of IPv6. What changes while it is read, the kernel may list twice.
 pub fn connections_to(port: u16) -> usize {
     let all = [procfs::net::tcp().unwrap(), procfs::net::tcp6().unwrap_or_default()].concat();
     let open = all.iter().filter(|entry| entry.state == TcpState::Established);
-    open.filter(|entry| entry.remote_address.port() == port).count()
+    let there = open.filter(|entry| entry.remote_address.port() == port);
+    there.map(|entry| entry.local_address).collect::<HashSet<_>>().len()
 }
