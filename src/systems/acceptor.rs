@@ -1,7 +1,7 @@
 //! Accepting connections, for the servers that do so themselves.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use log::warn;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use super::cannot_listen;
 use crate::spec::{Endpoint, ServerSpec};
@@ -23,6 +23,7 @@ const BACKLOG: i32 = 4096;
 /// Dropped, it stops.
 pub struct Acceptor {
     endpoint: Endpoint,
+    listener: Arc<TcpListener>,
     stopping: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<()>>>,
 }
@@ -42,15 +43,15 @@ impl Acceptor {
         let address = spec.address.resolve()?;
         let listener = listen(address).map_err(|error| cannot_listen(system, address, &error))?;
         let endpoint = listener.local_addr()?.into();
-        let stopping = Arc::<AtomicBool>::default();
+        let (listener, stopping) = (Arc::new(listener), Arc::<AtomicBool>::default());
         let thread = threads::start("acceptor", {
-            let stopping = Arc::clone(&stopping);
+            let (listener, stopping) = (Arc::clone(&listener), Arc::clone(&stopping));
             move || {
                 accept(&listener, &stopping, open);
                 Ok(())
             }
         })?;
-        Ok(Acceptor { endpoint, stopping, thread: Some(thread) })
+        Ok(Acceptor { endpoint, listener, stopping, thread: Some(thread) })
     }
 
     /// Where it listens, with the port that it really has.
@@ -66,9 +67,9 @@ impl Acceptor {
     pub fn stop(&mut self) -> Result<()> {
         let Some(thread) = self.thread.take() else { return Ok(()) };
         self.stopping.store(true, Ordering::Release);
-        // It sleeps in accept(); a connection wakes it.
-        let address = reachable(self.endpoint.resolve()?);
-        TcpStream::connect_timeout(&address, Duration::from_secs(1))
+        // It sleeps in accept(), which then fails. Needs no descriptor: there may be none left.
+        SockRef::from(&*self.listener)
+            .shutdown(Shutdown::Both)
             .context("cannot wake the thread that accepts connections")?;
         threads::join(thread)
     }
@@ -114,15 +115,4 @@ fn accept(
             }
         }
     }
-}
-
-/// Where a server is reached that is bound to all addresses.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(match address {
-            SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::LOCALHOST),
-            SocketAddr::V6(_) => IpAddr::from(Ipv6Addr::LOCALHOST),
-        });
-    }
-    address
 }

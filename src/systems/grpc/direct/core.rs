@@ -4,6 +4,7 @@ use std::ffi::{CStr, c_int, c_void};
 use std::net::TcpStream;
 use std::os::fd::IntoRawFd as _;
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
 use grpcio_sys::{
@@ -34,6 +35,7 @@ pub struct Core {
     server: *mut grpc_server,
     queue: *mut grpc_completion_queue,
     insecure: *mut grpc_server_credentials,
+    shutting_down: AtomicBool,
     /// The method that is registered.
     pub method: *mut c_void,
 }
@@ -73,7 +75,7 @@ impl Core {
             assert!(!method.is_null(), "C-core takes the method");
             grpcio_sys::grpc_server_start(server);
             let insecure = grpcio_sys::grpc_insecure_server_credentials_create();
-            Core { server, queue, insecure, method }
+            Core { server, queue, insecure, shutting_down: AtomicBool::new(false), method }
         }
     }
 
@@ -101,11 +103,17 @@ impl Core {
     /// Takes no more calls, and ends those that there are. When that is done, the queue tells
     /// of it.
     pub fn shut_down(&self) {
+        self.shutting_down.store(true, Ordering::Relaxed);
         // SAFETY: server and queue live.
         unsafe {
             grpcio_sys::grpc_server_shutdown_and_notify(self.server, self.queue, ptr::null_mut());
             grpcio_sys::grpc_server_cancel_all_calls(self.server);
         }
+    }
+
+    /// Whether [`Core::shut_down`] was called.
+    pub fn is_shutting_down(&self) -> bool {
+        self.shutting_down.load(Ordering::Relaxed)
     }
 
     /// Takes from the queue, which only one thread may do. `waits`: until there is something.

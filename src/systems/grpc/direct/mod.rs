@@ -20,6 +20,7 @@ mod core;
 mod slot;
 
 use std::ffi::CString;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
@@ -32,7 +33,7 @@ use self::core::{Core, Next};
 use self::slot::{Event, Method, Slot};
 use super::{STOPPING, completion_queues};
 use crate::measure::ServerTally;
-use crate::message::{self, Responder, Sequence};
+use crate::message::{self, Rejected, Responder, Sequence};
 use crate::spec::{Endpoint, ServerSpec};
 use crate::systems::Server;
 use crate::systems::acceptor::Acceptor;
@@ -63,8 +64,9 @@ impl Worker {
         // C-core has their addresses until the queue has ended.
         let unknown = std::iter::once(Method::Unknown);
         let methods = std::iter::repeat_n(Method::Known(self.core.method), SLOTS).chain(unknown);
-        let mut slots: Vec<_> = methods.map(Slot::new).collect();
-        for slot in &mut slots {
+        // Should this thread panic, C-core still has them: they must not be dropped then.
+        let mut slots = ManuallyDrop::new(methods.map(Slot::new).collect::<Vec<_>>());
+        for slot in slots.iter_mut() {
             // SAFETY: the slots are boxed, and dropped after the queue has ended.
             unsafe { self.core.request(slot) };
         }
@@ -75,28 +77,27 @@ impl Worker {
                 Next::Ended { tag, succeeded } => {
                     // SAFETY: a tag is the address of one of the slots, and nobody else has it
                     // until the slot goes to C-core again.
-                    let slot = unsafe { &mut *tag.cast::<Slot>() };
-                    match slot.event(succeeded) {
-                        Event::Came => came.push(slot),
-                        // SAFETY: as above.
-                        Event::Finished => unsafe { self.core.request(slot) },
-                        Event::Over => {}
+                    unsafe {
+                        let slot = &mut *tag.cast::<Slot>();
+                        match slot.event(succeeded) {
+                            Event::Came => came.push(slot),
+                            Event::Finished => self.core.request(slot),
+                            Event::Over => {}
+                        }
                     }
                     if came.len() < TOGETHER {
                         continue;
                     }
                 }
                 Next::Nothing => {}
-                Next::ShutDown => {
-                    came.drain(..).for_each(|slot| self.answer(slot));
-                    self.core.end_queue();
-                    break;
-                }
-                Next::End => break,
+                Next::ShutDown | Next::End => break,
             }
-            came.drain(..).for_each(|slot| self.answer(slot));
+            self.answer_all(&mut came);
         }
+        self.answer_all(&mut came);
+        self.core.end_queue();
         self.drain();
+        drop(ManuallyDrop::into_inner(slots));
         self.responder.take_tally()
     }
 
@@ -118,28 +119,42 @@ impl Worker {
         }
     }
 
+    /// Answers calls that have come.
     #[inline]
-    fn answer(&mut self, slot: &mut Slot) {
+    fn answer_all(&mut self, came: &mut Vec<&mut Slot>) {
+        for slot in came.drain(..) {
+            let outcome = self.outcome(slot);
+            // SAFETY: its call has come, and is answered once.
+            unsafe {
+                match outcome {
+                    Ok(()) => slot.answer(&self.reply),
+                    Err((status, why)) => slot.refuse(status, &why),
+                }
+            }
+        }
+    }
+
+    /// Makes the reply to a call, or says why there is none.
+    #[inline]
+    fn outcome(&mut self, slot: &mut Slot) -> Result<(), (grpc_status_code::Type, String)> {
+        if self.core.is_shutting_down() {
+            // The handler may take its time, and there may be many of them.
+            return Err((grpc_status_code::GRPC_STATUS_UNAVAILABLE, "the server stops".into()));
+        }
         if !slot.is_known() {
             let why = "the one method here is msg.Hello/Respond";
-            return slot.refuse(grpc_status_code::GRPC_STATUS_UNIMPLEMENTED, why);
+            return Err((grpc_status_code::GRPC_STATUS_UNIMPLEMENTED, why.to_owned()));
         }
-        let outcome = if let Some(bytes) = slot.request_bytes(&mut self.spare) {
-            // C-core would look at the length, but for its minimal stack.
-            if let Some(why) = self.responder.reject_if_long(bytes.len()) {
-                Err((grpc_status_code::GRPC_STATUS_RESOURCE_EXHAUSTED, why))
-            } else {
-                message::respond(&mut self.responder, bytes, &mut self.reply)
-                    .map_err(|why| (grpc_status_code::GRPC_STATUS_INVALID_ARGUMENT, why))
-            }
-        } else {
-            let why = self.responder.reject("the call has no message");
-            Err((grpc_status_code::GRPC_STATUS_INVALID_ARGUMENT, why))
+        let invalid =
+            |why: Rejected| (grpc_status_code::GRPC_STATUS_INVALID_ARGUMENT, why.to_string());
+        let Some(bytes) = slot.request_bytes(&mut self.spare) else {
+            return Err(invalid(self.responder.reject("the call has no message")));
         };
-        match outcome {
-            Ok(()) => slot.answer(&self.reply),
-            Err((status, why)) => slot.refuse(status, &why.to_string()),
+        // C-core would look at the length, but for its minimal stack.
+        if let Some(why) = self.responder.reject_if_long(bytes.len()) {
+            return Err((grpc_status_code::GRPC_STATUS_RESOURCE_EXHAUSTED, why.to_string()));
         }
+        message::respond(&mut self.responder, bytes, &mut self.reply).map_err(invalid)
     }
 }
 
@@ -156,6 +171,8 @@ impl Workers {
         let method = CString::new(method)?;
         let (at_work, ended) = bounded(0);
         let mut workers = Workers { cores: Vec::new(), threads: Vec::new(), ended };
+        // Dropped before the workers are, if a thread cannot be started.
+        let at_work = at_work;
         let count = Arc::<AtomicU64>::default();
         for number in 0..completion_queues(spec) {
             let core = Arc::new(Core::new(&method, spec.max_message));
@@ -176,6 +193,10 @@ impl Workers {
     /// Shuts the servers down, which tells the threads to end their queues.
     fn shut_down(&mut self) -> Result<ServerTally> {
         let cores = std::mem::take(&mut self.cores);
+        let threads = std::mem::take(&mut self.threads);
+        if threads.is_empty() {
+            return Ok(ServerTally::default());
+        }
         for core in &cores {
             core.shut_down();
         }
@@ -185,7 +206,7 @@ impl Workers {
             bail!("C-core has not shut its servers down within {} s", STOPPING.as_secs());
         }
         let mut all = ServerTally::default();
-        for thread in self.threads.drain(..) {
+        for thread in threads {
             all.merge(threads::join(thread)?);
         }
         Ok(all)

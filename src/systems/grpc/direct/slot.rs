@@ -121,12 +121,17 @@ impl Slot {
     }
 
     /// What the event of a slot means; `succeeded` is what the queue says of it.
-    pub fn event(&mut self, succeeded: bool) -> Event {
+    ///
+    /// # Safety
+    ///
+    /// A queue has just told of the slot.
+    pub unsafe fn event(&mut self, succeeded: bool) -> Event {
         match self.state {
             State::Waiting if succeeded => Event::Came,
             State::Waiting => Event::Over,
             State::Answering => {
-                self.clear();
+                // SAFETY: the event is that the call has ended.
+                unsafe { self.clear() };
                 Event::Finished
             }
         }
@@ -169,7 +174,11 @@ impl Slot {
     }
 
     /// Answers the call with a message, and ends it: all in one batch, which C-core writes at once.
-    pub fn answer(&mut self, reply: &[u8]) {
+    ///
+    /// # Safety
+    ///
+    /// A call has come, and has not been answered; the slot is as for [`Slot::request`].
+    pub unsafe fn answer(&mut self, reply: &[u8]) {
         // SAFETY: C-core copies the bytes, and the buffer counts a reference to the slice.
         self.reply = unsafe {
             let mut slice =
@@ -180,15 +189,21 @@ impl Slot {
         };
         let mut message = operation(grpc_op_type::GRPC_OP_SEND_MESSAGE);
         message.data.send_message.send_message = self.reply;
-        self.finish(grpc_status_code::GRPC_STATUS_OK, None, Some(message));
+        // SAFETY: the caller's promise.
+        unsafe { self.finish(grpc_status_code::GRPC_STATUS_OK, None, Some(message)) };
     }
 
     /// Ends the call with a status that says why there is no message.
-    pub fn refuse(&mut self, status: grpc_status_code::Type, why: &str) {
-        self.finish(status, Some(why), None);
+    ///
+    /// # Safety
+    ///
+    /// As [`Slot::answer`].
+    pub unsafe fn refuse(&mut self, status: grpc_status_code::Type, why: &str) {
+        // SAFETY: the caller's promise.
+        unsafe { self.finish(status, Some(why), None) };
     }
 
-    fn finish(
+    unsafe fn finish(
         &mut self,
         status: grpc_status_code::Type,
         why: Option<&str>,
@@ -229,7 +244,11 @@ impl Slot {
     }
 
     /// Gives back what the slot has of its call, and with it the call.
-    pub fn clear(&mut self) {
+    ///
+    /// # Safety
+    ///
+    /// A call has come, and C-core has done with it.
+    pub unsafe fn clear(&mut self) {
         // SAFETY: each is the slot's, or null, and C-core has done with them.
         unsafe {
             for buffer in [&mut self.payload, &mut self.reply] {
