@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use echometer::cli::{self, Parsed};
 use echometer::spec::Invalid;
-use echometer::verbs::Ending;
+use echometer::verbs::{Ending, tell};
 
 const FAILED: u8 = 1;
 const WRONG_COMMAND_LINE: u8 = 2;
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         Ok(Ending::Failed) => FAILED.into(),
         Ok(Ending::Interrupted) => INTERRUPTED.into(),
         Err(error) => {
-            eprintln!("echometer: {error:#}");
+            tell(format_args!("echometer: {error:#}"));
             if error.is::<Invalid>() { WRONG_COMMAND_LINE.into() } else { FAILED.into() }
         }
     }

@@ -4,13 +4,19 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::process::Command;
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::Duration;
 
 use common::raw::{NO_PROTOBUF, ask, ask_and_vanish, old_message};
-use common::{DEADLINE, Served, Stopped, Wire, client_spec, known};
+use common::{
+    ANY_PORT, DEADLINE, Served, Stopped, Wire, client_spec, echometer, eventually, known,
+};
 use echometer::message::{self, Request};
 use echometer::spec::ClientSpec;
 use echometer::systems::{SYSTEMS, System};
+use procfs::process::Process;
 
 /// Every system as it comes, and as it is tuned.
 fn settings() -> impl Iterator<Item = (&'static dyn System, [&'static str; 2])> {
@@ -38,6 +44,49 @@ fn assert_echoes(system: &dyn System, server: &Served) {
     for _ in 0..3 {
         assert!(client.echo(&request).unwrap().verified);
         request.advance();
+    }
+}
+
+#[test]
+fn a_server_that_has_no_descriptor_left_stops_as_it_should() {
+    for (system, tuning) in settings() {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", r#"ulimit -n 40; exec "$0" "$@""#]).arg(echometer().get_program());
+        let server = Served::start_by(&mut shell, system, ANY_PORT, &tuning);
+        // The kernel connects them, whether the server accepts them or not.
+        let crowd: Vec<_> = (0..50).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
+        let process = Process::new(server.process.pid()).unwrap();
+        let few = 40 - 5;
+        eventually("descriptors are lacking", || (process.fd_count().unwrap() > few).then_some(()));
+        let stopped = server.stop();
+        assert_eq!(stopped.status.code(), Some(0), "{stopped:?}");
+        drop(crowd);
+    }
+}
+
+#[test]
+fn a_server_stops_between_two_requests_however_many_wait() {
+    const CLIENTS: usize = 12;
+    let slow = ["--work", "sleep:250ms", "--workers", "1", "--completion-queues", "1"];
+    for (system, tuning) in settings() {
+        let server = Served::start(system, &[&slow[..], &tuning].concat());
+        let (answered, answers) = channel();
+        let ask = |number| {
+            let (to, answered) = (server.endpoint(), answered.clone());
+            thread::spawn(move || {
+                let who = ClientSpec { timeout: DEADLINE, ..client_spec(&format!("{number}")) };
+                let mut client = system.connect(&to, &who).unwrap();
+                let request = message::request(&who.name, "hello".to_owned(), 0);
+                while client.echo(&request).is_ok() && answered.send(()).is_ok() {}
+            })
+        };
+        (0..CLIENTS).for_each(|number| drop(ask(number)));
+        answers.recv().unwrap();
+        // By the end of this one, all others are there; to answer them takes three seconds.
+        answers.recv().unwrap();
+        let stopped = server.stop();
+        assert_eq!(stopped.status.code(), Some(0), "{stopped:?}");
+        assert!(stopped.metrics["accesses"].as_u64() >= Some(2), "{stopped:?}");
     }
 }
 

@@ -2,7 +2,7 @@
 //! that measures.
 
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 
@@ -13,6 +13,10 @@ use crate::measure::{ClientTally, Distributions, PlayerTally, Times, Window};
 use crate::message::{EchoError, Request};
 use crate::sleeper::Sleeper;
 use crate::spec::LoadSpec;
+
+/// How long before a request is due a client is awake at the latest, to look whether the load was
+/// stopped; then it sleeps once more, and exactly.
+const NEAR: Duration = Duration::from_millis(100);
 
 /// A client before it starts.
 pub struct NativeClient<'a> {
@@ -61,22 +65,18 @@ impl NativeClient<'_> {
         tally: &mut ClientTally,
         distributions: &mut Distributions,
     ) {
+        self.requester.close_at(window.close);
         let mut report = Report::new(&self.reins, tally.completed);
-        let mut schedule = Schedule::new(self.spec, self.index, Instant::now());
+        let mut schedule = Schedule::new(self.spec, self.index, &window);
         let mut due = if schedule.is_paced() { schedule.next_due(Instant::now()) } else { None };
         let mut received = None;
         while !self.reins.stop.is_set() {
             self.request.advance();
-            match due {
-                // Before it is due, nothing is sent.
-                Some(due) if schedule.is_paced() => {
-                    thread::sleep(due.saturating_duration_since(Instant::now()));
-                }
-                Some(due) => self.sleeper.sleep_until(due),
-                None => {}
+            if let Some(due) = due {
+                self.wait_until(due.min(window.close), schedule.is_paced());
             }
             let sent = Instant::now();
-            if sent >= window.close {
+            if due.unwrap_or(sent).max(sent) >= window.close || self.reins.stop.is_set() {
                 break;
             }
             if let (Some(received), true) = (received, schedule.has_pauses()) {
@@ -90,6 +90,8 @@ impl NativeClient<'_> {
                     let times = Times { due, sent, received: now };
                     tally.succeeded(reply.verified, times, &window, distributions);
                 }
+                // Neither done nor failed: it was not tried to the end.
+                Err(_) if self.requester.has_abandoned() => break,
                 Err(error) => {
                     tally.failed(error.to_string());
                     // After all the retries: there is no server to wait for.
@@ -102,6 +104,22 @@ impl NativeClient<'_> {
             report.when_due(now, || tally.completed, &self.reins);
             due = schedule.next_due(now);
             received = Some(now);
+        }
+    }
+
+    /// Sleeps until a request is due, or the load was stopped. `paced`: not less.
+    fn wait_until(&mut self, due: Instant, paced: bool) {
+        if let Some(near) = due.checked_sub(NEAR) {
+            self.reins.stop.sleep_until(near);
+        }
+        if self.reins.stop.is_set() {
+            return;
+        }
+        if paced {
+            // Before it is due, nothing is sent.
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+        } else {
+            self.sleeper.sleep_until(due);
         }
     }
 }

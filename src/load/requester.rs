@@ -1,7 +1,7 @@
 //! One client's way to an answer: connect, echo, and try again as often as it may.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::measure::Faults;
 use crate::message::{EchoError, Reply, Request};
@@ -28,6 +28,9 @@ pub struct Requester<'a> {
     client: Option<Box<dyn Client>>,
     overdue: VecDeque<Box<dyn Client>>,
     faults: Faults,
+    /// From then on, nothing is tried again.
+    close: Option<Instant>,
+    abandoned: bool,
 }
 
 impl<'a> Requester<'a> {
@@ -46,12 +49,24 @@ impl<'a> Requester<'a> {
             client: None,
             overdue: VecDeque::new(),
             faults: Faults::default(),
+            close: None,
+            abandoned: false,
         }
     }
 
     /// Who this is.
     pub fn who(&self) -> &ClientSpec {
         &self.who
+    }
+
+    /// Lets it try nothing again from `close` on.
+    pub fn close_at(&mut self, close: Instant) {
+        self.close = Some(close);
+    }
+
+    /// Whether the last echo that failed would have been tried again, but for the close.
+    pub fn has_abandoned(&self) -> bool {
+        self.abandoned
     }
 
     /// What went wrong so far. Looks a last time for replies that are late.
@@ -79,17 +94,22 @@ impl<'a> Requester<'a> {
     #[cold]
     fn retry(&mut self, request: &Request, mut error: EchoError) -> Result<Reply, EchoError> {
         let mut pause = BACKOFF;
+        self.abandoned = false;
         for _ in 0..self.who.retries {
             match error {
-                _ if self.stop.is_set() => break,
                 EchoError::Timeout(_) => {}
                 // Whoever comes back needs a moment; whoever stays away is not stormed.
                 EchoError::Disconnected(_) => {
-                    std::thread::sleep(pause);
+                    let until = Instant::now() + pause;
+                    self.stop.sleep_until(self.close.map_or(until, |close| until.min(close)));
                     pause *= 2;
                 }
                 // The server has answered; it would answer the same again.
                 EchoError::Refused(_) | EchoError::Malformed(_) | EchoError::Stray { .. } => break,
+            }
+            self.abandoned = self.close.is_some_and(|close| Instant::now() >= close);
+            if self.abandoned || self.stop.is_set() {
+                break;
             }
             match self.attempt(request) {
                 Ok(reply) => return Ok(reply),
@@ -119,6 +139,7 @@ impl<'a> Requester<'a> {
     /// still come.
     #[cold]
     fn failed(&mut self, error: &EchoError) {
+        self.faults.sent += 1;
         super::count(error, &mut self.faults);
         let client = self.client.take();
         if let (EchoError::Timeout(_), Some(client)) = (error, client) {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::measure::Window;
 use crate::spec::{Arrivals, LoadSpec};
 
 /// The requests of one client, in time.
@@ -17,14 +18,16 @@ enum Kind {
 }
 
 impl Schedule {
-    /// That of the client `index` of this load, which begins at `start`.
+    /// That of the client `index` of this load: of all of its clients from the same instant on,
+    /// whenever their threads begin.
     ///
     /// Paced clients share the rate: constant arrivals are dealt out to them in turn, and the
     /// arrivals of independent Poisson processes make a Poisson process together.
-    pub fn new(spec: &LoadSpec, index: usize, start: Instant) -> Self {
+    pub fn new(spec: &LoadSpec, index: usize, window: &Window) -> Self {
         let Some(pace) = spec.pace else { return Schedule(Kind::Closed { think: spec.think }) };
         let clients = spec.clients.get() as f64;
         let gap = Duration::from_secs_f64(clients / pace.per_s);
+        let start = window.open.checked_sub(spec.warmup).unwrap_or(window.open);
         let next = match pace.arrivals {
             Arrivals::Constant => start + gap.mul_f64(index as f64 / clients),
             Arrivals::Poisson => start,
@@ -86,14 +89,19 @@ mod tests {
         }
     }
 
+    /// A window of a load without warm-up.
+    fn from(start: Instant) -> Window {
+        Window::after(start, Duration::ZERO, Duration::from_secs(1))
+    }
+
     #[test]
     fn a_closed_loop_goes_on_after_its_pause() {
         let now = Instant::now();
-        let mut schedule = Schedule::new(&spec(1, None), 0, now);
+        let mut schedule = Schedule::new(&spec(1, None), 0, &from(now));
         assert!(!schedule.is_paced() && schedule.has_pauses());
         assert_eq!(schedule.next_due(now), Some(now + Duration::from_millis(7)));
         let at_once = LoadSpec { think: Duration::ZERO, ..spec(1, None) };
-        assert_eq!(Schedule::new(&at_once, 0, now).next_due(now), None);
+        assert_eq!(Schedule::new(&at_once, 0, &from(now)).next_due(now), None);
     }
 
     #[test]
@@ -102,7 +110,7 @@ mod tests {
         let pace = Some(Pace { per_s: 1000.0, arrivals: Arrivals::Constant });
         let mut due: Vec<_> = (0..4)
             .flat_map(|client| {
-                let mut schedule = Schedule::new(&spec(4, pace), client, start);
+                let mut schedule = Schedule::new(&spec(4, pace), client, &from(start));
                 let late = start + Duration::from_secs(9);
                 [schedule.next_due(start), schedule.next_due(late)]
             })
@@ -116,7 +124,7 @@ mod tests {
     fn poisson_gaps_have_the_mean_and_the_spread_of_exponential_ones() {
         let start = Instant::now();
         let pace = Some(Pace { per_s: 1000.0, arrivals: Arrivals::Poisson });
-        let mut schedule = Schedule::new(&spec(1, pace), 0, start);
+        let mut schedule = Schedule::new(&spec(1, pace), 0, &from(start));
         let mut last = start;
         let gaps: Vec<f64> = (0..20_000)
             .map(|_| {

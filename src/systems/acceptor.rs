@@ -96,6 +96,7 @@ fn accept(
     stopping: &AtomicBool,
     mut open: impl FnMut(TcpStream) -> Result<()>,
 ) {
+    let mut failing = false;
     loop {
         let accepted = listener.accept();
         if stopping.load(Ordering::Acquire) {
@@ -103,6 +104,7 @@ fn accept(
         }
         match accepted {
             Ok((stream, peer)) => {
+                failing = false;
                 let opened = stream.set_nodelay(true).map_err(Into::into);
                 if let Err(error) = opened.and_then(|()| open(stream)) {
                     warn!("cannot serve the connection from {peer}: {error:#}");
@@ -110,7 +112,9 @@ fn accept(
             }
             // The peer has gone already, or descriptors are lacking for a while.
             Err(error) => {
-                warn!("cannot accept a connection: {error}");
+                if !std::mem::replace(&mut failing, true) {
+                    warn!("cannot accept a connection, and goes on trying: {error}");
+                }
                 std::thread::sleep(Duration::from_millis(10));
             }
         }

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::progress::Bar;
 use super::repeat::{Repeat, Spread};
-use super::{Ending, provenance, signals};
+use super::{Ending, provenance, signals, tell};
 use crate::host;
 use crate::load::Stop;
 use crate::report::remarks::in_words;
@@ -61,7 +61,7 @@ impl Bench {
         loop {
             let trial = match self.measure(&stop) {
                 Err(error) if interrupted.is_set() => {
-                    eprintln!("echometer: {error:#}");
+                    tell(format_args!("echometer: {error:#}"));
                     return Ok(Ending::Interrupted);
                 }
                 trial => trial?,
@@ -81,7 +81,7 @@ impl Bench {
             self.spec.trial += 1;
         }
         if let Some(text) = self.repeat.summary(&spread).filter(|_| !self.quiet) {
-            eprintln!("{text}");
+            tell(text);
         }
         Ok(if all_hold { Ending::Done } else { Ending::Failed })
     }
@@ -117,11 +117,11 @@ impl Bench {
     /// point is said once.
     fn tell(&self, trial: &Trial, first: bool) {
         if !self.quiet {
-            eprintln!("{}", summary(&trial.row));
+            tell(summary(&trial.row));
         }
         for warning in &trial.warnings {
             if warning.is_grave() || (!self.quiet && (first || !warning.is_of_the_place())) {
-                eprintln!("echometer: warning: {warning}");
+                tell(format_args!("echometer: warning: {warning}"));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 
 use super::measured::Measured;
-use super::{Ending, print};
+use super::{Ending, print, tell};
 use crate::analysis::{self, Options};
 use crate::report::{self, remarks};
 
@@ -59,19 +59,19 @@ impl Compare {
         print(&format!("A: {dir_a}\nB: {dir_b}\n\n{table}"))?;
         for (side, measured) in [("A", &a), ("B", &b)] {
             for line in remarks::left_out(&measured.rows) {
-                eprintln!("{side}: {line}");
+                tell(format_args!("{side}: {line}"));
             }
         }
         let Some(most) = self.fail_on_regression else { return Ok(Ending::Done) };
         let lost: Vec<_> = changes.iter().filter(|change| change.is_regression(most)).collect();
         for change in &lost {
-            eprintln!(
+            tell(format_args!(
                 "echometer: {} at {} lost {:.1} %, more than {:.1} %",
                 change.label,
                 remarks::in_words(change.clients),
                 -change.relative() * 100.0,
                 most * 100.0
-            );
+            ));
         }
         Ok(if lost.is_empty() { Ending::Done } else { Ending::Failed })
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use super::Ending;
+use super::{Ending, tell};
 
 /// What to write, and where.
 pub struct Man {
@@ -24,7 +24,7 @@ impl Man {
             let path = directory.join(name);
             fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         }
-        eprintln!("{} man pages in {}", self.pages.len(), directory.display());
+        tell(format_args!("{} man pages in {}", self.pages.len(), directory.display()));
         Ok(Ending::Done)
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
+use super::tell;
 use crate::analysis::{self, Axis, Curve};
 use crate::results::{self, Provenance, Row, RunFile, ThreadRow};
 use crate::systems::SYSTEMS;
@@ -39,7 +40,7 @@ impl Measured {
         let threads = results::read_threads(&directory.join("threads.csv"))?;
         // What it tells is worth less than the rows.
         let provenance = RunFile::of(directory).read().unwrap_or_else(|error| {
-            eprintln!("echometer: warning: {error:#}");
+            tell(format_args!("echometer: warning: {error:#}"));
             None
         });
         Ok(Measured { rows, axis, curves, threads, provenance })

@@ -13,6 +13,7 @@ mod send;
 mod serve;
 mod signals;
 
+use std::fmt::Display;
 use std::io::{ErrorKind, Write};
 
 use anyhow::{Context, Result};
@@ -72,6 +73,12 @@ impl Command {
             Command::Man(man) => man.run(),
         }
     }
+}
+
+/// Says something to people, on stderr. That nobody listens is no failure: what was measured is
+/// written all the same.
+pub fn tell(words: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{words}");
 }
 
 /// Prints data on stdout, at once. A reader who has gone is no failure: who pipes a server's

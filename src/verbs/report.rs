@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use strum::{Display, EnumString, VariantNames};
 
 use super::measured::{Measured, curves};
-use super::{Ending, print};
+use super::{Ending, print, tell};
 use crate::analysis::{self, Axis, Curve};
 use crate::report::{self, Given, MAIN_FIGURE, Page, remarks};
 use crate::results;
@@ -57,10 +57,10 @@ impl Report {
             Format::Markdown => print(&report::markdown(&page))?,
         }
         for line in said(&measured) {
-            eprintln!("{line}");
+            tell(line);
         }
         for (what, path) in written {
-            eprintln!("{what}: {}", path.display());
+            tell(format_args!("{what}: {}", path.display()));
         }
         tell_commands(&measured);
         Ok(Ending::Done)
@@ -107,10 +107,10 @@ fn tell_commands(measured: &Measured) {
     let runs = measured.provenance.as_ref().map_or(&[][..], |provenance| &provenance.runs);
     let (commands, more) = remarks::commands(runs);
     if more > 0 {
-        eprintln!("to measure it again: {more} commands that run.json tells, and");
+        tell(format_args!("to measure it again: {more} commands that run.json tells, and"));
     }
     for command in commands {
-        eprintln!("to measure it again: {command}");
+        tell(format_args!("to measure it again: {command}"));
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Ending, print, signals};
+use super::{Ending, print, signals, tell};
 use crate::process::{ProcessEnd, wait_for_any};
 use crate::results::{JsonLines, ServerLine};
 use crate::spec::{ServerSpec, Tuning};
@@ -50,7 +50,10 @@ impl Serve {
         let tally = server.stop()?;
         let heeded = self.system.heeded(&self.spec);
         let line = ServerLine::new(self.system.name(), &self.spec.name, heeded, &tally);
-        eprintln!(
+        if let Some(metrics) = &mut metrics {
+            metrics.append(std::slice::from_ref(&line))?;
+        }
+        tell(format_args!(
             "{}: {} accesses of {} clients in {}, {:.1} accesses/s, {} malformed",
             line.server,
             line.accesses,
@@ -58,10 +61,7 @@ impl Serve {
             line.duration,
             line.throughput,
             line.malformed
-        );
-        if let Some(metrics) = &mut metrics {
-            metrics.append(&[line])?;
-        }
+        ));
         Ok(Ending::Done)
     }
 }

@@ -108,9 +108,9 @@ impl Client {
     }
 
     /// The window has been told: goes on with the second.
-    pub fn go_on(&mut self, common: &mut Common<'_>, now: Instant) {
+    pub fn go_on(&mut self, common: &mut Common<'_>, window: &Window, now: Instant) {
         self.received = now;
-        let mut schedule = Schedule::new(common.spec, self.index, now);
+        let mut schedule = Schedule::new(common.spec, self.index, window);
         // The first request of a closed loop is due at once.
         self.due = if schedule.is_paced() { schedule.next_due(now) } else { None };
         self.schedule = Some(schedule);
@@ -207,11 +207,7 @@ impl Client {
             Ok(Step::Replied(_)) => EchoError::Stray { sent: answered + 1, acknowledged: answered },
             Err(error) => error,
         };
-        if matches!(error, EchoError::Disconnected(_)) {
-            self.tally.faults.disconnects += 1;
-        } else {
-            count(&error, &mut self.tally.faults);
-        }
+        count(&error, &mut self.tally.faults);
         self.connection = None;
     }
 
@@ -314,6 +310,7 @@ impl Client {
     fn fail(&mut self, error: EchoError, common: &mut Common<'_>, now: Instant) {
         let sent = self.phase == Phase::Waiting;
         if sent {
+            self.tally.faults.sent += 1;
             count(&error, &mut self.tally.faults);
         } else {
             self.tally.faults.disconnects += 1;
@@ -336,6 +333,11 @@ impl Client {
         );
         if self.retries_left == 0 || in_vain || common.stop.is_set() {
             self.give_up(error, common, now);
+            return;
+        }
+        if is_over(common, now) {
+            // Neither done nor failed: it was not tried to the end.
+            self.phase = Phase::Done;
             return;
         }
         self.retries_left -= 1;

@@ -150,7 +150,7 @@ impl<'a> Player<'a> {
         self.common.window = Some(window);
         let now = Instant::now();
         for client in &mut self.clients {
-            client.go_on(&mut self.common, now);
+            client.go_on(&mut self.common, &window, now);
         }
         loop {
             let looked = self.turn(&mut events)?;
