@@ -55,7 +55,7 @@ pub fn check_file_limit(clients: usize, each: u64) -> Result<()> {
     /// Room for standard streams, output files, libraries' own descriptors.
     const OTHERS: u64 = 32;
     let limit = raise_file_limit()?;
-    let needed = clients as u64 * each + OTHERS;
+    let needed = (clients as u64).saturating_mul(each).saturating_add(OTHERS);
     if needed > limit {
         bail!(
             "{clients} clients need {needed} file descriptors, and the limit of open files is {limit}; \

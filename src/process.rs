@@ -20,7 +20,9 @@ impl ProcessEnd {
     pub fn of(pid: i32) -> Result<Self> {
         let pid = Pid::from_raw(pid).context("0 is not the id of a process")?;
         let fd = pidfd_open(pid, PidfdFlags::empty());
-        Ok(ProcessEnd(fd.with_context(|| format!("cannot watch the process {pid:?}"))?))
+        Ok(ProcessEnd(
+            fd.with_context(|| format!("cannot watch the process {}", pid.as_raw_nonzero()))?,
+        ))
     }
 
     /// Waits for the end; `false` says that `timeout` passed before.

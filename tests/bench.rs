@@ -4,10 +4,11 @@ mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::process::Stdio;
 
 use common::bench::{Bench, Measured, bench, connections_to, is_alive, rows};
 use common::scripted::alone;
-use common::{Served, echometer, eventually, file_in_new_directory, run, server_spec};
+use common::{Guard, Served, echometer, eventually, file_in_new_directory, run, server_spec};
 use echometer::cpus::{CpuChoice, Cpus, Placement};
 use echometer::results::Row;
 use echometer::systems::SYSTEMS;
@@ -252,4 +253,16 @@ fn clients_whose_turn_comes_when_the_window_has_closed_are_not_lost() {
         let reason = measured.row().invalid_reason.as_deref();
         assert!(matches!(reason, None | Some("no echo ended inside the window")), "{measured:?}");
     }
+}
+
+#[test]
+fn a_bench_whose_words_nobody_hears_leaves_all_its_rows() {
+    let (_directory, csv) = file_in_new_directory("rows.csv");
+    let mut command = echometer();
+    command.args(["bench", SYSTEMS[0].name(), "--spawn", "--trials", "2", "--warmup", "0"]);
+    command.args(["--duration", "100ms", "--csv"]).arg(&csv).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop(child.stderr.take());
+    assert_eq!(Guard(child).wait().code(), Some(0));
+    assert_eq!(rows(&csv).len(), 2);
 }

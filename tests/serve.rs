@@ -9,7 +9,10 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::{ANY_PORT, Guard, Served, Stopped, echometer, eventually, finish, metrics_line, run};
+use common::{
+    ANY_PORT, Guard, Served, Stopped, echometer, eventually, file_in_new_directory, finish,
+    metrics_line, run,
+};
 use echometer::systems::{SYSTEMS, System};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -65,6 +68,21 @@ fn the_end_of_its_uptime_stops_a_server() {
     });
 }
 
+#[test]
+fn a_server_whose_words_nobody_hears_leaves_its_metrics() {
+    let (_directory, metrics) = file_in_new_directory("metrics");
+    let mut command = echometer();
+    command.args(["serve", SYSTEMS[0].name(), "--addr", ANY_PORT, "--metrics"]).arg(&metrics);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stderr.take());
+    let stdout = child.stdout.take().unwrap();
+    let mut server = Guard(child);
+    assert!(BufReader::new(stdout).read_line(&mut String::new()).unwrap() > 0);
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.wait().code(), Some(0));
+    assert_eq!(metrics_line(&fs::read_to_string(&metrics).unwrap())["accesses"], 0);
+}
+
 /// A shell that starts a server in the background, says its process id, and waits.
 fn shell_with_server(system: &dyn System, metrics: &std::path::Path) -> (Guard, String, Pid) {
     let mut command = Command::new("sh");
@@ -85,7 +103,7 @@ fn the_end_of_the_process_that_started_it_stops_a_server() {
     // The orphan is then a child of this process, which can tell how it ended.
     nix::sys::prctl::set_child_subreaper(true).unwrap();
     for system in SYSTEMS {
-        let (_directory, metrics) = common::file_in_new_directory("metrics");
+        let (_directory, metrics) = file_in_new_directory("metrics");
         let (mut shell, address, server) = shell_with_server(*system, &metrics);
         send_three(*system, &address);
         shell.signal(Signal::SIGKILL);
@@ -103,7 +121,7 @@ fn the_end_of_the_process_that_started_it_stops_a_server() {
 
 #[test]
 fn metrics_are_appended_to_what_a_file_holds() {
-    let (_directory, metrics) = common::file_in_new_directory("metrics");
+    let (_directory, metrics) = file_in_new_directory("metrics");
     for _ in 0..2 {
         let path = metrics.to_str().unwrap();
         let arguments = ["--addr", ANY_PORT, "--uptime", "1ms", "--metrics", path];
@@ -181,7 +199,7 @@ fn a_port_that_is_not_permitted_is_refused_with_advice() {
 
 #[test]
 fn metrics_that_cannot_be_written_are_refused_before_the_server_listens() {
-    let (directory, missing) = common::file_in_new_directory("no/such/file");
+    let (directory, missing) = file_in_new_directory("no/such/file");
     for system in SYSTEMS {
         for path in [&*missing, directory.path()] {
             let path = path.to_str().unwrap();

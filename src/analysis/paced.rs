@@ -3,6 +3,7 @@
 use super::axis::is_closed_loop;
 use super::options::{in_clients, labels, options, without_pace};
 use super::{Axis, Curve, CurveOptions, Estimate, curves};
+use crate::measure::is_rate_kept;
 use crate::results::Row;
 
 /// The valid trials of one system at one rate, and the means of what they measured.
@@ -24,6 +25,8 @@ pub struct Paced {
     pub share_of_peak: Option<f64>,
     /// Messages per second that there were.
     pub sent_per_s: f64,
+    /// The windows of all trials together, in s.
+    pub window_s: f64,
     /// Median latency from when requests were due, in us, as are all that follow.
     pub due_p50_us: Option<f64>,
     /// 90th percentile of it.
@@ -38,13 +41,10 @@ pub struct Paced {
     pub trials: usize,
 }
 
-/// Of a rate, the share that has to be sent for it to be kept.
-const KEPT: f64 = 0.98;
-
 impl Paced {
     /// Whether what was to be sent was sent.
     pub fn is_kept(&self) -> bool {
-        self.sent_per_s >= self.rate_per_s * KEPT
+        is_rate_kept(self.rate_per_s, self.sent_per_s, self.window_s)
     }
 }
 
@@ -118,6 +118,7 @@ impl Group<'_> {
             arrivals: first.arrivals.clone(),
             rate_per_s: self.rate,
             share_of_peak: most.filter(|most| *most > 0.0).map(|most| self.rate / most),
+            window_s: self.rows.iter().map(|row| row.window_s).sum(),
             sent_per_s: mean(|row| Some(row.throughput_per_s)).unwrap_or_default(),
             due_p50_us: mean(|row| row.due_p50_us),
             due_p90_us: mean(|row| row.due_p90_us),

@@ -184,7 +184,7 @@ pub struct BenchArgs {
     #[arg(long, default_value_t, value_parser = values::one_of::<Arrivals>("kind of arrivals"), requires = "rate")]
     pub arrivals: Arrivals,
     /// The size of the request's text
-    #[arg(long, value_name = "BYTES", default_value = "64", value_parser = values::bytes, allow_hyphen_values = true)]
+    #[arg(long, value_name = "BYTES", default_value = "64", value_parser = values::payload, allow_hyphen_values = true)]
     pub payload: usize,
     /// The size to which the reply's text is padded; 0: not padded
     #[arg(long, value_name = "BYTES", default_value = "0", value_parser = values::reply_bytes, allow_hyphen_values = true)]

@@ -55,13 +55,20 @@ pub fn count(text: &str) -> Result<NonZeroUsize, String> {
         .map_err(|_| format!("'{text}' is no such number; it must be a whole one, at least 1"))
 }
 
+/// The longest duration: a clock can be asked for what is that far away.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
 /// A duration that may be 0, as in `45s`, `1m30s`, `250ms`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     if text == "0" {
         return Ok(Duration::ZERO);
     }
-    humantime::parse_duration(text)
-        .map_err(|_| format!("'{text}' is no duration; write one like 45s, 1m30s or 250ms"))
+    let duration = humantime::parse_duration(text)
+        .map_err(|_| format!("'{text}' is no duration; write one like 45s, 1m30s or 250ms"))?;
+    if duration > LONGEST {
+        return Err(format!("'{text}' is too long; a year is the most"));
+    }
+    Ok(duration)
 }
 
 /// A duration that may not be 0.
@@ -79,6 +86,14 @@ pub fn bytes(text: &str) -> Result<usize, String> {
     let wrong = || format!("'{text}' is no size; write bytes, as in 64, 16KiB or 1MiB");
     let size: bytesize::ByteSize = text.parse().map_err(|_| wrong())?;
     usize::try_from(size.as_u64()).map_err(|_| wrong())
+}
+
+/// The size of a request's text.
+pub fn payload(text: &str) -> Result<usize, String> {
+    match bytes(text)? {
+        size if size > 1 << 30 => Err(format!("'{text}' is too large; 1GiB is the most")),
+        size => Ok(size),
+    }
 }
 
 /// A number of bytes from 1 on.
@@ -103,11 +118,13 @@ pub fn percent(text: &str) -> Result<f64, String> {
     }
 }
 
-/// A rate per second, over 0.
+/// A rate per second, from one request in a day on.
 pub fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(rate) if rate > 0.0 && rate <= 1e9 => Ok(rate),
-        _ => Err(format!("'{text}' is no rate; write requests per second, over 0, as in 20000")),
+        Ok(rate) if (1.0 / 86_400.0..=1e9).contains(&rate) => Ok(rate),
+        _ => Err(format!(
+            "'{text}' is no rate; write requests per second, as in 20000; one a day is the least"
+        )),
     }
 }
 
@@ -152,7 +169,9 @@ mod tests {
             some_time("0s"),
             Err("'0s' is too short; it must be longer than 0, as in 30s".into())
         );
-        for text in ["", "-1s", "abc", "1", "1e9s", "99999999999999999999y"] {
+        assert_eq!(duration("1y").map(|year| year > Duration::from_secs(365 * 86_400)), Ok(true));
+        for text in ["", "-1s", "abc", "1", "1e9s", "2y", "500000000000y", "99999999999999999999y"]
+        {
             assert!(duration(text).is_err(), "{text}");
         }
     }
@@ -166,6 +185,8 @@ mod tests {
             assert!(some_bytes(text).is_err(), "{text}");
         }
         assert!(reply_bytes("5GiB").is_err());
+        assert_eq!((payload("1GiB"), payload("0")), (Ok(1 << 30), Ok(0)));
+        assert!(payload("1TiB").is_err() && payload("15EiB").is_err());
     }
 
     #[test]
@@ -182,7 +203,7 @@ mod tests {
     #[test]
     fn rates() {
         assert_eq!((rate("20000"), rate("0.5")), (Ok(20_000.0), Ok(0.5)));
-        for text in ["", "0", "-1", "nan", "inf", "many"] {
+        for text in ["", "0", "-1", "nan", "inf", "many", "1e-30", "1e10"] {
             assert!(rate(text).unwrap_err().contains("as in 20000"), "{text}");
         }
     }

@@ -35,6 +35,24 @@ pub fn littles_law(throughput_per_s: f64, rtt_us: f64, pause_us: f64, clients: u
     throughput_per_s * (rtt_us + pause_us) / 1e6 / clients as f64
 }
 
+/// Of a rate, the share that has to be sent for it to be kept.
+const KEPT: f64 = 0.99;
+
+/// Whether a rate was kept, both in requests per second, in a window of so many seconds.
+///
+/// Arrivals at random are so many, give or take the root of their number: three times that is
+/// not held against anyone.
+///
+/// ```
+/// use echometer::measure::is_rate_kept;
+/// // Of 40,000 requests in 2 s, 39,600 less 600.
+/// assert!(is_rate_kept(20_000.0, 19_500.0, 2.0) && !is_rate_kept(20_000.0, 19_499.0, 2.0));
+/// ```
+pub fn is_rate_kept(rate_per_s: f64, sent_per_s: f64, window_s: f64) -> bool {
+    let chance = if window_s > 0.0 { 3.0 * (rate_per_s / window_s).sqrt() } else { 0.0 };
+    sent_per_s >= KEPT * rate_per_s - chance
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,7 @@ mod totals;
 mod usage;
 mod window;
 
-pub use agreement::{TOLERANCE, disagreement, littles_law};
+pub use agreement::{TOLERANCE, disagreement, is_rate_kept, littles_law};
 pub use bound::{Bound, DISTURBED, Side, busy};
 pub use fairness::Fairness;
 pub use faults::Faults;

@@ -1,5 +1,6 @@
 //! What a process has used so far: CPU time, context switches, threads and memory.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -45,6 +46,8 @@ pub struct Usage {
     pub thread_count: u64,
     /// What each of them has used, where that was asked for.
     pub threads: Vec<ThreadUsage>,
+    /// The voluntary and involuntary context switches of each, by their ids.
+    switches: BTreeMap<i32, (u64, u64)>,
     /// Resident memory, in bytes.
     pub rss_bytes: u64,
 }
@@ -73,6 +76,21 @@ impl Usage {
         Usage::read(pid, true)
     }
 
+    /// What was used since `earlier`.
+    ///
+    /// The context switches are those of threads that live: of one that has ended since, the
+    /// kernel no longer tells them.
+    pub fn since(&self, earlier: &Usage) -> Counters {
+        let mut used = self.used.since(&earlier.used);
+        (used.voluntary, used.involuntary) = (0, 0);
+        for (tid, (voluntary, involuntary)) in &self.switches {
+            let before = earlier.switches.get(tid).copied().unwrap_or_default();
+            used.voluntary += voluntary.saturating_sub(before.0);
+            used.involuntary += involuntary.saturating_sub(before.1);
+        }
+        used
+    }
+
     fn read(pid: u32, by_thread: bool) -> Result<Self> {
         let read = || -> Result<Usage> {
             let pid = i32::try_from(pid)?;
@@ -87,6 +105,7 @@ impl Usage {
                 usage.thread_count += 1;
                 usage.used.voluntary += used.voluntary;
                 usage.used.involuntary += used.involuntary;
+                usage.switches.insert(task.tid, (used.voluntary, used.involuntary));
                 if by_thread && let Ok(name) = times(&task, &mut used) {
                     let role = if task.tid == pid { "main" } else { role(&name) }.to_owned();
                     usage.threads.push(ThreadUsage { tid: task.tid, role, used });
@@ -235,6 +254,22 @@ mod tests {
                 role("worker", 2, counters(32, (1, 3), (5, 2))),
             ]
         );
+    }
+
+    #[test]
+    fn a_thread_that_ends_takes_no_switches_from_the_others() {
+        let at = |switches: &[(i32, (u64, u64))]| Usage {
+            used: counters(
+                5,
+                (0, 0),
+                switches.iter().fold((0, 0), |(v, i), (_, s)| (v + s.0, i + s.1)),
+            ),
+            switches: switches.iter().copied().collect(),
+            ..Usage::default()
+        };
+        let (before, after) = (at(&[(1, (100, 10)), (2, (5, 1))]), at(&[(2, (9, 2)), (3, (2, 0))]));
+        let used = after.since(&before);
+        assert_eq!((used.voluntary, used.involuntary), (4 + 2, 1));
     }
 
     #[test]

@@ -246,7 +246,7 @@ impl Req {
         socket.set_linger(0)?;
         socket.set_ipv6(address.is_ipv6())?;
         socket.set_maxmsgsize(i64::try_from(who.max_message)?)?;
-        let timeout_ms = i32::try_from(who.timeout.as_millis().max(1))?;
+        let timeout_ms = i32::try_from(who.timeout.as_millis().max(1)).unwrap_or(i32::MAX);
         socket.set_rcvtimeo(timeout_ms)?;
         socket.set_sndtimeo(timeout_ms)?;
         socket.connect(&format!("tcp://{address}"))?;

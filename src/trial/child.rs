@@ -19,7 +19,10 @@ use crate::spec::{Endpoint, ServerSpec};
 /// How long a server may take to stop before it is killed.
 const STOPPING: Duration = Duration::from_secs(10);
 
-/// A server that runs in a process of its own. Dropped, it is killed.
+/// How long a server that nobody asks what it counted may take to tidy up.
+const TIDYING: Duration = Duration::from_secs(3);
+
+/// A server that runs in a process of its own. Dropped, it is ended.
 #[derive(Debug)]
 pub struct ServerProcess {
     child: Child,
@@ -85,7 +88,7 @@ impl ServerProcess {
     /// # Errors
     ///
     /// Where it ended badly, or not in time, or left no metrics.
-    pub fn stop(mut self) -> Result<ServerLine> {
+    pub fn stop(mut self) -> Result<Stopped> {
         if !self.has_ended() {
             let pid = self.child.id().cast_signed();
             kill(Pid::from_raw(pid), Signal::SIGTERM).context("cannot stop the server")?;
@@ -98,12 +101,29 @@ impl ServerProcess {
             bail!("the server ended with {status}: {}", last_words(&self.directory));
         }
         let text = fs::read_to_string(metrics(&self.directory))?;
-        serde_json::from_str(&text).map_err(|error| anyhow!("the server left no metrics: {error}"))
+        let counted = serde_json::from_str(&text)
+            .map_err(|error| anyhow!("the server left no metrics: {error}"))?;
+        Ok(Stopped { counted, warnings: warnings(&said(&self.directory)) })
     }
+}
+
+/// What a server left that has stopped as it should.
+#[derive(Debug)]
+pub struct Stopped {
+    /// What it counted.
+    pub counted: ServerLine,
+    /// What it warned of, each thing once.
+    pub warnings: Vec<String>,
 }
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
+        if !self.has_ended() {
+            // It has files of its own, which it removes when it is asked to stop.
+            let pid = self.child.id().cast_signed();
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+            let _ = ProcessEnd::of(pid).and_then(|end| end.wait(TIDYING));
+        }
         // Both fail for a process that has ended, which is what is wanted.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -118,10 +138,39 @@ fn stderr(directory: &TempDir) -> std::path::PathBuf {
     directory.path().join("stderr.txt")
 }
 
-/// The last line that the server printed for people.
+/// What the server printed for people.
+fn said(directory: &TempDir) -> String {
+    fs::read_to_string(stderr(directory)).unwrap_or_default()
+}
+
+/// The warnings in it, of the program's own log.
+fn warnings(said: &str) -> Vec<String> {
+    let mut warnings: Vec<String> = Vec::new();
+    for warning in said.lines().filter_map(|line| line.strip_prefix("[WARN ] ")) {
+        if !warnings.iter().any(|known| known == warning) {
+            warnings.push(warning.to_owned());
+        }
+    }
+    warnings
+}
+
+/// The last line of it.
 fn last_words(directory: &TempDir) -> String {
-    let text = fs::read_to_string(stderr(directory)).unwrap_or_default();
+    let text = said(directory);
     let line = text.lines().rfind(|line| !line.trim().is_empty());
     let line = line.unwrap_or("it said nothing");
     line.strip_prefix("echometer: ").unwrap_or(line).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_of_the_log_are_told_once_each() {
+        let said = "[WARN ] cannot set SCHED_BATCH: no\nE1125 of a library\n[WARN ] other\n\
+                    [WARN ] cannot set SCHED_BATCH: no\nrep: 3 accesses\n";
+        assert_eq!(warnings(said), ["cannot set SCHED_BATCH: no", "other"]);
+        assert!(warnings("").is_empty());
+    }
 }

@@ -5,19 +5,17 @@ use std::time::{Duration, SystemTime};
 use crate::cpus::Cpus;
 use crate::measure::{
     ClientTally, Distributions, Fairness, Percentiles, TOLERANCE, Totals, Window, disagreement,
-    littles_law,
+    is_rate_kept, littles_law,
 };
-use crate::results::{ClientLine, Row, ServerLine, ThreadRow, rounded};
+use crate::results::{ClientLine, Row, ThreadRow, rounded};
 use crate::spec::{Target, TrialSpec};
 use crate::systems::{Heeded, System};
 
 use super::account::Account;
+use super::child::Stopped;
 use super::warning::Warning;
 use super::watch::Seen;
 use super::{Granted, Trial};
-
-/// From this share on, a rate that was asked for was kept.
-const KEPT: f64 = 0.99;
 
 /// Everything that a row is made of.
 pub struct Evidence<'a> {
@@ -31,8 +29,8 @@ pub struct Evidence<'a> {
     pub tallies: &'a [ClientTally],
     pub distributions: &'a Distributions,
     pub seen: Seen,
-    /// What the server counted; `None` for a server that is not ours, or has gone.
-    pub server: Option<ServerLine>,
+    /// What the server left; `None` for a server that is not ours, or has gone.
+    pub server: Option<Stopped>,
 }
 
 impl Evidence<'_> {
@@ -128,7 +126,7 @@ impl Evidence<'_> {
     /// What the server counted.
     fn add_server(&self, row: Row) -> Row {
         let last = self.seen.server.close.as_ref();
-        let line = self.server.as_ref();
+        let line = self.server.as_ref().map(|server| &server.counted);
         let (slowest, fastest, jain) = shares(line.and_then(|line| Fairness::of(&line.per_worker)));
         // It knows its own CPUs, by which some options go.
         let row = match line {
@@ -168,7 +166,7 @@ impl Evidence<'_> {
         if all.messages() == 0 {
             return Some("no echo ended inside the window".to_owned());
         }
-        disagreement(self.server.as_ref()?.accesses, all.completed, all.in_flight)
+        disagreement(self.server.as_ref()?.counted.accesses, all.completed, all.in_flight)
     }
 
     fn warnings(&self, row: &Row, all: &Totals, account: &Account) -> Vec<Warning> {
@@ -188,14 +186,12 @@ impl Evidence<'_> {
         if let Some(law) = row.littles_law.filter(|law| (law - 1.0).abs() > TOLERANCE) {
             warnings.push(Warning::LittlesLaw(law * row.clients as f64, row.clients));
         }
-        let is_kept = |rate: f64| {
-            // Arrivals at random are so many, give or take their root.
-            let chance = 3.0 * (rate / row.window_s).sqrt();
-            row.throughput_per_s >= KEPT * rate - chance
-        };
+        let is_kept = |rate| is_rate_kept(rate, row.throughput_per_s, row.window_s);
         if let Some(offered) = row.rate_per_s.filter(|rate| !is_kept(*rate)) {
             warnings.push(Warning::RateNotKept { offered, sent: row.throughput_per_s });
         }
+        let of_server = self.server.iter().flat_map(|server| &server.warnings);
+        warnings.extend(of_server.map(|said| Warning::Server(said.clone())));
         warnings.extend(account.warnings());
         if let Target::Running(to) = &self.spec.target {
             warnings.push(Warning::NotOurs(to.clone()));

@@ -85,7 +85,7 @@ fn run_placed(
         let who = if seen.server_gone { "the server ended" } else { "stopped" };
         format!("{who} before the window opened, so that nothing was measured")
     })?;
-    let server_line = match server {
+    let server = match server {
         Some(_) if seen.server_gone => None,
         server => server.map(ServerProcess::stop).transpose()?,
     };
@@ -99,7 +99,7 @@ fn run_placed(
         tallies: &tallies,
         distributions: &distributions,
         seen,
-        server: server_line,
+        server,
     };
     Ok(evidence.judge())
 }

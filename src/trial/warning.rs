@@ -49,6 +49,8 @@ pub enum Warning {
     },
     /// What a process used could not be read.
     Unreadable(String),
+    /// What the server warned of.
+    Server(String),
     /// The server there is not a process of ours.
     NotOurs(Endpoint),
 }
@@ -64,6 +66,7 @@ impl Warning {
             Warning::SharedCpus(_) => "both sides share CPUs".to_owned(),
             Warning::Quota { .. } => "a CPU quota is below the CPUs".to_owned(),
             Warning::Unreadable(_) => "/proc was not readable".to_owned(),
+            Warning::Server(said) => format!("the server said: {said}"),
             _ => return None,
         })
     }
@@ -128,6 +131,7 @@ impl fmt::Display for Warning {
             Warning::Unreadable(why) => {
                 write!(f, "{why}; the columns that come from there are empty")
             }
+            Warning::Server(said) => write!(f, "the server said: {said}"),
             Warning::NotOurs(at) => write!(
                 f,
                 "the server at {at} is not a process of this program, so that the columns of what it \

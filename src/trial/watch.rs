@@ -46,7 +46,7 @@ impl<T> Default for Ends<T> {
 impl Ends<Usage> {
     /// What was used in between, if both ends are known.
     pub fn used(&self) -> Option<Counters> {
-        Some(self.close.as_ref()?.used.since(&self.open.as_ref()?.used))
+        Some(self.close.as_ref()?.since(self.open.as_ref()?))
     }
 
     /// The same by the roles of threads.

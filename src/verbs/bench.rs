@@ -47,13 +47,13 @@ struct Files {
 
 impl Bench {
     pub(super) fn run(mut self) -> Result<Ending> {
-        let mut files = self.open_files()?;
         let each = match self.spec.load.driver {
             Driver::Native => self.system.descriptors_per_client(),
             // A socket is all.
             Driver::Lean { .. } => 1,
         };
         host::check_file_limit(self.spec.load.clients.get(), each)?;
+        let mut files = self.open_files()?;
         let stop = Stop::default();
         let interrupted = signals::set(&stop)?;
         let mut spread = Spread::default();
@@ -89,11 +89,11 @@ impl Bench {
     fn open_files(&self) -> Result<Files> {
         let csv = self.csv.as_deref();
         let threads = csv.and_then(|csv| beside(csv, "threads.csv"));
-        let files = Files {
+        let mut files = Files {
             csv: csv.map(CsvSink::open).transpose()?,
             threads: threads.as_deref().map(CsvSink::open).transpose()?,
             results: self.results.as_deref().map(JsonLines::open).transpose()?,
-            hgrm: self.hgrm.as_deref().map(Hgrm::open).transpose()?,
+            hgrm: None,
         };
         // Beside the rows, which by now are there.
         if let Some(directory) = threads.as_deref().and_then(Path::parent) {
@@ -101,6 +101,8 @@ impl Bench {
             let run = provenance::run(self.system, &self.spec, &self.command, whole_run)?;
             RunFile::of(directory).add(run)?;
         }
+        // The last, since what it held is lost then.
+        files.hgrm = self.hgrm.as_deref().map(Hgrm::open).transpose()?;
         Ok(files)
     }
 
