@@ -4,7 +4,7 @@
 mod common;
 
 use common::bench::{Bench, is_alive};
-use common::{Served, eventually, with_each_system};
+use common::{Served, echometer, eventually, with_each_system};
 use echometer::systems::SYSTEMS;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -52,6 +52,22 @@ fn an_interrupt_in_the_warm_up_leaves_no_row_and_says_so() {
         assert_eq!((measured.ran.status, measured.rows.len()), (130, 0), "{measured:?}");
         measured.ran.assert_fails(130, &["nothing was measured"]);
         assert!(!is_alive(server));
+    }
+}
+
+#[test]
+fn a_server_that_is_not_asked_what_it_counted_tidies_up_all_the_same() {
+    // Sockets with names, where a system has such: in a directory of its own.
+    let warm_up = ["--spawn", "--backend", "ipc", "--warmup", "10m"];
+    for system in SYSTEMS {
+        let place = tempfile::tempdir().unwrap();
+        let mut command = echometer();
+        let bench = Bench::start_by(command.env("TMPDIR", place.path()), system.name(), &warm_up);
+        bench.until_echoing(0);
+        bench.process.signal(Signal::SIGINT);
+        assert_eq!(bench.end().ran.status, 130);
+        let left: Vec<_> = place.path().read_dir().unwrap().collect();
+        assert!(left.is_empty(), "{}: {left:?}", system.name());
     }
 }
 

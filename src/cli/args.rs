@@ -93,7 +93,7 @@ pub struct ServerArgs {
     #[arg(long, default_value_t, value_parser = values::one_of::<Backend>("backend"))]
     pub backend: Backend,
     /// Completion queues, for a system that has them [default: the CPUs it may run on]
-    #[arg(long, value_name = "N", value_parser = values::count, allow_hyphen_values = true)]
+    #[arg(long, value_name = "N", value_parser = values::queues, allow_hyphen_values = true)]
     pub completion_queues: Option<NonZeroUsize>,
     /// How the library and the threads are set: as they come, or for many messages
     #[arg(long, default_value_t, value_parser = values::one_of::<Tuning>("tuning"))]

@@ -55,6 +55,14 @@ pub fn count(text: &str) -> Result<NonZeroUsize, String> {
         .map_err(|_| format!("'{text}' is no such number; it must be a whole one, at least 1"))
 }
 
+/// A number of completion queues: C-core's threads cannot say that there are too many.
+pub fn queues(text: &str) -> Result<NonZeroUsize, String> {
+    match count(text)? {
+        number if number.get() > 1024 => Err(format!("'{text}' are too many; 1024 is the most")),
+        number => Ok(number),
+    }
+}
+
 /// The longest duration: a clock can be asked for what is that far away.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
@@ -211,6 +219,8 @@ mod tests {
     #[test]
     fn counts() {
         assert_eq!(count("16").map(NonZeroUsize::get), Ok(16));
+        assert_eq!(queues("1024").map(NonZeroUsize::get), Ok(1024));
+        assert!(queues("1025").unwrap_err().contains("1024 is the most"));
         for text in ["0", "-1", "1.5", "many"] {
             assert!(count(text).unwrap_err().contains("at least 1"), "{text}");
         }
