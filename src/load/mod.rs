@@ -11,6 +11,7 @@
 //!
 //! What is sent over channels is never sent for a single message.
 
+mod failure;
 mod lean;
 mod native;
 mod reins;
@@ -30,8 +31,8 @@ use self::reins::{Event, Reins, Report};
 pub use self::requester::Requester;
 pub use self::stop::Stop;
 use crate::cpus::Cpus;
-use crate::measure::{ClientTally, Distributions, Faults, PlayerTally, Window};
-use crate::message::{self, EchoError, Request};
+use crate::measure::{ClientTally, Distributions, PlayerTally, Window};
+use crate::message::{self, Request};
 use crate::sleeper::Sleeper;
 use crate::spec::{ClientSpec, Driver, Endpoint, LoadSpec};
 use crate::systems::System;
@@ -210,25 +211,6 @@ fn reply_limit(spec: &LoadSpec) -> usize {
     (spec.reply_payload as usize).max(1024 * 1024) + 4096
 }
 
-/// Says of a request that was not answered what was asked of whom, and what to look at.
-fn explain(
-    system: &dyn System,
-    to: &dyn std::fmt::Display,
-    request: &Request,
-    error: &EchoError,
-) -> String {
-    let (system, number) = (system.name(), request.sequence());
-    let advice = match error {
-        // Its handler has said what is wrong; what refuses on the way to it says too little.
-        EchoError::Refused(said) if said.contains(message::MALFORMED) => String::new(),
-        _ => format!(
-            "; does a server of the system {system} run there, and are {} bytes within its limit, --max-message?",
-            request.bytes().len()
-        ),
-    };
-    format!("{system} at {to} did not answer message {number}: {error}{advice}")
-}
-
 fn wait_until_ready(events: &Receiver<Event>, clients: usize, stop: &Stop) -> Result<()> {
     let mut ready = 0;
     while ready < clients {
@@ -241,20 +223,6 @@ fn wait_until_ready(events: &Receiver<Event>, clients: usize, stop: &Stop) -> Re
         }
     }
     Ok(())
-}
-
-/// Counts what went wrong.
-fn count(error: &EchoError, faults: &mut Faults) {
-    *match error {
-        EchoError::Timeout(_) => &mut faults.timeouts,
-        EchoError::Disconnected(_) => &mut faults.disconnects,
-        EchoError::Refused(_) => &mut faults.refused,
-        EchoError::Malformed(_) => &mut faults.malformed,
-        EchoError::Stray { sent, acknowledged } if acknowledged.checked_add(1) == Some(*sent) => {
-            &mut faults.repeats
-        }
-        EchoError::Stray { .. } => &mut faults.strays,
-    } += 1;
 }
 
 /// Looks on until all players have ended, and gathers what they counted.

@@ -9,6 +9,7 @@ use crate::spec::{ClientSpec, Endpoint};
 use crate::systems::{Client, System};
 
 use super::Stop;
+use super::failure::{count, explain};
 
 /// The pause before the first reconnection; it doubles with each further one.
 pub const BACKOFF: Duration = Duration::from_millis(50);
@@ -88,7 +89,7 @@ impl<'a> Requester<'a> {
 
     /// Says of a request that was not answered what was asked of whom, and what to look at.
     pub fn explain(&self, request: &Request, error: &EchoError) -> String {
-        super::explain(self.system, self.to, request, error)
+        explain(self.system, self.to, request, error)
     }
 
     #[cold]
@@ -140,7 +141,7 @@ impl<'a> Requester<'a> {
     #[cold]
     fn failed(&mut self, error: &EchoError) {
         self.faults.sent += 1;
-        super::count(error, &mut self.faults);
+        count(error, &mut self.faults);
         let client = self.client.take();
         if let (EchoError::Timeout(_), Some(client)) = (error, client) {
             self.overdue.push_back(client);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::sections::written;
+use super::phrases::written;
 use crate::analysis::{Axis, Curve, FEWEST_TRIALS, Point};
 use crate::results::{Row, Run};
 

@@ -2,7 +2,7 @@
 
 use super::numbers::{UNKNOWN, half_width, percent, shown};
 use super::page::Table;
-use super::sections::{column_of, written};
+use super::phrases::{column_of, written};
 use crate::analysis::{Axis, Change, Curve, Point, Ratio, Verdict};
 
 /// The numbers of clients whose throughput has a column of its own.

@@ -5,11 +5,9 @@ use std::fmt;
 
 use super::numbers::{about_bytes, bytes, grouped};
 use super::paced::paced;
+use super::phrases::{FEW, capital, limited, listed, named};
 use crate::analysis::{Axis, Crossover, End, Estimate, FEWEST_TRIALS, Finding, Lead, Place};
 use crate::analysis::{Reach, Verdict};
-
-/// More names than this in one sentence are not read.
-const FEW: usize = 6;
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -305,14 +303,6 @@ fn left_out_of(left_out: usize, of: usize, reasons: &[(String, usize)]) -> Strin
     )
 }
 
-/// The label of a curve, so that it can stand in a list: `rep, tuned` is `rep (tuned)`.
-pub(super) fn named(label: &str) -> String {
-    match label.split_once(", ") {
-        Some((system, options)) => format!("{system} ({options})"),
-        None => label.to_owned(),
-    }
-}
-
 fn rate(estimate: Estimate) -> String {
     let mean = grouped(estimate.mean, 0);
     match estimate.half_width() {
@@ -366,27 +356,4 @@ fn about(x: f64) -> String {
     }
     let scale = 10_f64.powf(x.log10().floor() - 1.0);
     grouped((x / scale).round() * scale, usize::from(x < 10.0))
-}
-
-/// `a, b and c`.
-pub(super) fn listed(all: &[String]) -> String {
-    match all {
-        [] => String::new(),
-        [one] => one.clone(),
-        [most @ .., last] => format!("{} and {last}", most.join(", ")),
-    }
-}
-
-/// The first few, and how many more there are.
-pub(super) fn limited(all: &[String]) -> String {
-    if all.len() <= FEW {
-        return listed(all);
-    }
-    format!("{} and {} more", all[..FEW].join(", "), all.len() - FEW)
-}
-
-/// With a capital letter.
-pub(super) fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

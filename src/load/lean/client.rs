@@ -8,9 +8,10 @@ use mio::{Registry, Token};
 
 use super::connection::{Connection, Step};
 use super::timer::Pauses;
+use crate::load::Stop;
+use crate::load::failure::count;
 use crate::load::requester::{BACKOFF, OVERDUE};
 use crate::load::schedule::Schedule;
-use crate::load::{Stop, count};
 use crate::measure::{ClientTally, Distributions, Times, Window};
 use crate::message::{self, EchoError, Request};
 use crate::sleeper::Sleeper;

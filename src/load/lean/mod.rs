@@ -20,7 +20,8 @@ use mio::{Events, Poll};
 
 use self::client::{Client, Common, Phase};
 use self::timer::{Pauses, Timer};
-use super::{Event, Reins, Report, explain};
+use super::failure::explain;
+use super::{Event, Reins, Report};
 use crate::measure::{Distributions, PlayerTally, Window};
 use crate::message::Request;
 use crate::sleeper::Sleeper;

@@ -1,15 +1,14 @@
 //! Charts with lines: values over any axis.
 
 use anyhow::{Result, bail};
-use plotters::style::RGBColor;
 
 use super::canvas::{About, Canvas, Place, Side, Stroke, WIDTH, picture, rounded, width_of};
 use super::colours::{GRID, INK, MUTED};
 use super::legend::{Legend, Sample};
-use super::look::Look;
 use super::marker::Shape;
 use super::rings::Rings;
 use super::scale::Scale;
+use super::spots::Line;
 
 /// The height between the axes' ends.
 const HEIGHT: i32 = 340;
@@ -24,47 +23,6 @@ pub struct Axis {
     pub title: String,
     pub scale: Scale,
     pub written: fn(f64) -> String,
-}
-
-/// A point of a line.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Spot {
-    pub x: f64,
-    pub y: f64,
-    /// The lower and the upper end of what it may be as well.
-    pub ends: Option<(f64, f64)>,
-    /// Its mark.
-    pub shape: Option<Shape>,
-}
-
-impl Spot {
-    /// A point without a mark.
-    pub fn new(x: f64, y: f64) -> Self {
-        Spot { x, y, ends: None, shape: None }
-    }
-}
-
-/// A line of a chart.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Line {
-    /// What the legend calls it; `None`: it does not.
-    pub label: Option<String>,
-    /// Its colour, and whether its marks are filled.
-    pub look: Look,
-    /// How it is drawn; `None`: only its points are.
-    pub stroke: Option<Stroke>,
-    /// By rising values of the level axis.
-    pub spots: Vec<Spot>,
-}
-
-impl Line {
-    fn colour(&self) -> RGBColor {
-        self.look.colour()
-    }
-
-    fn has_band(&self) -> bool {
-        !self.spots.is_empty() && self.spots.iter().all(|spot| spot.ends.is_some())
-    }
 }
 
 /// A chart.

@@ -11,13 +11,15 @@ mod look;
 mod marker;
 mod rings;
 mod scale;
+mod spots;
 mod stacked;
 
 pub use canvas::{About, Stroke};
 pub use colours::Tone;
-pub use line::{Axis, Line, LineChart, Spot};
+pub use line::{Axis, LineChart};
 pub use look::{Look, is_crowded};
 pub use marker::Shape;
 pub use rings::{Ring, Rings};
 pub use scale::Scale;
+pub use spots::{Line, Spot};
 pub use stacked::{Bar, BarChart};

@@ -2,7 +2,8 @@
 
 use crate::analysis::{Axis, Curve, Point};
 use crate::report::chart::{self, Line, Look, Scale, Spot};
-use crate::report::numbers::{bytes, number};
+use crate::report::numbers::number;
+use crate::report::phrases::written;
 
 /// The axis of the curves, from left to right, for points at these places.
 pub fn level_axis(axis: Axis, places: impl IntoIterator<Item = f64>) -> chart::Axis {
@@ -22,22 +23,9 @@ pub fn upright_axis<'a>(title: &str, lines: impl IntoIterator<Item = &'a Line>) 
     chart::Axis { title: title.to_owned(), scale: Scale::round(values.flatten()), written: short }
 }
 
-/// How a value of the axis is written.
-pub fn written(axis: Axis) -> fn(f64) -> String {
-    match axis {
-        Axis::Payload => bytes,
-        _ => number,
-    }
-}
-
 /// The axis without its unit.
 pub fn name_of(axis: Axis) -> &'static str {
     axis.name().split(" (").next().unwrap_or_default()
-}
-
-/// What a column of its values is called.
-pub fn column_of(axis: Axis) -> &'static str {
-    if axis == Axis::Clients { "clients" } else { axis.name() }
 }
 
 /// A round number beside an axis, where there is little room.

@@ -12,7 +12,6 @@ mod why;
 
 use anyhow::Result;
 
-pub use self::common::{column_of, written};
 pub use self::throughput::MAIN as MAIN_FIGURE;
 use super::page::Page;
 use super::text::visible;

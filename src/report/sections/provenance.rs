@@ -3,8 +3,8 @@
 use super::Given;
 use crate::report::numbers::{UNKNOWN, grouped, shown};
 use crate::report::page::{Block, Section, Table};
+use crate::report::phrases::listed;
 use crate::report::remarks;
-use crate::report::words::listed;
 use crate::results::{Program, Run};
 
 pub fn section(given: &Given<'_>) -> Section {

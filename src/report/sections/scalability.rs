@@ -9,7 +9,7 @@ use crate::analysis::{Axis, ClosedLoop, Curve, Scalability, Unfit, scalability};
 use crate::report::chart::{About, Line, LineChart, Look, Rings, Scale, Spot, Stroke, is_crowded};
 use crate::report::numbers::{UNKNOWN, grouped, shown};
 use crate::report::page::{Block, Figure, Section, Table};
-use crate::report::words::{limited, listed, named};
+use crate::report::phrases::{limited, listed, named};
 
 /// Why most curves have none.
 const POOR: &str = "the law has to explain 90 % of the differences between points";

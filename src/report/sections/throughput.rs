@@ -10,8 +10,9 @@ use crate::report::chart::{
 };
 use crate::report::numbers::grouped;
 use crate::report::page::{Block, Figure, Section};
+use crate::report::phrases::{capital, named};
 use crate::report::table;
-use crate::report::words::{capital, named, place};
+use crate::report::words::place;
 
 /// The picture that is a file of its own too.
 pub const MAIN: &str = "throughput";

@@ -4,8 +4,9 @@ use super::Given;
 use super::common::name_of;
 use crate::report::numbers::{grouped, shown};
 use crate::report::page::{Block, Section, Table};
+use crate::report::phrases::{named, written};
 use crate::report::remarks;
-use crate::report::words::{named, place};
+use crate::report::words::place;
 
 pub fn section(given: &Given<'_>) -> Section {
     let mut section = Section::new("validity", "Fairness, errors, validity");
@@ -93,7 +94,7 @@ fn by_point(given: &Given<'_>) -> Table {
         };
         table.add([
             curve.label.clone(),
-            super::common::written(given.axis)(point.x),
+            written(given.axis)(point.x),
             shown(point.client_fairness, 3),
             shown(point.worker_fairness, 3),
             point.errors.to_string(),

@@ -3,8 +3,8 @@
 use super::Given;
 use crate::analysis::{Axis, Finding};
 use crate::report::page::{Block, Section};
+use crate::report::phrases::listed;
 use crate::report::text::visible;
-use crate::report::words::listed;
 
 /// Of more statements, those that answer are led with, and the others are one click away.
 const FEW: usize = 6;

@@ -3,7 +3,7 @@
 use loona_hpack::Decoder;
 
 use super::frame::{CONTINUATION, END_HEADERS, END_STREAM, Frame, HEADERS, breaks, kind_name};
-use super::status::Fields;
+use super::status::{Fields, Place};
 use crate::message::EchoError;
 
 /// The longest header block that is read.
@@ -11,17 +11,6 @@ pub const LONGEST_BLOCK: usize = 16 * 1024;
 
 /// The dynamic table that a server may fill: what it is unless we tell otherwise.
 const TABLE: usize = 4096;
-
-/// What stands where in an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// Before the message.
-    Head,
-    /// Behind it.
-    Trailers,
-    /// Both in one: an answer without a message.
-    Only,
-}
 
 /// Reads header blocks, and knows again those that it has read.
 pub struct Blocks {

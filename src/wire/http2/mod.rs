@@ -20,9 +20,10 @@ use std::time::Duration;
 
 use self::flow::{Receiving, Sending};
 use self::frame::{Frame, breaks, error_name, kind_name};
-use self::headers::{Blocks, Parts, Place};
+use self::headers::{Blocks, Parts};
 use self::reply::Reply;
 use self::request::RequestBlock;
+use self::status::Place;
 use self::upload::Upload;
 use super::{Codec, Event, shown};
 use crate::message::EchoError;

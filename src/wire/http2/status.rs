@@ -5,7 +5,6 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::headers::Place;
 use crate::message::EchoError;
 use crate::wire::shown;
 
@@ -13,6 +12,17 @@ use crate::wire::shown;
 const CANCELLED: u32 = 1;
 const DEADLINE_EXCEEDED: u32 = 4;
 const UNAVAILABLE: u32 = 14;
+
+/// What stands where in an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Before the message.
+    Head,
+    /// Behind it.
+    Trailers,
+    /// Both in one: an answer without a message.
+    Only,
+}
 
 /// Those fields of a header block that matter.
 #[derive(Debug, Default)]
