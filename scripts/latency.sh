@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Latency at a given rate: of each system 50, 70 and 90 % of what it carries at most, with
-# arrivals that do not wait for replies.
+# Latency at a given rate: of each system 50, 70 and 90 % of its peak, which is what it carries
+# of CLIENTS clients in a closed loop, with arrivals that do not wait for replies.
 #
 #   ./scripts/latency.sh
 #   OUT=results/2026-01-31-1200 ./scripts/latency.sh
@@ -42,9 +42,13 @@ known() { # SYSTEM TUNING
     [ -s "$rows" ] || return 0
     paste -d, <(column "$rows" system) <(column "$rows" tuning) <(column "$rows" driver) \
         <(column "$rows" clients) <(column "$rows" valid) <(column "$rows" rate_per_s) \
-        <(column "$rows" think_us) <(column "$rows" throughput_per_s) |
-        awk -F, -v wanted="$1,$2,$DRIVER,$CLIENTS,true" \
-            '$1 "," $2 "," $3 "," $4 "," $5 == wanted && $6 == "" && $7 == 0 { print $8 }'
+        <(column "$rows" think_us) <(column "$rows" throughput_per_s) \
+        <(column "$rows" server_cpus_asked) |
+        awk -F, -v wanted="$1,$2,$DRIVER,$CLIENTS,true" -v cpus="$SERVER_CPUS" '
+            # A list of CPUs can be written in several ways.
+            function kind(cpus) { return cpus ~ /^(auto|all)$/ ? cpus : "list" }
+            $1 "," $2 "," $3 "," $4 "," $5 == wanted && $6 == "" && $7 == 0 &&
+                kind($9) == kind(cpus) { print $8 }'
 }
 
 peaks() {

@@ -49,6 +49,19 @@ fn a_rate_that_cannot_be_kept_is_said_and_shows_in_the_latency() {
 }
 
 #[test]
+fn a_rate_that_is_missed_by_a_quarter_is_said() {
+    for driver in DRIVERS {
+        // One handler, which has an answer each 13 ms.
+        let slow = ["--work", "sleep:13ms", "--arrivals", "constant"];
+        let measured = paced(SYSTEMS[0].name(), driver, "100", &slow);
+        let row = measured.row();
+        assert!(measured.ran.stderr.contains("offered 100/s, sent "), "{measured:?}");
+        assert!(row.notes.as_ref().unwrap().contains("the rate was not kept"), "{row:?}");
+        assert!(measured.ran.stderr.contains("at 100/s, from when requests were due"));
+    }
+}
+
+#[test]
 fn a_closed_loop_has_no_due_times() {
     let measured = bench(SYSTEMS[0].name(), &["--spawn", "--duration", "100ms"]);
     let row = measured.row();

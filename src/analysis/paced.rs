@@ -44,7 +44,8 @@ pub struct Paced {
 impl Paced {
     /// Whether what was to be sent was sent.
     pub fn is_kept(&self) -> bool {
-        is_rate_kept(self.rate_per_s, self.sent_per_s, self.window_s)
+        let at_random = self.arrivals.as_deref() != Some("constant");
+        is_rate_kept(self.rate_per_s, self.sent_per_s, self.window_s, at_random)
     }
 }
 
@@ -142,6 +143,7 @@ mod tests {
             rate_per_s,
             arrivals: rate_per_s.map(|_| "poisson".to_owned()),
             due_p99_us: rate_per_s.map(|rate| rate / 100.0),
+            window_s: 1.0,
             valid: true,
             ..Row::default()
         }
@@ -189,7 +191,7 @@ mod tests {
 
     #[test]
     fn numbers_of_clients_are_told_apart() {
-        let rows = [row("a", 50.0, Some(50.0)), Row { clients: 8, ..row("a", 48.0, Some(50.0)) }];
+        let rows = [row("a", 50.0, Some(50.0)), Row { clients: 8, ..row("a", 28.0, Some(50.0)) }];
         let told: Vec<_> = paced(&rows, &[]).into_iter().map(|p| (p.is_kept(), p.label)).collect();
         assert_eq!(told, [(true, "a, 24 clients".to_owned()), (false, "a, 8 clients".to_owned())]);
     }

@@ -80,7 +80,7 @@ impl NativeClient<'_> {
                 break;
             }
             if let (Some(received), true) = (received, schedule.has_pauses()) {
-                tally.paused(sent - received);
+                tally.paused(sent - received, sent, &window);
             }
             let outcome = self.requester.echo(&self.request);
             let now = Instant::now();

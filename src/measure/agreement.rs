@@ -41,16 +41,24 @@ const KEPT: f64 = 0.99;
 /// Whether a rate was kept, both in requests per second, in a window of so many seconds.
 ///
 /// Arrivals at random are so many, give or take the root of their number: three times that is
-/// not held against anyone.
+/// not held against anyone. Of arrivals at equal distances, one may lie beyond each end of the
+/// window.
 ///
 /// ```
 /// use echometer::measure::is_rate_kept;
 /// // Of 40,000 requests in 2 s, 39,600 less 600.
-/// assert!(is_rate_kept(20_000.0, 19_500.0, 2.0) && !is_rate_kept(20_000.0, 19_499.0, 2.0));
+/// let at_random = |sent_per_s| is_rate_kept(20_000.0, sent_per_s, 2.0, true);
+/// assert!(at_random(19_500.0) && !at_random(19_499.0));
+/// // Of 100 in 1 s, 99 less 2.
+/// let even = |sent_per_s| is_rate_kept(100.0, sent_per_s, 1.0, false);
+/// assert!(even(97.0) && !even(96.0));
 /// ```
-pub fn is_rate_kept(rate_per_s: f64, sent_per_s: f64, window_s: f64) -> bool {
-    let chance = if window_s > 0.0 { 3.0 * (rate_per_s / window_s).sqrt() } else { 0.0 };
-    sent_per_s >= KEPT * rate_per_s - chance
+pub fn is_rate_kept(rate_per_s: f64, sent_per_s: f64, window_s: f64, at_random: bool) -> bool {
+    let due = rate_per_s * window_s;
+    let chance = if at_random { 3.0 * due.sqrt() } else { 2.0 };
+    // Of a window that is not known, nothing is left to chance.
+    let chance_per_s = if window_s > 0.0 { chance / window_s } else { 0.0 };
+    sent_per_s >= KEPT * rate_per_s - chance_per_s
 }
 
 #[cfg(test)]

@@ -133,7 +133,7 @@ pub struct ClientTally {
     completed_before_failure: u64,
     /// What went wrong with single requests.
     pub faults: Faults,
-    /// Pauses between a reply and the next request, and their sum.
+    /// Pauses between a reply and the next request that ended in the window, and their sum.
     pub pauses: (u64, Duration),
     /// Why the first echo that failed did so.
     pub first_error: Option<String>,
@@ -189,10 +189,13 @@ impl ClientTally {
         if overtaken { self.errors } else { self.errors - self.trailing }
     }
 
-    /// Counts a pause.
-    pub fn paused(&mut self, length: Duration) {
-        self.pauses.0 += 1;
-        self.pauses.1 += length;
+    /// Counts a pause that ended at `end`, if that was in the window.
+    #[inline]
+    pub fn paused(&mut self, length: Duration, end: Instant, window: &Window) {
+        if window.contains(end) {
+            self.pauses.0 += 1;
+            self.pauses.1 += length;
+        }
     }
 }
 

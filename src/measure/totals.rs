@@ -86,7 +86,7 @@ mod tests {
                 let received = start + Duration::from_millis(ms);
                 let times = Times { due: None, sent: start, received };
                 tally.succeeded(ms > 1, times, &window, &mut Distributions::default());
-                tally.paused(Duration::from_millis(ms));
+                tally.paused(Duration::from_millis(ms), received, &window);
             }
             tally
         };

@@ -8,7 +8,7 @@ use crate::measure::{
     is_rate_kept, littles_law,
 };
 use crate::results::{ClientLine, Row, ThreadRow, rounded};
-use crate::spec::{Target, TrialSpec};
+use crate::spec::{Arrivals, Target, TrialSpec};
 use crate::systems::{Heeded, System};
 
 use super::account::Account;
@@ -186,7 +186,8 @@ impl Evidence<'_> {
         if let Some(law) = row.littles_law.filter(|law| (law - 1.0).abs() > TOLERANCE) {
             warnings.push(Warning::LittlesLaw(law * row.clients as f64, row.clients));
         }
-        let is_kept = |rate| is_rate_kept(rate, row.throughput_per_s, row.window_s);
+        let at_random = self.spec.load.pace.is_some_and(|pace| pace.arrivals == Arrivals::Poisson);
+        let is_kept = |rate| is_rate_kept(rate, row.throughput_per_s, row.window_s, at_random);
         if let Some(offered) = row.rate_per_s.filter(|rate| !is_kept(*rate)) {
             warnings.push(Warning::RateNotKept { offered, sent: row.throughput_per_s });
         }

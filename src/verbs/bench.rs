@@ -144,12 +144,20 @@ impl Files {
     }
 }
 
-/// The row in words: two lines.
+/// The row in words: two lines, and before the second another where requests were due.
 fn summary(row: &Row) -> String {
     let us = |value: Option<f64>| value.map_or_else(|| "?".to_owned(), |us| format!("{us:.1} us"));
+    let due = row.rate_per_s.map_or_else(String::new, |rate| {
+        format!(
+            "at {rate:.0}/s, from when requests were due: p50 {}, p99 {}, max {}\n",
+            us(row.due_p50_us),
+            us(row.due_p99_us),
+            us(row.due_max_us)
+        )
+    });
     format!(
         "{}, {}: {:.0} msg/s ({} messages in {:.2} s, {} errors, {} timeouts)\n\
-         rtt p50 {}, p99 {}, max {}; CPU per message: server {}, clients {}; bound: {}",
+         {due}rtt p50 {}, p99 {}, max {}; CPU per message: server {}, clients {}; bound: {}",
         row.system,
         in_words(row.clients),
         row.throughput_per_s,

@@ -146,7 +146,9 @@ impl Client {
             Phase::Pausing(until) if now >= until => {
                 common.sleeper.woke(until, now);
                 // As long as it was, and not as it was to be.
-                self.tally.paused(now - self.received);
+                if let Some(window) = &common.window {
+                    self.tally.paused(now - self.received, now, window);
+                }
                 let step = self.next_echo(common, now);
                 self.take(Ok(step), common);
             }
@@ -267,7 +269,9 @@ impl Client {
                 Step::Nothing
             }
             Some(_) => {
-                self.tally.paused(Duration::ZERO);
+                if let Some(window) = &common.window {
+                    self.tally.paused(Duration::ZERO, now, window);
+                }
                 self.next_echo(common, now)
             }
             None => self.next_echo(common, now),
