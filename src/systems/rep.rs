@@ -28,7 +28,7 @@ impl System for Rep {
     }
 
     fn serve(&self, spec: &ServerSpec) -> Result<Box<dyn Server>> {
-        let context = zmq::Context::of_server(spec)?;
+        let context = zmq::Context::new()?;
         let (socket, endpoint) = zmq::bind(&context, ::zmq::REP, self.name(), spec)?;
         let responder = Responder::new(spec, None, Sequence::Own(0));
         let thread = threads::start("handler", move || zmq::answer(&socket, responder))?;

@@ -30,7 +30,7 @@ impl System for Router {
 
     fn serve(&self, spec: &ServerSpec) -> Result<Box<dyn Server>> {
         // Declared first, dropped last: the context waits for its sockets to be closed.
-        let context = zmq::Context::of_server(spec)?;
+        let context = zmq::Context::new()?;
         let (frontend, endpoint) = zmq::bind(&context, ::zmq::ROUTER, self.name(), spec)?;
         let (backend, meeting_point, directory) = bind_backend(&context, spec.backend)?;
         let mut server = RouterServer {

@@ -13,7 +13,7 @@ use zmq::{Message, Socket, SocketType};
 use super::{Client, cannot_listen};
 use crate::measure::ServerTally;
 use crate::message::{self, EchoError, Reply, Request, Responder};
-use crate::spec::{ClientSpec, Endpoint, ServerSpec, Tuning};
+use crate::spec::{ClientSpec, Endpoint, ServerSpec};
 
 /// File descriptors of a REQ socket: its connection, and the two ends of its mailbox.
 pub const DESCRIPTORS_PER_CLIENT: u64 = 3;
@@ -23,9 +23,6 @@ const MAX_SOCKETS: i32 = 65_535;
 
 /// How long a closing socket goes on sending what it has, in ms.
 const LINGER_MS: i32 = 200;
-
-/// `ZMQ_ZERO_COPY_RECV` of `zmq.h`, which zmq-sys does not name.
-const ZERO_COPY_RECV: i32 = 10;
 
 /// The library, with its version.
 pub fn library() -> String {
@@ -62,21 +59,6 @@ impl Context {
         let context = Context(context);
         context.set("ZMQ_MAX_SOCKETS", zmq_sys::ZMQ_MAX_SOCKETS.cast_signed(), MAX_SOCKETS)?;
         Ok(Arc::new(context))
-    }
-
-    /// The context of a server, set as it is asked to be.
-    ///
-    /// # Errors
-    ///
-    /// As [`Context::new`].
-    pub fn of_server(spec: &ServerSpec) -> Result<Arc<Self>> {
-        let context = Context::new()?;
-        if spec.tuning == Tuning::Throughput {
-            // Else every message of more than 33 bytes keeps the 8 KiB that it was read into
-            // until it is answered, and each read takes another 8 KiB, cold from memory.
-            context.set("ZMQ_ZERO_COPY_RECV", ZERO_COPY_RECV, 0)?;
-        }
-        Ok(context)
     }
 
     fn set(&self, name: &str, option: i32, value: i32) -> Result<()> {
