@@ -197,10 +197,45 @@ fn replies_in_advance_are_taken_one_after_the_other() {
         let load = ["--addr", &address, "--driver", "lean", "--timeout", "300ms"];
         let rest = ["--retries", "0", "--duration", "2s", "--warmup", "0"];
         let measured = bench(system.name(), &[&load[..], &rest].concat());
-        // All of them, and then nothing more comes.
+        // All of them, the first before the window, and then nothing more comes.
         assert_eq!(measured.ran.status, 1, "{measured:?}");
         let row = measured.row();
-        assert!(row.messages > 10_000 && row.timeouts > 0, "{row:?}");
+        assert!(row.messages == IN_ADVANCE - 1 && row.timeouts > 0, "{row:?}");
+    }
+}
+
+#[test]
+fn a_server_that_answers_and_does_not_read_is_not_believed_for_long() {
+    let listener = TcpListener::bind(common::ANY_PORT).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            // Empty messages, which sequence nothing.
+            let mut stream = stream.unwrap();
+            while stream.write_all(&[0; 4096]).is_ok() {}
+        }
+    });
+    for system in SYSTEMS.iter().filter(|system| known(**system).1 == Wire::Framed) {
+        let load = ["--addr", &address, "--driver", "lean", "--timeout", "300ms"];
+        let rest = ["--retries", "0", "--duration", "1s", "--warmup", "0", "--payload", "1MiB"];
+        let measured = bench(system.name(), &[&load[..], &rest].concat());
+        assert_eq!(measured.ran.status, 1, "{measured:?}");
+        // Of each connection so many as the kernel has room for.
+        let row = measured.row();
+        assert!(row.malformed > Some(0) && row.messages < 100 * row.errors, "{row:?}");
+        let why = "it came before all of the request had gone";
+        assert!(measured.ran.stderr.contains(why), "{measured:?}");
+    }
+}
+
+#[test]
+fn a_reply_behind_its_timeout_is_none_with_either_driver() {
+    for system in SYSTEMS {
+        for driver in ["native", "lean"] {
+            let slow = ["--spawn", "--work", "sleep:60ms", "--timeout", "30ms", "--retries", "0"];
+            let ran = run(["bench", system.name(), "--driver", driver].iter().chain(&slow));
+            ran.assert_fails(1, &["did not answer message 1", "no reply within 30ms"]);
+        }
     }
 }
 

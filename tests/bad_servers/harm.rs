@@ -203,7 +203,7 @@ pub fn floods(wire: Wire) -> Vec<(Harm, Taken)> {
     use Taken::{Lost, Timeout};
     let unread = Lost("asks for answers and does not read them");
     match wire {
-        // On this wire, everything is a reply.
+        // On this wire, everything is a reply: see the test of those that were never asked for.
         Wire::Framed => vec![],
         Wire::ZeroMq => vec![
             (instead(|_, _| b"\x04\x08\x04PING\0\0!".to_vec(), Then::Again), unread),

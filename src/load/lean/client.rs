@@ -175,10 +175,18 @@ impl Client {
                 Ok(Step::Nothing) => return,
                 Ok(Step::More) => self.read_again(common),
                 Ok(Step::Ready) => self.send(),
-                Ok(Step::Replied(verified)) => match self.replied(verified, common) {
-                    Step::Nothing => return self.look_behind(common),
-                    step => Ok(step),
-                },
+                Ok(Step::Replied(verified)) => {
+                    let now = Instant::now();
+                    if now >= self.deadline {
+                        // It came, but nobody waits for it any more.
+                        self.tally.faults.late += 1;
+                        return self.fail(EchoError::Timeout(self.who.timeout), common, now);
+                    }
+                    match self.replied(verified, common, now) {
+                        Step::Nothing => return self.look_behind(common),
+                        step => Ok(step),
+                    }
+                }
                 Err(error) => return self.fail(error, common, Instant::now()),
             };
         }
@@ -230,8 +238,7 @@ impl Client {
 
     /// Counts the echo, and says whether the next request may be sent at once.
     #[inline]
-    fn replied(&mut self, verified: bool, common: &mut Common<'_>) -> Step {
-        let now = Instant::now();
+    fn replied(&mut self, verified: bool, common: &mut Common<'_>, now: Instant) -> Step {
         self.retries_left = self.who.retries;
         self.backoff = BACKOFF;
         let Some(window) = &common.window else {
@@ -314,12 +321,8 @@ impl Client {
     #[cold]
     fn fail(&mut self, error: EchoError, common: &mut Common<'_>, now: Instant) {
         let sent = self.phase == Phase::Waiting;
-        if sent {
-            self.tally.faults.sent += 1;
-            count(&error, &mut self.tally.faults);
-        } else {
-            self.tally.faults.disconnects += 1;
-        }
+        self.tally.faults.sent += u64::from(sent);
+        count(&error, &mut self.tally.faults);
         if let Some(mut connection) = self.connection.take() {
             connection.leave(&common.registry);
             if sent && matches!(error, EchoError::Timeout(_)) {

@@ -27,8 +27,12 @@ pub struct Connection {
     output: Vec<u8>,
     /// How much of it has been.
     written: usize,
+    /// Where in it the request ends.
+    request_end: usize,
     /// How much may wait in it.
     most: usize,
+    /// There may be something to read of which epoll has told already.
+    unread: bool,
     /// The server will say no more than is there to be read.
     ended: bool,
 }
@@ -75,7 +79,9 @@ impl Connection {
             input,
             output,
             written: 0,
+            request_end: 0,
             most,
+            unread: true,
             ended: false,
         })
     }
@@ -111,14 +117,23 @@ impl Connection {
         if self.ended {
             return Err(closed());
         }
+        if self.written > 0 {
+            self.output.drain(..std::mem::take(&mut self.written));
+        }
         let before = self.output.len();
         self.codec.request(message, &mut self.output);
-        let silent = self.output.len() == before;
+        self.request_end = self.output.len();
+        let silent = self.request_end == before;
         // The whole of it, which HTTP/2 may send in parts, with their headers.
-        self.most = before + 2 * message.len() + MOST_ANSWERS;
+        self.most = 2 * message.len() + MOST_ANSWERS;
         self.flush()?;
         // What came before it was asked for, if anything did; or why nothing is sent.
-        if self.input.is_empty() && !silent { Ok(Step::Nothing) } else { self.take_in(&[], check) }
+        let step = if self.input.is_empty() && !silent {
+            Step::Nothing
+        } else {
+            self.take_in(&[], check)?
+        };
+        Ok(if step == Step::Nothing && self.unread { Step::More } else { step })
     }
 
     /// Does what the socket is ready for. `space` is where it reads to, for all connections of
@@ -143,14 +158,18 @@ impl Connection {
             let length = match self.stream.read(space) {
                 Ok(0) => return Err(closed()),
                 Ok(length) => length,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Step::Nothing),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.unread = false;
+                    return Ok(Step::Nothing);
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(lost(&error)),
             };
-            let step = self.take_in(&space[..length], check)?;
             // A socket that gave less than there was space for has no more, see `epoll(7)`; but
             // of its end, epoll may have told together with the last bytes.
-            if step != Step::Nothing || (length < space.len() && !self.ended) {
+            self.unread = length == space.len() || self.ended;
+            let step = self.take_in(&space[..length], check)?;
+            if step != Step::Nothing || !self.unread {
                 return Ok(step);
             }
         }
@@ -201,7 +220,7 @@ impl Connection {
             }
         }
         self.output.clear();
-        self.written = 0;
+        (self.written, self.request_end) = (0, 0);
         Ok(())
     }
 
@@ -218,9 +237,13 @@ impl Connection {
             (step, &[][..])
         };
         self.input.extend_from_slice(left);
+        if self.written < self.request_end && matches!(step, Step::Replied(_)) {
+            let why = "it came before all of the request had gone".to_owned();
+            return Err(EchoError::Malformed(why));
+        }
         if self.written < self.output.len() {
             self.flush()?;
-            if self.output.len() > self.most {
+            if self.output.len() - self.written > self.most {
                 let why = "the server asks for answers and does not read them".to_owned();
                 return Err(EchoError::Disconnected(why));
             }
