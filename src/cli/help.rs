@@ -54,6 +54,10 @@ Examples:
       a server elsewhere; its own CPU time is not known, and empty in the row
   echometer bench {0} --spawn --clients 24 --think 300us
       clients that are away for 300 us after each reply, as behind a network
+  echometer bench {0} --spawn --clients 1000 --driver lean
+      many clients on few threads, at less CPU time than the server uses
+  echometer bench {0} --spawn --clients 24 --rate 20000 --arrivals poisson --hgrm latency.hgrm
+      requests at a rate, whatever the replies do; latency from when they were due
   echometer bench {0} --spawn --clients 24 --duration 2s --until 2%
       again and again, until the mean is known to 2 %",
         first()

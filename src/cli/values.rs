@@ -131,7 +131,7 @@ pub fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if (1.0 / 86_400.0..=1e9).contains(&rate) => Ok(rate),
         _ => Err(format!(
-            "'{text}' is no rate; write requests per second, as in 20000; one a day is the least"
+            "'{text}' is no rate; write requests per second, as in 20000, from one a day to a billion"
         )),
     }
 }
