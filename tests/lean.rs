@@ -151,17 +151,20 @@ fn where_nobody_listens_is_said_at_once() {
     }
 }
 
-#[test]
-fn a_server_that_speaks_something_else_is_named_by_what_it_said() {
+/// Does the same to every client that comes, one after the other; returns where.
+fn listen(treat: impl Fn(TcpStream) + Send + 'static) -> String {
     let listener = TcpListener::bind(common::ANY_PORT).unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
-            // Until the client has had enough.
-            let _ = stream.read_to_end(&mut Vec::new());
-        }
+    std::thread::spawn(move || listener.incoming().for_each(|stream| treat(stream.unwrap())));
+    address
+}
+
+#[test]
+fn a_server_that_speaks_something_else_is_named_by_what_it_said() {
+    let address = listen(|mut stream| {
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        // Until the client has had enough.
+        let _ = stream.read_to_end(&mut Vec::new());
     });
     for system in SYSTEMS {
         let arguments = ["bench", system.name(), "--addr", &address, "--timeout", "2s"];
@@ -171,7 +174,7 @@ fn a_server_that_speaks_something_else_is_named_by_what_it_said() {
 }
 
 /// A server that answers the first request, and many that nobody has sent yet, at once.
-fn answer_in_advance(stream: &mut TcpStream) {
+fn answer_in_advance(mut stream: TcpStream) {
     let _ = stream.read(&mut [0; 1024]);
     let replies = (1..=IN_ADVANCE).flat_map(|acknowledges| {
         let reply = BasicMessage { acknowledges, ..BasicMessage::default() };
@@ -185,13 +188,7 @@ fn answer_in_advance(stream: &mut TcpStream) {
 
 #[test]
 fn replies_in_advance_are_taken_one_after_the_other() {
-    let listener = TcpListener::bind(common::ANY_PORT).unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            answer_in_advance(&mut stream.unwrap());
-        }
-    });
+    let address = listen(answer_in_advance);
     let framed = SYSTEMS.iter().filter(|system| known(**system).1 == Wire::Framed);
     for system in framed {
         let load = ["--addr", &address, "--driver", "lean", "--timeout", "300ms"];
@@ -206,15 +203,8 @@ fn replies_in_advance_are_taken_one_after_the_other() {
 
 #[test]
 fn a_server_that_answers_and_does_not_read_is_not_believed_for_long() {
-    let listener = TcpListener::bind(common::ANY_PORT).unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            // Empty messages, which sequence nothing.
-            let mut stream = stream.unwrap();
-            while stream.write_all(&[0; 4096]).is_ok() {}
-        }
-    });
+    // Empty messages, which sequence nothing.
+    let address = listen(|mut stream| while stream.write_all(&[0; 4096]).is_ok() {});
     for system in SYSTEMS.iter().filter(|system| known(**system).1 == Wire::Framed) {
         let load = ["--addr", &address, "--driver", "lean", "--timeout", "300ms"];
         let rest = ["--retries", "0", "--duration", "1s", "--warmup", "0", "--payload", "1MiB"];

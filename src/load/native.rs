@@ -74,9 +74,12 @@ impl NativeClient<'_> {
             self.request.advance();
             if let Some(due) = due {
                 self.wait_until(due.min(window.close), schedule.is_paced());
+                if due >= window.close || self.reins.stop.is_set() {
+                    break;
+                }
             }
             let sent = Instant::now();
-            if due.unwrap_or(sent).max(sent) >= window.close || self.reins.stop.is_set() {
+            if sent >= window.close {
                 break;
             }
             if let (Some(received), true) = (received, schedule.has_pauses()) {
