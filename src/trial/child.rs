@@ -83,18 +83,24 @@ impl ServerProcess {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
+    /// Tells it to stop, if it has not, and says whether it did so in time.
+    fn ends_when_asked(&mut self, patience: Duration) -> Result<bool> {
+        if self.has_ended() {
+            return Ok(true);
+        }
+        let pid = self.child.id().cast_signed();
+        kill(Pid::from_raw(pid), Signal::SIGTERM).context("cannot stop the server")?;
+        ProcessEnd::of(pid)?.wait(patience)
+    }
+
     /// Tells it to stop, waits for its end, and reads what it counted.
     ///
     /// # Errors
     ///
     /// Where it ended badly, or not in time, or left no metrics.
     pub fn stop(mut self) -> Result<Stopped> {
-        if !self.has_ended() {
-            let pid = self.child.id().cast_signed();
-            kill(Pid::from_raw(pid), Signal::SIGTERM).context("cannot stop the server")?;
-            if !ProcessEnd::of(pid)?.wait(STOPPING)? {
-                bail!("the server did not stop within {STOPPING:?}, and was killed");
-            }
+        if !self.ends_when_asked(STOPPING)? {
+            bail!("the server did not stop within {STOPPING:?}, and was killed");
         }
         let status = self.child.wait().context("cannot wait for the server")?;
         if !status.success() {
@@ -118,12 +124,8 @@ pub struct Stopped {
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
-        if !self.has_ended() {
-            // It has files of its own, which it removes when it is asked to stop.
-            let pid = self.child.id().cast_signed();
-            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-            let _ = ProcessEnd::of(pid).and_then(|end| end.wait(TIDYING));
-        }
+        // It has files of its own, which it removes when it is asked to stop.
+        let _ = self.ends_when_asked(TIDYING);
         // Both fail for a process that has ended, which is what is wanted.
         let _ = self.child.kill();
         let _ = self.child.wait();
