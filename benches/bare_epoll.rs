@@ -1,11 +1,11 @@
 //! The least that an echo server can do: one thread, epoll, and the request sent back as it
-//! came. What the tcp server carries, over what this carries, is printed.
+//! came. What the tcp server carries over what this carries is printed for each of its tunings.
 //!
 //! ```text
 //! cargo bench --bench bare_epoll
 //! ```
 //!
-//! Both take turns, in PAIRS pairs, under the lean driver with CLIENTS clients, each trial with
+//! All take turns, in PASSES passes, under the lean driver with CLIENTS clients, each trial with
 //! a fresh server; the bare one is this program again, started as `echometer serve` is.
 
 mod common;
@@ -18,7 +18,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use echometer::measure::ServerTally;
 use echometer::results::{JsonLines, ServerLine};
-use echometer::spec::Driver;
+use echometer::spec::{Driver, Tuning};
 use echometer::systems::{self, Heeded};
 use mio::net::{TcpListener, TcpStream};
 use mio::unix::SourceFd;
@@ -35,20 +35,34 @@ fn main() -> Result<()> {
     if common::asked_by_cargo() {
         return Ok(());
     }
-    let (pairs, clients) = (common::setting("PAIRS", 6)?, common::setting("CLIENTS", 24)?);
+    let (passes, clients) = (common::setting("PASSES", 6)?, common::setting("CLIENTS", 24)?);
     let tcp = systems::find("tcp").map_err(|error| anyhow!(error))?;
     let load = common::load(Driver::Lean { threads: None }, clients, Duration::from_secs(1))?;
-    let mut ratios = Vec::new();
-    let throughput = |program| common::throughput(tcp, program, load.clone());
     let echometer = PathBuf::from(env!("CARGO_BIN_EXE_echometer"));
-    let this = std::env::current_exe()?;
-    for pair in 0..pairs {
-        let (ours, bare) =
-            common::in_turn(pair, || throughput(echometer.clone()), || throughput(this.clone()))?;
-        eprintln!("{ours:.0}/s tcp, {bare:.0}/s bare: {:.3}", ours / bare);
-        ratios.push(ours / bare);
+    let servers = [
+        (echometer.clone(), Tuning::Default),
+        (echometer, Tuning::Throughput),
+        (std::env::current_exe()?, Tuning::Default),
+    ];
+    let (mut default, mut tuned) = (Vec::new(), Vec::new());
+    for pass in 0..passes {
+        let mut carried = [0.0; 3];
+        for turn in 0..3 {
+            // Each comes first, in the middle and last, and behind each of the others.
+            let n = if pass % 2 == 0 { (pass + turn) % 3 } else { (pass + 3 - turn) % 3 };
+            carried[n] = common::throughput(tcp, servers[n].clone(), load.clone())?;
+        }
+        let [a, b, bare] = carried;
+        eprintln!(
+            "{a:.0}/s tcp, {b:.0}/s tuned, {bare:.0}/s bare: {:.3}, {:.3}",
+            a / bare,
+            b / bare
+        );
+        default.push(a / bare);
+        tuned.push(b / bare);
     }
-    println!("{:.4}", common::median(ratios));
+    println!("default {:.4}", common::median(default));
+    println!("throughput {:.4}", common::median(tuned));
     Ok(())
 }
 

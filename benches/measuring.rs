@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 use echometer::cpus::{CpuChoice, Cpus, Placement};
 use echometer::load::{Stop, first_request};
-use echometer::spec::{ClientSpec, Driver, Endpoint, LoadSpec};
+use echometer::spec::{ClientSpec, Driver, Endpoint, LoadSpec, Tuning};
 use echometer::systems::{self, System};
 
 fn main() -> Result<()> {
@@ -33,16 +33,31 @@ fn main() -> Result<()> {
     let name = std::env::var("SYSTEM").unwrap_or_else(|_| "tcp".to_owned());
     let system = systems::find(&name).map_err(|error| anyhow!(error))?;
     let load = common::load(Driver::Native, clients, window)?;
-    let measured = || common::throughput(system, program(), load.clone());
+    let measured = || common::throughput(system, (program(), Tuning::Default), load.clone());
     let counted = || counted(system, &load);
     let mut ratios = Vec::new();
     for pair in 0..pairs {
-        let (measured, counted) = common::in_turn(pair, measured, counted)?;
+        let (measured, counted) = in_turn(pair, measured, counted)?;
         eprintln!("{measured:.0}/s measured, {counted:.0}/s counted: {:.3}", measured / counted);
         ratios.push(measured / counted);
     }
     println!("{:.4}", common::median(ratios));
     Ok(())
+}
+
+/// Both, one after the other; each comes first in every other pair.
+fn in_turn(
+    pair: usize,
+    a: impl FnOnce() -> Result<f64>,
+    b: impl FnOnce() -> Result<f64>,
+) -> Result<(f64, f64)> {
+    if pair.is_multiple_of(2) {
+        let a = a()?;
+        Ok((a, b()?))
+    } else {
+        let b = b()?;
+        Ok((a()?, b))
+    }
 }
 
 fn program() -> PathBuf {

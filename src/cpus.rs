@@ -32,6 +32,12 @@ pub struct Placement {
     pub clients: Cpus,
 }
 
+/// On how many CPUs' worth of time the calling thread may run: its affinity, and the quota of its
+/// control group.
+pub fn allowed() -> usize {
+    std::thread::available_parallelism().map_or(1, Into::into)
+}
+
 impl Cpus {
     /// The CPUs that the process or thread `pid` may run on; 0 is the calling thread.
     ///

@@ -3,10 +3,11 @@
 mod common;
 
 use std::ffi::OsStr;
+use std::thread;
 
 use common::bench::bench;
 use common::{ANY_PORT, Served, Wire, echometer, known, run};
-use echometer::systems::SYSTEMS;
+use echometer::systems::{SYSTEMS, System};
 use procfs::process::Process;
 
 /// `SCHED_BATCH`, see `sched(7)`.
@@ -62,21 +63,33 @@ fn the_heap_of_a_tuned_server_lies_in_huge_pages_unless_the_environment_says_how
     }
 }
 
+/// How the threads that share a tuned server's connections are called, where there are such, and how
+/// many there are of them when two completion queues are asked for.
+fn sharing(system: &dyn System) -> Option<(&'static str, usize)> {
+    match known(system).1 {
+        Wire::Grpc => Some(("grpc-cq", 2)),
+        Wire::Framed => Some(("event-loop", thread::available_parallelism().unwrap().get())),
+        Wire::ZeroMq | Wire::GrpcStream => None,
+    }
+}
+
 #[test]
-fn the_completion_queues_of_a_tuned_server_share_its_connections() {
-    for system in SYSTEMS.iter().filter(|system| known(**system).1 == Wire::Grpc) {
+fn the_threads_of_a_tuned_server_share_its_connections() {
+    for system in SYSTEMS {
+        let Some((name, count)) = sharing(*system) else { continue };
         let two = ["--completion-queues", "2"];
         let server = Served::start(*system, &[&TUNED[..], &two].concat());
-        let load = ["--addr", &server.address, "--clients", "4", "--duration", "300ms"];
+        let clients = (2 * count).to_string();
+        let load = ["--addr", &server.address, "--clients", &clients, "--duration", "300ms"];
         let measured = bench(system.name(), &load);
         assert_eq!(measured.ran.status, 0, "{measured:?}");
         let tasks = Process::new(server.process.pid()).unwrap().tasks().unwrap();
         let tasks = tasks.map(Result::unwrap);
-        let queues = tasks.filter(|task| task.stat().unwrap().comm.starts_with("grpc-cq"));
-        let busy: Vec<_> = queues.map(|task| task.schedstat().unwrap().sum_exec_runtime).collect();
+        let threads = tasks.filter(|task| task.stat().unwrap().comm.starts_with(name));
+        let busy: Vec<_> = threads.map(|task| task.schedstat().unwrap().sum_exec_runtime).collect();
         // Two connections each, which ask as often as they can.
         let (least, most) = (busy.iter().min().unwrap(), busy.iter().max().unwrap());
-        assert!(busy.len() == 2 && least * 4 > *most, "{busy:?}");
+        assert!(busy.len() == count && least * 4 > *most, "{busy:?}");
         server.stop();
     }
 }

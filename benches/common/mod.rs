@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use echometer::cpus::CpuChoice;
 use echometer::load::Stop;
-use echometer::spec::{Channels, Driver, LoadSpec, ServerSpec, Target, TrialSpec};
+use echometer::spec::{Channels, Driver, LoadSpec, ServerSpec, Target, TrialSpec, Tuning};
 use echometer::systems::System;
 use echometer::trial;
 
@@ -39,9 +39,13 @@ pub fn load(driver: Driver, clients: usize, window: Duration) -> Result<LoadSpec
     })
 }
 
-/// The throughput of a trial against a fresh server of `program`.
-pub fn throughput(system: &'static dyn System, program: PathBuf, load: LoadSpec) -> Result<f64> {
-    let server = ServerSpec::named("server");
+/// The throughput of a trial against a fresh server of `program`, which is set so.
+pub fn throughput(
+    system: &'static dyn System,
+    (program, tuning): (PathBuf, Tuning),
+    load: LoadSpec,
+) -> Result<f64> {
+    let server = ServerSpec { tuning, ..ServerSpec::named("server") };
     let spec = TrialSpec {
         target: Target::Spawn { program, server, cpus: CpuChoice::Auto },
         load,
@@ -57,19 +61,4 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let (lower, upper) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
     f64::midpoint(lower, upper)
-}
-
-/// Both, one after the other; each comes first in every other pair.
-pub fn in_turn(
-    pair: usize,
-    a: impl FnOnce() -> Result<f64>,
-    b: impl FnOnce() -> Result<f64>,
-) -> Result<(f64, f64)> {
-    if pair.is_multiple_of(2) {
-        let a = a()?;
-        Ok((a, b()?))
-    } else {
-        let b = b()?;
-        Ok((a()?, b))
-    }
 }

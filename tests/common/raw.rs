@@ -63,7 +63,8 @@ pub fn ask(wire: Wire, address: &str, bytes: &[u8]) -> Result<String, String> {
     text(&reply)
 }
 
-fn text(reply: &[u8]) -> Result<String, String> {
+/// The text of a serialized message.
+pub fn text(reply: &[u8]) -> Result<String, String> {
     let reply = BasicMessage::parse_from_bytes(reply).map_err(|error| error.to_string())?;
     Ok(reply.message)
 }
@@ -122,7 +123,8 @@ fn ask_on_a_stream(address: &str, bytes: &[u8]) -> Result<Vec<u8>, String> {
     })
 }
 
-fn framed(bytes: &[u8]) -> Vec<u8> {
+/// A message as the baseline's wire has it.
+pub fn framed(bytes: &[u8]) -> Vec<u8> {
     let length = u32::try_from(bytes.len()).unwrap();
     [&length.to_be_bytes(), bytes].concat()
 }
@@ -131,11 +133,16 @@ fn ask_framed(address: &str, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(DEADLINE))?;
     stream.write_all(&framed(bytes))?;
+    read_framed(&mut stream)
+}
+
+/// The next message that comes on the baseline's wire.
+pub fn read_framed(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     let mut length = [0; 4];
     stream.read_exact(&mut length)?;
-    let mut reply = vec![0; u32::from_be_bytes(length) as usize];
-    stream.read_exact(&mut reply)?;
-    Ok(reply)
+    let mut message = vec![0; u32::from_be_bytes(length) as usize];
+    stream.read_exact(&mut message)?;
+    Ok(message)
 }
 
 /// Sends one message, and is gone before the reply.

@@ -7,12 +7,13 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use anyhow::Result;
 use grpcio::{ChannelBuilder, Client, Environment, RpcStatusCode};
 
-use super::{cpus_allowed, environment, length_limit};
+use super::{environment, length_limit};
+use crate::cpus;
 use crate::message::EchoError;
 use crate::spec::{Channels, ClientSpec, Endpoint};
 
 /// The completion queues of all clients of this process: one for each CPU it may run on.
-static CLIENTS: LazyLock<Arc<Environment>> = LazyLock::new(|| environment(cpus_allowed()));
+static CLIENTS: LazyLock<Arc<Environment>> = LazyLock::new(|| environment(cpus::allowed()));
 
 /// The channels that clients share, one for each server, as long as one of them has it.
 static SHARED: Mutex<Vec<Weak<Channel>>> = Mutex::new(Vec::new());

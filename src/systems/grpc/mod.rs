@@ -24,6 +24,7 @@ use grpcio::{
 use log::warn;
 
 use super::{Server, cannot_listen};
+use crate::cpus;
 use crate::measure::ServerTally;
 use crate::message::{self, Rejected, Responder, Sequence};
 use crate::spec::{Endpoint, ServerSpec, Tuning};
@@ -57,11 +58,7 @@ fn tuned(builder: ChannelBuilder, tuning: Tuning) -> ChannelBuilder {
 }
 
 fn completion_queues(spec: &ServerSpec) -> usize {
-    spec.completion_queues.map_or_else(cpus_allowed, Into::into)
-}
-
-fn cpus_allowed() -> usize {
-    std::thread::available_parallelism().map_or(1, Into::into)
+    spec.completion_queues.map_or_else(cpus::allowed, Into::into)
 }
 
 fn environment(completion_queues: usize) -> Arc<Environment> {

@@ -1,0 +1,137 @@
+//! Peers of the baseline that do not wait for one reply before they send the next request. None of
+//! our clients does, and a server that knows where each message ends need not care.
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use common::raw::{framed, read_framed, text};
+use common::{DEADLINE, Served, Wire, client_spec, known};
+use echometer::message::{self, BasicMessage};
+use echometer::systems::{SYSTEMS, System};
+use procfs::process::Process;
+use protobuf::Message;
+
+/// A connection that sends and reads what it likes.
+struct Peer(TcpStream);
+
+impl Peer {
+    fn connect(server: &Served) -> Self {
+        let stream = TcpStream::connect(&server.address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        Peer(stream)
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).unwrap();
+    }
+
+    /// The text of the next reply.
+    fn reply(&mut self) -> String {
+        text(&read_framed(&mut self.0).unwrap()).unwrap()
+    }
+}
+
+fn request(reply_bytes: u32) -> Vec<u8> {
+    let request = BasicMessage { reply_bytes, ..BasicMessage::default() };
+    framed(&request.write_to_bytes().unwrap())
+}
+
+/// Runs `test` against each server of this wire, as it comes and as it is tuned.
+fn with_servers(flags: &[&str], test: impl Fn(&'static dyn System, &Served)) {
+    for system in SYSTEMS.iter().filter(|system| known(**system).1 == Wire::Framed) {
+        for tuning in ["default", "throughput"] {
+            let server = Served::start(*system, &[&["--tuning", tuning], flags].concat());
+            test(*system, &server);
+            let stopped = server.stop();
+            assert_eq!(stopped.status.code(), Some(0), "{stopped:?}");
+        }
+    }
+}
+
+#[test]
+fn a_request_may_be_cut_anywhere_behind_another() {
+    with_servers(&[], |_, server| {
+        let mut peer = Peer::connect(server);
+        let (whole, cut) = (request(0), request(100));
+        let mut count = 0;
+        for at in 0..=cut.len() {
+            let (first, rest) = cut.split_at(at);
+            // They leave together: with the reply to the one, the part of the other has been read.
+            peer.send(&[&whole, first].concat());
+            assert_eq!(peer.reply(), format!("reply msg #{}", count + 1), "cut at {at}");
+            peer.send(rest);
+            let padded = format!("{:.<100}", format!("reply msg #{}", count + 2));
+            assert_eq!(peer.reply(), padded, "cut at {at}");
+            count += 2;
+        }
+    });
+}
+
+#[test]
+fn what_is_too_long_is_passed_over_wherever_it_is_cut() {
+    const LIMIT: usize = 64;
+    with_servers(&["--max-message", "64"], |_, server| {
+        let long = framed(&[0xff; 2 * LIMIT]);
+        for at in [0, 1, 4, 5, LIMIT, long.len() - 1, long.len()] {
+            let mut peer = Peer::connect(server);
+            let (first, rest) = long.split_at(at);
+            peer.send(&[&request(0), first].concat());
+            assert_eq!(peer.reply(), "reply msg #1");
+            peer.send(&[rest, &request(0), &request(0)].concat());
+            let apology = peer.reply();
+            assert!(apology.contains("128 bytes are over the limit of 64"), "{apology}");
+            assert_eq!([peer.reply(), peer.reply()], ["reply msg #2", "reply msg #3"]);
+        }
+    });
+}
+
+/// The resident memory of a server, in bytes.
+fn memory(server: &Served) -> u64 {
+    let statm = Process::new(server.process.pid()).unwrap().statm().unwrap();
+    statm.resident * procfs::page_size()
+}
+
+#[test]
+fn who_does_not_read_gets_no_further_replies_and_is_in_nobodys_way() {
+    const REQUESTS: usize = 1000;
+    const REPLY: usize = 64 * 1024;
+    with_servers(&[], |system, server| {
+        let before = memory(server);
+        let mut silent = Peer::connect(server);
+        silent.send(&request(u32::try_from(REPLY).unwrap()).repeat(REQUESTS));
+        let mut other = system.connect(&server.endpoint(), &client_spec("other")).unwrap();
+        let mut wanted = message::request("other", "hello".to_owned(), 0);
+        for _ in 0..100 {
+            assert!(other.echo(&wanted).unwrap().verified);
+            wanted.advance();
+        }
+        let grown = memory(server).saturating_sub(before);
+        assert!(grown < (REQUESTS * REPLY / 4) as u64, "{grown} bytes are kept for it");
+        for number in 1..=REQUESTS {
+            let reply = silent.reply();
+            assert_eq!(reply.len(), REPLY);
+            assert!(reply.starts_with(&format!("reply msg #{number}.")), "{number}");
+        }
+        // All were in one connection, and it still serves.
+        silent.send(&request(0));
+        assert_eq!(silent.reply(), format!("reply msg #{}", REQUESTS + 1));
+    });
+}
+
+#[test]
+fn who_has_said_all_still_gets_the_replies() {
+    const REQUESTS: usize = 50;
+    const REPLY: u32 = 256 * 1024;
+    with_servers(&[], |_, server| {
+        let mut peer = Peer::connect(server);
+        peer.send(&request(REPLY).repeat(REQUESTS));
+        peer.0.shutdown(std::net::Shutdown::Write).unwrap();
+        for _ in 0..REQUESTS {
+            assert_eq!(peer.reply().len(), REPLY as usize);
+        }
+        assert_eq!(peer.0.read(&mut [0]).unwrap(), 0, "it is closed behind the last");
+    });
+}
