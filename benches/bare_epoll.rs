@@ -44,25 +44,24 @@ fn main() -> Result<()> {
         (echometer, Tuning::Throughput),
         (std::env::current_exe()?, Tuning::Default),
     ];
-    let (mut default, mut tuned) = (Vec::new(), Vec::new());
+    let (mut default_ratios, mut tuned_ratios) = (Vec::new(), Vec::new());
     for pass in 0..passes {
         let mut carried = [0.0; 3];
         for turn in 0..3 {
-            // Each comes first, in the middle and last, and behind each of the others.
+            // In six passes, all orders that there are.
             let n = if pass % 2 == 0 { (pass + turn) % 3 } else { (pass + 3 - turn) % 3 };
             carried[n] = common::throughput(tcp, servers[n].clone(), load.clone())?;
         }
-        let [a, b, bare] = carried;
+        let [default, tuned, bare] = carried;
+        let (default_ratio, tuned_ratio) = (default / bare, tuned / bare);
         eprintln!(
-            "{a:.0}/s tcp, {b:.0}/s tuned, {bare:.0}/s bare: {:.3}, {:.3}",
-            a / bare,
-            b / bare
+            "{default:.0}/s tcp, {tuned:.0}/s tuned, {bare:.0}/s bare: {default_ratio:.3}, {tuned_ratio:.3}"
         );
-        default.push(a / bare);
-        tuned.push(b / bare);
+        default_ratios.push(default_ratio);
+        tuned_ratios.push(tuned_ratio);
     }
-    println!("default {:.4}", common::median(default));
-    println!("throughput {:.4}", common::median(tuned));
+    println!("default {:.4}", common::median(default_ratios));
+    println!("throughput {:.4}", common::median(tuned_ratios));
     Ok(())
 }
 

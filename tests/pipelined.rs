@@ -5,10 +5,13 @@ mod common;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
 
 use common::raw::{framed, read_framed, text};
 use common::{DEADLINE, Served, Wire, client_spec, known};
 use echometer::message::{self, BasicMessage};
+use echometer::spec::ClientSpec;
 use echometer::systems::{SYSTEMS, System};
 use procfs::process::Process;
 use protobuf::Message;
@@ -94,20 +97,32 @@ fn memory(server: &Served) -> u64 {
     statm.resident * procfs::page_size()
 }
 
+/// Echoes with so many further clients that, whatever a server shares its connections among, one of
+/// them is served where the others are.
+fn assert_others_are_served(system: &dyn System, server: &Served) {
+    let clients = 0..=thread::available_parallelism().unwrap().get();
+    let connect = |_| system.connect(&server.endpoint(), &client_spec("other")).unwrap();
+    let mut clients: Vec<_> = clients.map(connect).collect();
+    let mut wanted = message::request("other", "hello".to_owned(), 0);
+    for client in &mut clients {
+        for _ in 0..100 {
+            assert!(client.echo(&wanted).unwrap().verified);
+            wanted.advance();
+        }
+    }
+}
+
 #[test]
 fn who_does_not_read_gets_no_further_replies_and_is_in_nobodys_way() {
     const REQUESTS: usize = 1000;
     const REPLY: usize = 64 * 1024;
-    with_servers(&[], |system, server| {
+    with_servers(&["--max-message", "64KiB"], |system, server| {
         let before = memory(server);
         let mut silent = Peer::connect(server);
-        silent.send(&request(u32::try_from(REPLY).unwrap()).repeat(REQUESTS));
-        let mut other = system.connect(&server.endpoint(), &client_spec("other")).unwrap();
-        let mut wanted = message::request("other", "hello".to_owned(), 0);
-        for _ in 0..100 {
-            assert!(other.echo(&wanted).unwrap().verified);
-            wanted.advance();
-        }
+        let requests = request(u32::try_from(REPLY).unwrap()).repeat(REQUESTS);
+        let too_long = framed(&[0xff; REPLY + 1]);
+        silent.send(&[requests.as_slice(), &too_long, &request(0)].concat());
+        assert_others_are_served(system, server);
         let grown = memory(server).saturating_sub(before);
         assert!(grown < (REQUESTS * REPLY / 4) as u64, "{grown} bytes are kept for it");
         for number in 1..=REQUESTS {
@@ -115,9 +130,28 @@ fn who_does_not_read_gets_no_further_replies_and_is_in_nobodys_way() {
             assert_eq!(reply.len(), REPLY);
             assert!(reply.starts_with(&format!("reply msg #{number}.")), "{number}");
         }
-        // All were in one connection, and it still serves.
-        silent.send(&request(0));
+        let apology = silent.reply();
+        assert!(apology.contains("over the limit"), "{apology}");
         assert_eq!(silent.reply(), format!("reply msg #{}", REQUESTS + 1));
+    });
+}
+
+/// They take three seconds where they are answered one after the other, and nothing in between.
+#[test]
+fn who_asks_for_much_at_once_has_others_served_meanwhile() {
+    const REQUESTS: usize = 3000;
+    with_servers(&["--work", "sleep:1ms"], |system, server| {
+        let mut greedy = Peer::connect(server);
+        greedy.send(&request(0).repeat(REQUESTS));
+        assert_eq!(greedy.reply(), "reply msg #1");
+        let who = ClientSpec { timeout: Duration::from_secs(1), ..client_spec("other") };
+        let clients = 0..=thread::available_parallelism().unwrap().get();
+        let mut clients: Vec<_> =
+            clients.map(|_| system.connect(&server.endpoint(), &who).unwrap()).collect();
+        let wanted = message::request("other", "hello".to_owned(), 0);
+        for client in &mut clients {
+            assert!(client.echo(&wanted).unwrap().verified);
+        }
     });
 }
 

@@ -14,6 +14,10 @@ use crate::spec::ServerSpec;
 /// How many bytes are read at once.
 const READ: usize = 64 * 1024;
 
+/// How many messages of one connection are answered before it is the others' turn: one read may bring
+/// thousands.
+const TURN: usize = 16;
+
 /// What all connections of a thread read and write with.
 pub struct Space {
     input: Box<[u8]>,
@@ -27,8 +31,8 @@ impl Default for Space {
     }
 }
 
-/// A connection. What it is told of once, it is told of again as long as that is so: so it reads
-/// once each time, and no peer keeps the thread for itself.
+/// A connection. What epoll tells of once, it tells of again as long as that is so: so a connection
+/// reads once each time, and no peer keeps the thread for itself.
 pub struct Connection {
     stream: TcpStream,
     responder: Responder,
@@ -39,6 +43,8 @@ pub struct Connection {
     /// What the socket has not taken. Meanwhile nothing is read: who does not read its replies
     /// gets no further ones.
     output: Vec<u8>,
+    /// There may be a whole message in the input, for the next turn.
+    more: bool,
 }
 
 impl Connection {
@@ -55,6 +61,7 @@ impl Connection {
             input: Vec::new(),
             skipping: 0,
             output: Vec::new(),
+            more: false,
         })
     }
 
@@ -63,9 +70,14 @@ impl Connection {
         &self.stream
     }
 
-    /// What of its socket it waits for.
+    /// What of its socket it waits for. One that has more to answer waits until it can be sent, which
+    /// is at once, but behind all others that are ready.
     pub fn waits_for(&self) -> EpollFlags {
-        if self.output.is_empty() { EpollFlags::EPOLLIN } else { EpollFlags::EPOLLOUT }
+        if self.is_busy() { EpollFlags::EPOLLOUT } else { EpollFlags::EPOLLIN }
+    }
+
+    fn is_busy(&self) -> bool {
+        self.more || !self.output.is_empty()
     }
 
     /// Closes it, and tells what it counted.
@@ -80,11 +92,7 @@ impl Connection {
     /// Where the peer has closed the connection, or the socket failed.
     #[inline]
     pub fn proceed(&mut self, space: &mut Space, stopping: &AtomicBool) -> io::Result<()> {
-        if self.output.is_empty() {
-            self.read(space, stopping)
-        } else {
-            self.write_on(space, stopping)
-        }
+        if self.is_busy() { self.go_on(space, stopping) } else { self.read(space, stopping) }
     }
 
     #[inline]
@@ -109,13 +117,16 @@ impl Connection {
         }
     }
 
+    /// Sends what the socket did not take, and answers what came meanwhile: it has been read already,
+    /// and epoll tells of it no more.
     #[cold]
-    fn write_on(&mut self, space: &mut Space, stopping: &AtomicBool) -> io::Result<()> {
-        match self.stream.write(&self.output) {
-            Ok(length) => drop(self.output.drain(..length)),
-            Err(error) => return passing(error),
+    fn go_on(&mut self, space: &mut Space, stopping: &AtomicBool) -> io::Result<()> {
+        if !self.output.is_empty() {
+            match self.stream.write(&self.output) {
+                Ok(length) => drop(self.output.drain(..length)),
+                Err(error) => return passing(error),
+            }
         }
-        // What came meanwhile has been read already: epoll tells of it no more.
         if self.output.is_empty() { self.answer_kept(space, stopping) } else { Ok(()) }
     }
 
@@ -127,8 +138,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Answers the messages at the beginning of `input`, as long as the replies can go: how many
-    /// bytes that took.
+    /// Answers the first messages of `input`, as long as the replies can go: how many bytes that took.
     #[inline]
     fn answer(
         &mut self,
@@ -137,7 +147,13 @@ impl Connection {
         stopping: &AtomicBool,
     ) -> io::Result<usize> {
         let mut rest = input;
+        let mut answered = 0;
         while self.output.is_empty() && !stopping.load(Ordering::Relaxed) {
+            if answered == TURN {
+                self.more = !rest.is_empty();
+                return Ok(input.len() - rest.len());
+            }
+            answered += 1;
             let skipped = self.skipping.min(rest.len());
             self.skipping -= skipped;
             rest = &rest[skipped..];
@@ -158,6 +174,7 @@ impl Connection {
             put_frame(&space.reply, &mut space.frame)?;
             self.write(&space.frame)?;
         }
+        self.more = false;
         Ok(input.len() - rest.len())
     }
 

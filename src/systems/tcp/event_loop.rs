@@ -35,7 +35,7 @@ const WAKE: u64 = u64::MAX;
 const EVENTS: usize = 256;
 
 /// How other threads reach a loop.
-struct Reins {
+struct Handle {
     wake: EventFd,
     stopping: AtomicBool,
 }
@@ -44,7 +44,7 @@ struct Reins {
 struct EventLoop {
     spec: ServerSpec,
     epoll: Epoll,
-    reins: Arc<Reins>,
+    handle: Arc<Handle>,
     opened: Receiver<TcpStream>,
     connections: HashMap<u64, Connection>,
     /// The number of the next connection.
@@ -63,7 +63,7 @@ impl EventLoop {
         let event_loop = EventLoop {
             spec: spec.clone(),
             epoll,
-            reins: Arc::new(Reins { wake, stopping: AtomicBool::new(false) }),
+            handle: Arc::new(Handle { wake, stopping: AtomicBool::new(false) }),
             opened,
             connections: HashMap::new(),
             next: 0,
@@ -99,19 +99,18 @@ impl EventLoop {
     }
 
     fn is_stopping(&self) -> bool {
-        self.reins.stopping.load(Ordering::Relaxed)
+        self.handle.stopping.load(Ordering::Acquire)
     }
 
     /// Takes in the connections that have been opened.
     fn take_in(&mut self) -> Result<()> {
-        self.reins.wake.read().context("cannot take the event that wakes a loop")?;
+        self.handle.wake.read().context("cannot take the event that wakes a loop")?;
         while let Ok(stream) = self.opened.try_recv() {
             let number = self.next;
             self.next += 1;
-            let peer = stream.peer_addr();
             match self.watch(stream, number) {
                 Ok(connection) => drop(self.connections.insert(number, connection)),
-                Err(error) => warn!("cannot serve the connection from {peer:?}: {error}"),
+                Err(error) => warn!("cannot serve a connection: {error}"),
             }
         }
         Ok(())
@@ -129,7 +128,7 @@ impl EventLoop {
         let Entry::Occupied(mut entry) = self.connections.entry(number) else { return };
         let connection = entry.get_mut();
         let before = connection.waits_for();
-        let proceeded = connection.proceed(&mut self.space, &self.reins.stopping);
+        let proceeded = connection.proceed(&mut self.space, &self.handle.stopping);
         let watched = proceeded.and_then(|()| {
             let now = connection.waits_for();
             if now == before {
@@ -147,7 +146,7 @@ impl EventLoop {
 
 /// A loop that runs.
 struct Running {
-    reins: Arc<Reins>,
+    handle: Arc<Handle>,
     thread: JoinHandle<Result<ServerTally>>,
 }
 
@@ -157,12 +156,13 @@ struct Loops(Vec<Running>);
 impl Loops {
     fn stop(&mut self) -> Result<ServerTally> {
         for running in &self.0 {
-            running.reins.stopping.store(true, Ordering::Relaxed);
-            running.reins.wake.write(1).context("cannot wake an event loop")?;
+            running.handle.stopping.store(true, Ordering::Release);
+            running.handle.wake.write(1).context("cannot wake an event loop")?;
         }
+        let ended: Vec<_> = self.0.drain(..).map(|running| threads::join(running.thread)).collect();
         let mut all = ServerTally::default();
-        for running in self.0.drain(..) {
-            all.merge(threads::join(running.thread)?);
+        for tally in ended {
+            all.merge(tally?);
         }
         Ok(all)
     }
@@ -194,18 +194,16 @@ impl EventLoops {
         let mut ways = Vec::new();
         for number in 0..cpus::allowed() {
             let (event_loop, way) = EventLoop::new(spec).context("cannot make an event loop")?;
-            let reins = Arc::clone(&event_loop.reins);
-            ways.push((way, Arc::clone(&reins)));
+            let handle = Arc::clone(&event_loop.handle);
+            ways.push((way, Arc::clone(&handle)));
             let thread = threads::start(&format!("event-loop-{number}"), || event_loop.run())?;
-            loops.0.push(Running { reins, thread });
+            loops.0.push(Running { handle, thread });
         }
-        let mut turns = (0..ways.len()).cycle();
         let acceptor = Acceptor::start(system, spec, move |stream| {
-            let Some((way, reins)) = turns.next().and_then(|turn| ways.get(turn)) else {
-                return Ok(());
-            };
+            ways.rotate_left(1);
+            let (way, handle) = &ways[0];
             way.send(stream).context("its event loop has ended")?;
-            reins.wake.write(1).context("cannot wake an event loop")?;
+            handle.wake.write(1).context("cannot wake an event loop")?;
             Ok(())
         })?;
         Ok(EventLoops { acceptor, loops })

@@ -29,7 +29,7 @@ impl System for Tcp {
     }
 
     fn about(&self) -> &'static str {
-        "the baseline: plain TCP, a thread per connection"
+        "the baseline: plain TCP, a thread per connection (tuned: an event loop per CPU)"
     }
 
     fn serve(&self, spec: &ServerSpec) -> Result<Box<dyn Server>> {
