@@ -121,7 +121,7 @@ fn who_does_not_read_gets_no_further_replies_and_is_in_nobodys_way() {
         let before = memory(server);
         let mut silent = Peer::connect(server);
         let requests = request(u32::try_from(REPLY).unwrap()).repeat(REQUESTS);
-        let too_long = framed(&[0xff; REPLY + 1]);
+        let too_long = framed(&vec![0xff; REPLY + 1]);
         silent.send(&[requests.as_slice(), &too_long, &request(0)].concat());
         assert_others_are_served(system, server);
         let grown = memory(server).saturating_sub(before);
