@@ -97,15 +97,16 @@ fn memory(server: &Served) -> u64 {
     statm.resident * procfs::page_size()
 }
 
-/// Echoes with so many further clients that, whatever a server shares its connections among, one of
-/// them is served where the others are.
-fn assert_others_are_served(system: &dyn System, server: &Served) {
-    let clients = 0..=thread::available_parallelism().unwrap().get();
-    let connect = |_| system.connect(&server.endpoint(), &client_spec("other")).unwrap();
-    let mut clients: Vec<_> = clients.map(connect).collect();
+/// Asserts that further clients are served, each `times` over and within a second. They are so many
+/// that, whatever a server shares its connections among, one of them is where the others are.
+fn assert_others_are_served(system: &dyn System, server: &Served, times: usize) {
+    let who = ClientSpec { timeout: Duration::from_secs(1), ..client_spec("other") };
+    let connect = |_| system.connect(&server.endpoint(), &who).unwrap();
+    let count = thread::available_parallelism().unwrap().get() + 1;
+    let mut clients: Vec<_> = (0..count).map(connect).collect();
     let mut wanted = message::request("other", "hello".to_owned(), 0);
     for client in &mut clients {
-        for _ in 0..100 {
+        for _ in 0..times {
             assert!(client.echo(&wanted).unwrap().verified);
             wanted.advance();
         }
@@ -123,7 +124,7 @@ fn who_does_not_read_gets_no_further_replies_and_is_in_nobodys_way() {
         let requests = request(u32::try_from(REPLY).unwrap()).repeat(REQUESTS);
         let too_long = framed(&vec![0xff; REPLY + 1]);
         silent.send(&[requests.as_slice(), &too_long, &request(0)].concat());
-        assert_others_are_served(system, server);
+        assert_others_are_served(system, server, 100);
         let grown = memory(server).saturating_sub(before);
         assert!(grown < (REQUESTS * REPLY / 4) as u64, "{grown} bytes are kept for it");
         for number in 1..=REQUESTS {
@@ -145,14 +146,7 @@ fn who_asks_for_much_at_once_has_others_served_meanwhile() {
         let mut greedy = Peer::connect(server);
         greedy.send(&request(0).repeat(REQUESTS));
         assert_eq!(greedy.reply(), "reply msg #1");
-        let who = ClientSpec { timeout: Duration::from_secs(1), ..client_spec("other") };
-        let clients = 0..=thread::available_parallelism().unwrap().get();
-        let mut clients: Vec<_> =
-            clients.map(|_| system.connect(&server.endpoint(), &who).unwrap()).collect();
-        let wanted = message::request("other", "hello".to_owned(), 0);
-        for client in &mut clients {
-            assert!(client.echo(&wanted).unwrap().verified);
-        }
+        assert_others_are_served(system, server, 1);
     });
 }
 
