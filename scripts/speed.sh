@@ -34,7 +34,8 @@ main() {
 # All points of the comparisons at 24 clients, in passes: what drifts hits all of them.
 measure() {
     for pass in $(seq "$PASSES"); do
-        for point in $(shuf -e {tcp,rep,router,grpc}:{native:default,lean:default,lean:throughput}); do
+        for point in $(shuf -e {tcp,rep,router,grpc}:{native:default,lean:default,lean:throughput} \
+            grpc:native:throughput); do
             IFS=: read -r system driver tuning <<<"$point"
             bench "$system" 24 "$work/$driver-$tuning.csv" --trial "$pass" \
                 --driver "$driver" --tuning "$tuning"
@@ -49,6 +50,8 @@ clients() {
     show 'CPU per message of lean / native clients, rep' \
         "$(ratio "$column" lean-default rep native-default rep)" '<= 0.50'
     show 'the same, grpc' "$(ratio "$column" lean-default grpc native-default grpc)" '<= 0.35'
+    show 'the same, grpc, tuned' \
+        "$(ratio "$column" lean-throughput grpc native-throughput grpc)" '<= 0.35'
     for system in rep router grpc; do
         show "$system under lean: busy of the clients" \
             "$(values "$work/lean-default.csv" "$system" client_busy | median)" '<= 0.85'

@@ -127,7 +127,7 @@ impl RouterServer {
         socket.connect(meeting_point).with_context(|| format!("cannot reach {meeting_point}"))?;
         let name = format!("{}-{number}", spec.name);
         let responder = Responder::new(spec, Some(name), Sequence::Own(0));
-        let work = move || zmq::answer(&socket, responder);
+        let work = move || zmq::answer(&socket, responder, usize::MAX);
         self.workers.push(threads::start(&format!("worker-{number}"), work)?);
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::ptr::NonNull;
 use std::sync::{Arc, LazyLock};
+use std::thread;
 
 use anyhow::{Context as _, Result, anyhow};
 use zmq::{Message, Socket, SocketType};
@@ -152,21 +153,24 @@ pub fn last_endpoint(socket: &Socket) -> Result<String> {
     socket.get_last_endpoint()?.map_err(|_| anyhow!("libzmq names an endpoint that is no text"))
 }
 
-/// Receives, answers and sends on a REP socket until its context is shut down.
+/// Receives, answers and sends on a REP socket until its context is shut down. After `turn`
+/// messages, another thread that waits for the CPU has it.
 ///
 /// # Errors
 ///
 /// Where libzmq fails for another reason than that.
-pub fn answer(socket: &Socket, mut responder: Responder) -> Result<ServerTally> {
+pub fn answer(socket: &Socket, mut responder: Responder, turn: usize) -> Result<ServerTally> {
     let mut request = Message::new();
     let mut reply = Vec::new();
     loop {
-        let outcome = answer_one(socket, &mut responder, &mut request, &mut reply);
-        match outcome {
-            Ok(()) | Err(zmq::Error::EINTR) => {}
-            Err(zmq::Error::ETERM) => return Ok(responder.take_tally()),
-            Err(error) => return Err(error).context("a REP socket failed"),
+        for _ in 0..turn {
+            match answer_one(socket, &mut responder, &mut request, &mut reply) {
+                Ok(()) | Err(zmq::Error::EINTR) => {}
+                Err(zmq::Error::ETERM) => return Ok(responder.take_tally()),
+                Err(error) => return Err(error).context("a REP socket failed"),
+            }
         }
+        thread::yield_now();
     }
 }
 

@@ -35,13 +35,13 @@ const BATCH: usize = 128;
 const SPACE: usize = 64 * 1024;
 const EVENTS: usize = 1024;
 
-/// The longest wait for events: then the clock is looked at, and whether it is over.
+/// How often the clock is looked at for each client, and whether it is over.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A thread that plays clients.
 pub struct Player<'a> {
     poll: Poll,
-    timer: Option<Timer>,
+    timer: Timer,
     clients: Vec<Client>,
     common: Common<'a>,
     looked_at: Instant,
@@ -85,10 +85,7 @@ impl<'a> Player<'a> {
             pauses: Pauses::default(),
             sleeper: Sleeper::default(),
         };
-        // Waits of epoll are in ms, which is too rough for a pause.
-        let timer = (spec.pace.is_some() || !spec.think.is_zero())
-            .then(|| Timer::new(poll.registry()))
-            .transpose()?;
+        let timer = Timer::new(poll.registry())?;
         let each = clients.into_iter().enumerate();
         let clients = each.map(|(token, (at, who, request))| Client::new(who, request, token, at));
         let (clients, looked_at) = (clients.collect(), Instant::now());
@@ -154,11 +151,11 @@ impl<'a> Player<'a> {
             client.go_on(&mut self.common, &window, now);
         }
         loop {
-            let looked = self.turn(&mut events)?;
-            let now = Instant::now();
+            let now = self.turn(&mut events)?;
             report.when_due(now, || completed(&self.clients), &self.reins);
             // The list of clients is gone through now and then, and when it is over.
-            let may_be_over = looked || now >= window.close || self.common.stop.is_set();
+            let may_be_over =
+                now == self.looked_at || now >= window.close || self.common.stop.is_set();
             if may_be_over && self.clients.iter().all(|client| client.phase == Phase::Done) {
                 return Ok(());
             }
@@ -166,11 +163,14 @@ impl<'a> Player<'a> {
     }
 
     /// Waits for events, and does what they are about; then looks at the clock for each client,
-    /// if it is time to, and says whether it was.
+    /// if it is time to. Returns when that was.
     #[inline]
-    fn turn(&mut self, events: &mut Events) -> Result<bool> {
-        match self.poll.poll(events, Some(LOOK)) {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(false),
+    fn turn(&mut self, events: &mut Events) -> Result<Instant> {
+        let look = self.looked_at + LOOK;
+        let next = self.common.pauses.next();
+        self.timer.set(next.map_or(look, |pause| pause.min(look)))?;
+        match self.poll.poll(events, None) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             polled => polled.context("cannot wait for sockets")?,
         }
         for event in &*events {
@@ -180,22 +180,15 @@ impl<'a> Player<'a> {
             }
         }
         let now = Instant::now();
-        let looks = now - self.looked_at >= LOOK;
-        if looks {
+        if now >= look {
             self.looked_at = now;
             for client in &mut self.clients {
                 client.look_at(&mut self.common, now);
             }
         }
-        self.end_pauses(now)?;
-        Ok(looks)
-    }
-
-    fn end_pauses(&mut self, now: Instant) -> Result<()> {
-        let Some(timer) = &mut self.timer else { return Ok(()) };
         while let Some(client) = self.common.pauses.pop(now) {
             self.clients[client].look_at(&mut self.common, now);
         }
-        self.common.pauses.next().map_or(Ok(()), |until| timer.set(until, now))
+        Ok(now)
     }
 }

@@ -1,4 +1,7 @@
-//! When pauses end: waits of epoll are in ms, and a pause may be 300 us.
+//! When a thread wakes although no socket is ready: pauses end, and the clock is to be looked at.
+//!
+//! A timer of its own, and no timeout of epoll's: that is in ms, where a pause may be 300 us; and
+//! the kernel sets one up and takes it back in each wait that sleeps.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -44,12 +47,14 @@ impl Timer {
     /// # Errors
     ///
     /// Where the kernel refuses.
-    pub fn set(&mut self, to: Instant, now: Instant) -> Result<()> {
+    #[inline]
+    pub fn set(&mut self, to: Instant) -> Result<()> {
         if self.set_to == Some(to) {
             return Ok(());
         }
         // Zero would unset it.
-        let left = to.saturating_duration_since(now).max(std::time::Duration::from_nanos(1));
+        let left =
+            to.saturating_duration_since(Instant::now()).max(std::time::Duration::from_nanos(1));
         self.timer
             .set(Expiration::OneShot(left.into()), TimerSetTimeFlags::empty())
             .context("cannot set a timer")?;
