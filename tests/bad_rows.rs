@@ -15,13 +15,14 @@ use echometer::results::{CsvSink, Row, ThreadRow, read_threads};
 use roxmltree::Document;
 
 /// The columns that the first version did not have.
-const NEWER: &str = "gaps repeats strays malformed late window_skew_us pause_mean_us littles_law \
-    client_fairness slowest_client_share fastest_client_share worker_fairness \
-    slowest_worker_share fastest_worker_share server_user_us_per_msg server_system_us_per_msg \
-    client_user_us_per_msg client_system_us_per_msg server_voluntary_switches_per_msg \
-    server_involuntary_switches_per_msg client_voluntary_switches_per_msg \
-    client_involuntary_switches_per_msg server_busy client_busy server_cpus_idle \
-    client_cpus_idle bound cpu_quota server_cpus_asked client_cpus_asked notes tuning work channels";
+const NEWER: &str = "gaps repeats strays malformed late refused disconnects window_skew_us \
+    pause_mean_us littles_law client_fairness slowest_client_share fastest_client_share \
+    worker_fairness slowest_worker_share fastest_worker_share server_user_us_per_msg \
+    server_system_us_per_msg client_user_us_per_msg client_system_us_per_msg \
+    server_voluntary_switches_per_msg server_involuntary_switches_per_msg \
+    client_voluntary_switches_per_msg client_involuntary_switches_per_msg server_busy \
+    client_busy server_cpus_idle client_cpus_idle bound cpu_quota server_cpus_asked \
+    client_cpus_asked notes tuning work channels";
 
 /// The same file without some of its columns.
 fn without(csv: &str, columns: &[&str]) -> String {

@@ -130,14 +130,14 @@ fn of_fewer_than_three_trials_no_difference_is_claimed() {
         said(&rows.concat()),
         ["Fewer than 3 trials have no interval, and no difference is claimed. The means at their \
           highest points: a 90,000 messages/s at 8 clients and b 30,000 messages/s at 8 clients. \
-          Measure with TRIALS=3, or --trials 3."]
+          Measure with TRIALS=5, or --trials 5."]
     );
     let rows = [around("a", 8, 90_000.0), around("b", 8, 45_000.0), trials("c", 8, &[1.0])];
     assert_eq!(
         said(&rows.concat()),
         ["a carries most: 90,000 ± 2,236 messages/s at 8 clients. a carries 2.00 ± 0.00 times \
           what b does at most (45,000, at 8 clients). Of c nothing is claimed: fewer than 3 \
-          trials were measured. Measure with TRIALS=3, or --trials 3."]
+          trials were measured. Measure with TRIALS=5, or --trials 5."]
     );
 }
 
@@ -151,8 +151,8 @@ fn one_system_alone_is_compared_with_nothing() {
     assert_eq!(
         said(&trials("a", 1, &[60_000.0])),
         ["a carries at most 60,000 messages/s at 1 client. Nothing else was measured under the \
-          same conditions. Fewer than 3 trials have no interval. Measure with TRIALS=3, or \
-          --trials 3."]
+          same conditions. Fewer than 3 trials have no interval. Measure with TRIALS=5, or \
+          --trials 5."]
     );
 }
 

@@ -9,7 +9,7 @@ mod markdown;
 mod numbers;
 mod paced;
 mod page;
-mod phrases;
+pub mod phrases;
 pub mod remarks;
 mod sections;
 mod table;

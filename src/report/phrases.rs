@@ -1,10 +1,15 @@
 //! Names, lists and values, as sentences and tables write them.
 
+use std::fmt::Display;
+
 use super::numbers::{bytes, number};
 use crate::analysis::Axis;
 
 /// More names than this in one sentence are not read.
 pub const FEW: usize = 6;
+
+/// What to do where there are too few trials: two more than the fewest that have an interval.
+pub const MORE_TRIALS: &str = "measure with TRIALS=5, or --trials 5";
 
 /// How a value of the axis is written.
 pub fn written(axis: Axis) -> fn(f64) -> String {
@@ -24,6 +29,15 @@ pub fn named(label: &str) -> String {
     match label.split_once(", ") {
         Some((system, options)) => format!("{system} ({options})"),
         None => label.to_owned(),
+    }
+}
+
+/// So many of what `one` of is called: `1 client`, `2 clients`, `2 replies`.
+pub fn counted(count: impl Copy + Display + PartialEq + From<u8>, one: &str) -> String {
+    match one.strip_suffix('y') {
+        _ if count == 1.into() => format!("{count} {one}"),
+        Some(stem) => format!("{count} {stem}ies"),
+        None => format!("{count} {one}s"),
     }
 }
 

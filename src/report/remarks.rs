@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::phrases::written;
+use super::phrases::{MORE_TRIALS, counted, written};
 use crate::analysis::{Axis, Curve, FEWEST_TRIALS, Point};
 use crate::results::{Row, Run};
 
@@ -17,7 +17,7 @@ pub fn left_out(rows: &[Row]) -> Vec<String> {
     }
     let each = bad.iter().map(|row| {
         let reason = row.invalid_reason.as_deref().unwrap_or(NO_REASON);
-        let clients = in_words(row.clients);
+        let clients = counted(row.clients, "client");
         format!("left out: {}, {clients}, trial {}: {reason}", row.system, row.trial)
     });
     let all = format!("left out of every mean: {} of {} trials", bad.len(), rows.len());
@@ -40,7 +40,7 @@ pub fn few_trials(curves: &[Curve]) -> Option<String> {
     curves.iter().any(few).then(|| {
         format!(
             "points of fewer than {FEWEST_TRIALS} trials have no interval, and no difference is \
-             claimed of them; measure with TRIALS=5, or --trials 5"
+             claimed of them; {MORE_TRIALS}"
         )
     })
 }
@@ -93,11 +93,6 @@ fn at(curve: &Curve, axis: Axis, applies: fn(&Point) -> bool) -> Option<String> 
         (Axis::Think, all) => format!("at a think time of {} us", all.join(", ")),
     };
     Some(format!("{} {places}", curve.label))
-}
-
-/// So many clients.
-pub fn in_words(clients: usize) -> String {
-    if clients == 1 { "1 client".to_owned() } else { format!("{clients} clients") }
 }
 
 /// How to measure runs again, and how many more commands there are: of a loop whose every call is

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::numbers::{about_bytes, bytes, grouped};
 use super::paced::paced;
-use super::phrases::{FEW, capital, limited, listed, named};
+use super::phrases::{FEW, MORE_TRIALS, capital, limited, listed, named};
 use crate::analysis::{Axis, Crossover, End, Estimate, FEWEST_TRIALS, Finding, Lead, Place};
 use crate::analysis::{Reach, Verdict};
 
@@ -70,14 +70,13 @@ fn most(axis: Axis, at: Option<f64>, leader: &Place, others: &[Lead], of_all: bo
     let few: Vec<_> = few.map(|other| named(&other.place.label)).collect();
     if !few.is_empty() {
         sentences.push(format!(
-            "Of {} nothing is claimed: fewer than {FEWEST_TRIALS} trials were measured. {ADVICE}",
-            listed(&few)
+            "Of {} nothing is claimed: fewer than {FEWEST_TRIALS} trials were measured. {}.",
+            listed(&few),
+            capital(MORE_TRIALS)
         ));
     }
     sentences.join(" ")
 }
-
-const ADVICE: &str = "Measure with TRIALS=3, or --trials 3.";
 
 fn opening(
     axis: Axis,
@@ -150,14 +149,15 @@ fn few_trials(axis: Axis, at: Option<f64>, places: &[Place]) -> String {
     let at = at.map_or_else(|| "at their highest points".to_owned(), |x| place(axis, x));
     format!(
         "Fewer than {FEWEST_TRIALS} trials have no interval, and no difference is claimed. The means \
-         {at}: {means}. {ADVICE}"
+         {at}: {means}. {}.",
+        capital(MORE_TRIALS)
     )
 }
 
 fn only(axis: Axis, point: &Place) -> String {
     let few = point.throughput.count < FEWEST_TRIALS;
     let few = if few {
-        format!(" Fewer than {FEWEST_TRIALS} trials have no interval. {ADVICE}")
+        format!(" Fewer than {FEWEST_TRIALS} trials have no interval. {}.", capital(MORE_TRIALS))
     } else {
         String::new()
     };

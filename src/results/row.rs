@@ -62,6 +62,10 @@ pub struct Row {
     pub malformed: Option<u64>,
     /// Replies that came when nobody waited for them any more.
     pub late: Option<u64>,
+    /// Replies that say that the server will not answer.
+    pub refused: Option<u64>,
+    /// Connections that could not be made, or broke.
+    pub disconnects: Option<u64>,
     /// `messages / window_s`.
     pub throughput_per_s: f64,
     /// How far the clients' views of the window lie apart.

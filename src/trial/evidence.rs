@@ -113,6 +113,8 @@ impl Evidence<'_> {
             strays: Some(all.faults.strays),
             malformed: Some(all.faults.malformed),
             late: Some(all.faults.late),
+            refused: Some(all.faults.refused),
+            disconnects: Some(all.faults.disconnects),
             verified: all.completed > 0 && all.unverified == 0,
             window_skew_us: all.skew.map(us),
             pause_mean_us: all.mean_pause.map(us),

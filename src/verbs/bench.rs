@@ -9,7 +9,7 @@ use super::repeat::{Repeat, Spread};
 use super::{Ending, provenance, signals, tell};
 use crate::host;
 use crate::load::Stop;
-use crate::report::remarks::in_words;
+use crate::report::phrases::counted;
 use crate::results::{CsvSink, Hgrm, JsonLines, Row, RunFile, ThreadRow, beside};
 use crate::spec::{Driver, TrialSpec};
 use crate::systems::System;
@@ -144,6 +144,22 @@ impl Files {
     }
 }
 
+/// How much went wrong: errors and timeouts, and other kinds where there were any.
+fn failures(row: &Row) -> String {
+    let kinds = [
+        ("repeat", row.repeats),
+        ("stray", row.strays),
+        ("malformed reply", row.malformed),
+        ("refusal", row.refused),
+        ("disconnect", row.disconnects),
+    ];
+    let kinds =
+        kinds.into_iter().filter_map(|(kind, count)| Some((kind, count.filter(|n| *n > 0)?)));
+    let always = [("error", row.errors), ("timeout", row.timeouts)];
+    let each = always.into_iter().chain(kinds).map(|(kind, count)| counted(count, kind));
+    each.collect::<Vec<_>>().join(", ")
+}
+
 /// The row in words: two lines, and before the second another where requests were due.
 fn summary(row: &Row) -> String {
     let us = |value: Option<f64>| value.map_or_else(|| "?".to_owned(), |us| format!("{us:.1} us"));
@@ -156,15 +172,14 @@ fn summary(row: &Row) -> String {
         )
     });
     format!(
-        "{}, {}: {:.0} msg/s ({} messages in {:.2} s, {} errors, {} timeouts)\n\
+        "{}, {}: {:.0} msg/s ({} in {:.2} s, {})\n\
          {due}rtt p50 {}, p99 {}, max {}; CPU per message: server {}, clients {}; bound: {}",
         row.system,
-        in_words(row.clients),
+        counted(row.clients, "client"),
         row.throughput_per_s,
-        row.messages,
+        counted(row.messages, "message"),
         row.window_s,
-        row.errors,
-        row.timeouts,
+        failures(row),
         us(row.rtt_p50_us),
         us(row.rtt_p99_us),
         us(row.rtt_max_us),

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use super::measured::Measured;
 use super::{Ending, print, tell};
 use crate::analysis::{self, Options};
+use crate::report::phrases::counted;
 use crate::report::{self, remarks};
 
 /// Options that make no difference to what is measured: who is asked, and where. The one that
@@ -68,7 +69,7 @@ impl Compare {
             tell(format_args!(
                 "echometer: {} at {} lost {:.1} %, more than {:.1} %",
                 change.label,
-                remarks::in_words(change.clients),
+                counted(change.clients, "client"),
                 -change.relative() * 100.0,
                 most * 100.0
             ));

@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use super::{Ending, print, signals, tell};
 use crate::process::{ProcessEnd, wait_for_any};
+use crate::report::phrases::counted;
 use crate::results::{JsonLines, ServerLine};
 use crate::spec::{ServerSpec, Tuning};
 use crate::systems::System;
@@ -54,10 +55,10 @@ impl Serve {
             metrics.append(std::slice::from_ref(&line))?;
         }
         tell(format_args!(
-            "{}: {} accesses of {} clients in {}, {:.1} accesses/s, {} malformed",
+            "{}: {} accesses of {} in {}, {:.1} accesses/s, {} malformed",
             line.server,
             line.accesses,
-            line.clients,
+            counted(line.clients, "client"),
             line.duration,
             line.throughput,
             line.malformed

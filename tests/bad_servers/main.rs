@@ -101,12 +101,15 @@ impl Outcome {
     }
 
     /// Asserts that all went on, the one that was harmed on a new connection, and which counts
-    /// it has: errors, timeouts, malformed.
-    fn assert_went_on(&self, counts: (u64, u64, u64), telling: &str) {
+    /// it has: errors, timeouts, malformed, refused, disconnects.
+    fn assert_went_on(&self, counts: [u64; 5], telling: &str) {
         assert_eq!((self.going_on(), self.connections), (CLIENTS, CLIENTS + 2), "{self:?}");
         let row = self.measured.row();
         assert!(row.valid, "{self:?}");
-        assert_eq!((row.errors, row.timeouts, row.malformed.unwrap()), counts, "{self:?}");
+        let kinds = [row.malformed, row.refused, row.disconnects].map(Option::unwrap);
+        let [malformed, refused, disconnects] = kinds;
+        let counted = [row.errors, row.timeouts, malformed, refused, disconnects];
+        assert_eq!(counted, counts, "{self:?}");
         let ran = &self.measured.ran;
         assert_eq!(ran.status, i32::from(row.errors > 0), "{self:?}");
         if row.errors > 0 {
@@ -124,10 +127,10 @@ fn with_retries_only_what_the_server_would_say_again_is_an_error() {
         for (harm, taken) in harms(wire) {
             let outcome = harm_one(system, harm, taken, "3");
             match taken {
-                Taken::Lost(_) => outcome.assert_went_on((0, 0, 0), ""),
-                Taken::Timeout => outcome.assert_went_on((0, 1, 0), ""),
-                Taken::Malformed(words) => outcome.assert_went_on((1, 0, 1), words),
-                Taken::Refused(words) => outcome.assert_went_on((1, 0, 0), words),
+                Taken::Lost(_) => outcome.assert_went_on([0, 0, 0, 0, 1], ""),
+                Taken::Timeout => outcome.assert_went_on([0, 1, 0, 0, 0], ""),
+                Taken::Malformed(words) => outcome.assert_went_on([1, 0, 1, 0, 0], words),
+                Taken::Refused(words) => outcome.assert_went_on([1, 0, 0, 1, 0], words),
             }
         }
     });
@@ -144,13 +147,14 @@ fn without_retries_a_client_stops_that_lost_its_server_and_the_others_go_on() {
                     assert_eq!((outcome.going_on(), ran.status), (CLIENTS - 1, 1), "{outcome:?}");
                     assert_eq!(outcome.connections, CLIENTS + 1, "{outcome:?}");
                     assert_eq!((row.valid, row.errors, row.window_s), (false, 1, 0.8));
+                    assert_eq!(row.disconnects, Some(1), "{outcome:?}");
                     let reason = row.invalid_reason.as_ref().unwrap();
                     assert!(reason.starts_with("clients lost their server: "), "{reason}");
                     assert!(reason.contains(words) && ran.stderr.contains(reason), "{outcome:?}");
                 }
                 Taken::Timeout => {
                     let outcome = harm_one(system, harm, taken, "0");
-                    outcome.assert_went_on((1, 1, 0), "no reply within 1s");
+                    outcome.assert_went_on([1, 1, 0, 0, 0], "no reply within 1s");
                 }
                 // No matter how many there are.
                 Taken::Malformed(_) | Taken::Refused(_) => {}
@@ -164,7 +168,8 @@ fn who_speaks_without_end_has_one_client_and_not_its_thread() {
     with_each_wire(|system, wire| {
         for (harm, taken) in floods(wire) {
             let outcome = harm_one(system, harm, taken, "3");
-            outcome.assert_went_on((0, u64::from(taken == Taken::Timeout), 0), "");
+            let timeouts = u64::from(taken == Taken::Timeout);
+            outcome.assert_went_on([0, timeouts, 0, 0, 1 - timeouts], "");
         }
     });
 }
@@ -215,6 +220,7 @@ fn a_client_that_comes_back_to_another_server_fails_alone() {
             assert_eq!(outcome.measured.ran.status, 1, "{outcome:?}");
             let row = outcome.measured.row();
             assert!(row.errors > 0 && row.window_s == 1.0, "{outcome:?}");
+            assert!(row.disconnects > Some(0), "{outcome:?}");
         }
     });
 }
@@ -248,8 +254,10 @@ fn with_each_plain_wire(test: impl Fn(&'static dyn System, Wire) + Sync) {
 #[test]
 fn a_connection_that_ends_in_a_pause_costs_no_echo() {
     with_each_plain_wire(|system, wire| {
-        harm_in_a_pause(system, behind(harm::nothing, Then::Close));
+        let outcome = harm_in_a_pause(system, behind(harm::nothing, Then::Close));
+        assert_eq!(outcome.measured.row().disconnects, Some(1), "{outcome:?}");
         if wire == Wire::Grpc {
+            // The server said that it would go, and the connection is not used again.
             harm_in_a_pause(system, behind(goes_away, Then::GoOn));
         }
     });
