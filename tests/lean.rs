@@ -12,6 +12,7 @@ use common::bench::{Bench, Measured, bench, connections_to, is_alive};
 use common::{Served, Wire, eventually, file_in_new_directory, known, nobody, run};
 use echometer::message::BasicMessage;
 use echometer::systems::SYSTEMS;
+use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::signal::Signal;
 use protobuf::Message;
 use serde_json::Value;
@@ -84,6 +85,21 @@ fn a_thousand_clients_share_two_threads() {
         let measured = lean(system.name(), &many);
         assert_eq!(measured.ran.status, 0, "{measured:?}");
         assert_eq!(measured.row().server_clients, Some(1000));
+    }
+}
+
+#[test]
+fn ten_thousand_clients_are_fine_where_their_descriptors_are() {
+    // Whose server has no thread for each of them.
+    let measured = lean(SYSTEMS[0].name(), &["--clients", "10000"]);
+    let (_, limit) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    if limit > 10_100 {
+        assert_eq!(measured.ran.status, 0, "{measured:?}");
+        let row = measured.row();
+        assert_eq!((row.server_clients, row.errors, row.disconnects), (Some(10_000), 0, Some(0)));
+    } else {
+        assert_eq!(measured.ran.status, 1, "{measured:?}");
+        assert!(measured.ran.stderr.contains("10000 clients need"), "{measured:?}");
     }
 }
 

@@ -3,10 +3,13 @@
 mod common;
 
 use std::fs;
+use std::thread;
+use std::time::Duration;
 
-use common::bench::{Measured, bench};
-use common::{file_in_new_directory, run};
+use common::bench::{Bench, Measured, bench};
+use common::{Served, file_in_new_directory, run};
 use echometer::systems::SYSTEMS;
+use nix::sys::signal::Signal;
 
 const DRIVERS: [&str; 2] = ["native", "lean"];
 
@@ -19,8 +22,14 @@ fn paced(system: &str, driver: &str, rate: &str, extra: &[&str]) -> Measured {
 #[test]
 fn a_rate_that_can_be_kept_is_kept_and_latency_is_from_the_due_time() {
     for system in SYSTEMS {
-        for (driver, arrivals) in DRIVERS.iter().zip(["constant", "poisson"]) {
-            let measured = paced(system.name(), driver, "500", &["--arrivals", arrivals]);
+        let ways: [(_, _, &[_]); 3] = [
+            ("native", "constant", &[]),
+            ("lean", "poisson", &[]),
+            ("lean", "constant", &["--threads", "2"]),
+        ];
+        for (driver, arrivals, threads) in ways {
+            let arrive = ["--arrivals", arrivals];
+            let measured = paced(system.name(), driver, "500", &[&arrive, threads].concat());
             assert_eq!(measured.ran.status, 0, "{measured:?}");
             let row = measured.row();
             // 500 in a second; at random, give or take five times their root.
@@ -45,6 +54,27 @@ fn a_rate_that_cannot_be_kept_is_said_and_shows_in_the_latency() {
         assert!(measured.ran.stderr.contains("offered 5000000/s, sent "), "{measured:?}");
         assert!(row.notes.as_ref().unwrap().contains("the rate was not kept"), "{row:?}");
         assert!(row.due_p50_us.unwrap() > 10.0 * row.rtt_p50_us.unwrap(), "{row:?}");
+    }
+}
+
+#[test]
+fn who_had_to_wait_for_a_stalled_server_is_not_left_out() {
+    for driver in DRIVERS {
+        let server = Served::start(SYSTEMS[0], &[]);
+        let load = ["--addr", &server.address, "--clients", "4", "--duration", "3s"];
+        let pace = ["--warmup", "0", "--driver", driver, "--rate", "500"];
+        let bench = Bench::start(SYSTEMS[0].name(), &[load, pace].concat());
+        bench.until_echoing(0);
+        server.process.signal(Signal::SIGSTOP);
+        // The stall itself: more than a tenth of all requests become due in it.
+        thread::sleep(Duration::from_millis(500));
+        server.process.signal(Signal::SIGCONT);
+        let measured = bench.end();
+        let row = measured.row();
+        // Four requests were under way; those that were due meanwhile waited too.
+        assert!(row.due_p90_us.unwrap() > 100_000.0, "{row:?}");
+        assert!(row.rtt_p90_us < row.due_p90_us.map(|due| due / 2.0), "{row:?}");
+        assert_eq!((row.errors, row.timeouts), (0, 0), "{row:?}");
     }
 }
 
