@@ -185,7 +185,9 @@ impl Evidence<'_> {
         if !row.verified && row.messages > 0 {
             warnings.push(Warning::Unverified);
         }
-        if let Some(law) = row.littles_law.filter(|law| (law - 1.0).abs() > TOLERANCE) {
+        // Of one that does not hold, something else has been said already.
+        let law = row.littles_law.filter(|_| row.valid);
+        if let Some(law) = law.filter(|law| (law - 1.0).abs() > TOLERANCE) {
             warnings.push(Warning::LittlesLaw(law * row.clients as f64, row.clients));
         }
         let at_random = self.spec.load.pace.is_some_and(|pace| pace.arrivals == Arrivals::Poisson);

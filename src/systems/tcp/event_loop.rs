@@ -159,10 +159,13 @@ impl Loops {
             running.handle.stopping.store(true, Ordering::Release);
             running.handle.wake.write(1).context("cannot wake an event loop")?;
         }
-        let ended: Vec<_> = self.0.drain(..).map(|running| threads::join(running.thread)).collect();
         let mut all = ServerTally::default();
-        for tally in ended {
-            all.merge(tally?);
+        for running in self.0.drain(..) {
+            match threads::join(running.thread) {
+                Ok(tally) => all.merge(tally),
+                // What the other loops counted still holds.
+                Err(error) => warn!("{error:#}; what it counted is lost"),
+            }
         }
         Ok(all)
     }
