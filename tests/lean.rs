@@ -91,9 +91,12 @@ fn a_thousand_clients_share_two_threads() {
 #[test]
 fn ten_thousand_clients_are_fine_where_their_descriptors_are() {
     // Whose server has no thread for each of them.
-    let measured = lean(SYSTEMS[0].name(), &["--clients", "10000"]);
+    let load = ["--spawn", "--driver", "lean", "--clients", "10000", "--timeout", "30s"];
+    let window = ["--duration", "500ms", "--warmup", "0"];
+    let measured = bench(SYSTEMS[0].name(), &[&load[..], &window].concat());
     let (_, limit) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
-    if limit > 10_100 {
+    // Some descriptors are for other things than clients.
+    if limit >= 10_100 {
         assert_eq!(measured.ran.status, 0, "{measured:?}");
         let row = measured.row();
         assert_eq!((row.server_clients, row.errors, row.disconnects), (Some(10_000), 0, Some(0)));

@@ -35,7 +35,7 @@ const BATCH: usize = 128;
 const SPACE: usize = 64 * 1024;
 const EVENTS: usize = 1024;
 
-/// How often the clock is looked at for each client, and whether it is over.
+/// At least so often, the deadline of each client is looked at, and whether the window has closed.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A thread that plays clients.
@@ -100,7 +100,7 @@ impl<'a> Player<'a> {
         }
         let Some(window) = self.reins.wait_for_window() else { return };
         if let Err(error) = self.until_closed(window) {
-            // There is no other way for epoll to fail than a bug.
+            // There is no other way for epoll and its timer to fail than a bug.
             log::error!("{error:#}");
         }
         let (clients, common) = (&mut self.clients, &mut self.common);
@@ -163,7 +163,7 @@ impl<'a> Player<'a> {
     }
 
     /// Waits for events, and does what they are about; then looks at the clock for each client,
-    /// if it is time to. Returns when that was.
+    /// if it is time to. Returns the time behind the events: it is `looked_at` where that was so.
     #[inline]
     fn turn(&mut self, events: &mut Events) -> Result<Instant> {
         let look = self.looked_at + LOOK;
@@ -174,9 +174,10 @@ impl<'a> Player<'a> {
             polled => polled.context("cannot wait for sockets")?,
         }
         for event in &*events {
-            // The timer has no client; that it woke the thread is all.
-            if let Some(client) = self.clients.get_mut(event.token().0) {
-                client.proceed(&mut self.common, event.is_read_closed());
+            match self.clients.get_mut(event.token().0) {
+                Some(client) => client.proceed(&mut self.common, event.is_read_closed()),
+                // The timer has no client.
+                None => self.timer.expired(),
             }
         }
         let now = Instant::now();

@@ -42,6 +42,11 @@ impl Timer {
         Ok(Timer { timer, set_to: None })
     }
 
+    /// It has woken the thread: whatever it was set to, it may be set to again.
+    pub fn expired(&mut self) {
+        self.set_to = None;
+    }
+
     /// Sets it, if that is something new.
     ///
     /// # Errors

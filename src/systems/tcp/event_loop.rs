@@ -157,7 +157,10 @@ impl Loops {
     fn stop(&mut self) -> Result<ServerTally> {
         for running in &self.0 {
             running.handle.stopping.store(true, Ordering::Release);
-            running.handle.wake.write(1).context("cannot wake an event loop")?;
+            if let Err(error) = running.handle.wake.write(1) {
+                // It could not be told more often, and has been told.
+                warn!("cannot wake an event loop: {error}");
+            }
         }
         let mut all = ServerTally::default();
         for running in self.0.drain(..) {
