@@ -79,7 +79,13 @@ impl Warning {
 
     /// Whether it is said to those, too, who want no summary.
     pub fn is_grave(&self) -> bool {
-        matches!(self, Warning::Invalid(_) | Warning::Failed { .. } | Warning::Unreadable(_))
+        matches!(
+            self,
+            Warning::Invalid(_)
+                | Warning::Failed { .. }
+                | Warning::RateNotKept { .. }
+                | Warning::Unreadable(_)
+        )
     }
 }
 
