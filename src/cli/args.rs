@@ -234,7 +234,7 @@ pub struct BenchArgs {
     /// The pass over all points that the first row is part of
     #[arg(long, value_name = "N", default_value = "1")]
     pub trial: u32,
-    /// Print no summary, and of warnings only those that concern the trial's validity
+    /// Print no summary, and of warnings only those that the row is not to be read without
     #[arg(short, long)]
     pub quiet: bool,
 
