@@ -154,7 +154,7 @@ pub fn last_endpoint(socket: &Socket) -> Result<String> {
 }
 
 /// Receives, answers and sends on a REP socket until its context is shut down. After `turn`
-/// messages, another thread that waits for the CPU may have it.
+/// messages, another thread that waits for the CPU may have it; `usize::MAX`: never.
 ///
 /// # Errors
 ///
