@@ -18,7 +18,9 @@ use serde_json::Value;
 const SHORT: [&str; 4] = ["--duration", "100ms", "--warmup", "20ms"];
 
 /// Flags of `bench` that do not shape a trial: how many there are, and what becomes of them.
-const SHAPELESS: [&str; 11] = [
+const SHAPELESS: [&str; 13] = [
+    "seed",
+    "ready-timeout",
     "spawn",
     "trials",
     "until",

@@ -2,11 +2,14 @@
 
 mod common;
 
+use std::fs;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::bench::bench;
-use common::{Guard, Served, finish};
+use common::bench::{bench, rows};
+use common::{Guard, Served, file_in_new_directory, finish, run};
+use echometer::results::Row;
 use echometer::systems::SYSTEMS;
 
 const PROTO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/proto/message.proto");
@@ -55,4 +58,43 @@ fn both_drivers_measure_servers_in_python() {
             assert!(row.valid && row.verified && row.messages > 0, "{driver}: {row:?}");
         }
     }
+}
+
+#[test]
+#[ignore = "needs packages from PyPI; scripts/test.sh installs them, and runs this too"]
+fn a_server_in_python_is_a_contender_beside_ours_with_its_cpu_time() {
+    let python = std::env::var("ECHOMETER_PYTHON").unwrap();
+    let server = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/serve.py");
+    for system in ["grpc", "rep"] {
+        let contender =
+            format!("{system},label=python,exec={python} {server} {PROTO} {system} {{port}}");
+        let (directory, csv) = file_in_new_directory("results.csv");
+        let flags = ["--spawn", "--clients", "4", "--driver", "lean", "--duration", "500ms"];
+        let csv = ["--csv", csv.to_str().unwrap()];
+        let ran = run(["bench", system, &contender].iter().chain(&flags).chain(&csv));
+        let rows = rows(&directory.path().join("results.csv"));
+        let row =
+            rows.iter().find(|row| row.label == "python").unwrap_or_else(|| panic!("{ran:?}"));
+        let disturbed =
+            |row: &Row| row.invalid_reason.as_deref().unwrap_or("").contains("disturbed");
+        assert!(row.valid || disturbed(row), "{row:?}");
+        assert!(row.server_cpu_us_per_msg > Some(1.0) || !row.valid, "{row:?}");
+        assert!(row.server_threads > Some(1) && row.server_rss_mib > Some(5.0), "{row:?}");
+        if rows.iter().all(|row| row.valid) {
+            assert_is_described(directory.path());
+        }
+    }
+}
+
+/// Asserts that the report in JSON is as `docs/report.schema.json` says.
+fn assert_is_described(results: &Path) {
+    let report = run(["report", results.to_str().unwrap(), "--format", "json"]);
+    assert_eq!(report.status, 0, "{report:?}");
+    let file = results.join("report.json");
+    fs::write(&file, report.stdout).unwrap();
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/report.schema.json");
+    let check = "import json, jsonschema, sys; \
+                 jsonschema.validate(*(json.load(open(path)) for path in sys.argv[1:]))";
+    let ran = finish(python().args(["-c", check, file.to_str().unwrap(), schema]));
+    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
 }

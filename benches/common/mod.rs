@@ -9,7 +9,7 @@ use echometer::cpus::CpuChoice;
 use echometer::load::Stop;
 use echometer::spec::{Channels, Driver, LoadSpec, ServerSpec, Target, TrialSpec, Tuning};
 use echometer::systems::System;
-use echometer::trial;
+use echometer::trial::{self, Contender};
 
 /// Whether cargo asks what it would ask a harness of its own.
 pub fn asked_by_cargo() -> bool {
@@ -46,14 +46,17 @@ pub fn throughput(
     load: LoadSpec,
 ) -> Result<f64> {
     let server = ServerSpec { tuning, ..ServerSpec::named("server") };
+    let target = Target::Spawn { program, server, cpus: CpuChoice::Auto };
+    let contender = Contender { label: system.name().to_owned(), system, target };
     let spec = TrialSpec {
-        target: Target::Spawn { program, server, cpus: CpuChoice::Auto },
         load,
+        slice: None,
+        seed: 1,
         client_cpus: CpuChoice::Auto,
         run_id: "bench".to_owned(),
         trial: 1,
     };
-    Ok(trial::run(system, &spec, &Stop::default(), None)?.row.throughput_per_s)
+    Ok(trial::run(&contender, &spec, &Stop::default(), None)?.row.throughput_per_s)
 }
 
 /// The value in the middle, or between the two that are there.

@@ -7,9 +7,9 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, Command, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
-use super::{help, values};
+use super::{contender, help, values};
 use crate::cpus::CpuChoice;
-use crate::spec::{Arrivals, Backend, Channels, Endpoint, Tuning, Work};
+use crate::spec::{Arrivals, Backend, Channels, Endpoint, SliceLength, Tuning, Work};
 use crate::systems::System;
 use crate::verbs::Format;
 
@@ -35,22 +35,28 @@ pub enum Verb {
     ///
     /// Fails at the first message that is not answered.
     Send(SendArgs),
-    /// Measure one point: a system, with so many clients
+    /// Measure one or more contenders with a number of clients
     ///
-    /// Every client sends its next request after the reply to the last. All connect and echo
-    /// once; after the warm-up, one window of wall-clock time opens for all of them. The
-    /// row's throughput is the echoes that ended inside it, over its length.
+    /// A contender is a server under test: a system with its options, or any program that speaks
+    /// the system's wire protocol. Every client sends its next request after the reply to the
+    /// last one.
+    ///
+    /// A single contender is measured in one window of wall-clock time. Several contenders take
+    /// turns in slices of 20 ms, in rounds of random order, so that drift and noisy neighbors
+    /// affect all of them alike; slices that steal or other processes disturbed are left out. Each
+    /// contender gets one row, and every slice one line in slices.csv.
     Bench(Box<BenchArgs>),
     /// Turn the rows of a directory into a verdict, tables and a page
     ///
-    /// Reads DIR/results.csv, prints the verdict and tables on stdout, and writes DIR/report.html,
-    /// one file with all figures, and DIR/throughput.svg. Means have an interval, and differences
-    /// are claimed, from 3 trials on.
+    /// Reads DIR/results.csv, and DIR/slices.csv if it is there; prints the verdict and tables on
+    /// stdout; writes DIR/report.html, one file with all figures, and DIR/throughput.svg.
+    /// Differences are claimed from 5 slices or 3 trials on.
     Report(ReportArgs),
-    /// Say what changed from one measurement to another
+    /// Show what changed from one measurement to another
     ///
     /// Prints each point that both have, the change from A to B with its 95 % interval, and
-    /// whether it is one. Refuses to compare what was measured with different options.
+    /// whether it is significant, corrected for the number of points. Both need 3 trials per
+    /// point. Refuses to compare what was measured with different options.
     Compare(CompareArgs),
     /// Print a script that makes a shell complete verbs, flags and names
     Completions(CompletionsArgs),
@@ -80,7 +86,7 @@ pub struct ServeArgs {
 }
 
 /// What a server is, whoever starts it.
-#[derive(ClapArgs)]
+#[derive(ClapArgs, Clone)]
 #[command(next_help_heading = "Server")]
 pub struct ServerArgs {
     /// The server's name, the sender of its replies [default: this host's name]
@@ -152,27 +158,43 @@ pub struct SendArgs {
 
 #[derive(ClapArgs)]
 #[command(after_help = help::bench())]
-#[command(group = clap::ArgGroup::new("target").required(true).args(["addr", "spawn"]))]
+#[command(group = clap::ArgGroup::new("target").args(["addr", "spawn"]))]
 pub struct BenchArgs {
-    /// The system to measure
-    #[arg(value_parser = values::system())]
-    pub system: &'static dyn System,
-    /// Measure the server that runs there
+    /// SYSTEM[,KEY=VALUE]...: a system and its options
+    ///
+    /// Keys: label, the contender's name in rows and reports; the server flags without dashes
+    /// (name, workers, backend, completion-queues, tuning, work, max-message); addr=HOST:PORT, a
+    /// server that is running already; pid=N, its process on this machine, to measure its CPU
+    /// time, threads and memory; exec=COMMAND, which starts a server in any language. exec must
+    /// come last. In COMMAND, {addr}, {host} and {port} stand for the address to listen on.
+    #[arg(value_name = "CONTENDER", required = true, value_parser = contender::Parser, hide_possible_values = true)]
+    pub contenders: Vec<contender::Typed>,
+    /// Measure the server that is running there
     #[arg(short, long, value_name = "HOST:PORT")]
     pub addr: Option<Endpoint>,
-    /// Start a server on a free port for the length of the trial
+    /// Start each server on a free port for the length of the trial
     #[arg(long)]
     pub spawn: bool,
+    /// Time for a server of exec= to answer its first request
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::some_time, allow_hyphen_values = true)]
+    pub ready_timeout: Duration,
 
     /// Concurrent clients, each with one request outstanding
     #[arg(short, long, value_name = "N", default_value = "1", value_parser = values::count, allow_hyphen_values = true)]
     pub clients: NonZeroUsize,
-    /// The length of the window
+    /// Counted time of each contender
     #[arg(short, long, value_name = "TIME", default_value = "30s", value_parser = values::some_time, allow_hyphen_values = true)]
     pub duration: Duration,
-    /// From all clients connected to the window's opening
+    /// Time under load before counting begins; of each contender, if there are several
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = values::duration, allow_hyphen_values = true)]
     pub warmup: Duration,
+    /// Length of a slice: auto (20 ms or 25 round trips, whichever is longer), or a time; also
+    /// slices a single contender [default: auto for several contenders]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, conflicts_with = "rate")]
+    pub slice: Option<SliceLength>,
+    /// Seed of the random order of contenders [default: a new one]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
     /// Each client's pause between a reply and its next request, as in 300us
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = values::duration, allow_hyphen_values = true)]
     pub think: Duration,
@@ -209,14 +231,15 @@ pub struct BenchArgs {
     #[arg(long, value_name = "CPUS", default_value = "auto")]
     pub client_cpus: CpuChoice,
 
-    /// Measure so many times, a row each
+    /// Number of trials; each starts new servers and writes one row per contender
     #[arg(long, value_name = "N", default_value = "1", value_parser = values::count, allow_hyphen_values = true)]
     pub trials: NonZeroUsize,
-    /// Measure until the mean's 95 % interval is within this share of it, 5 to 20 times
+    /// Repeat until the 95 % confidence interval is within ±PERCENT of the mean (5 to 20 trials)
     #[arg(long, value_name = "PERCENT", value_parser = values::percent, allow_hyphen_values = true, conflicts_with = "trials")]
     pub until: Option<f64>,
 
-    /// Append the rows to this file; - is stdout. threads.csv and run.json are written beside it
+    /// Append the rows to this file; - is stdout. threads.csv, slices.csv and run.json are written
+    /// next to it
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub csv: Option<PathBuf>,
     /// Append one JSON line per client to this file
@@ -252,7 +275,8 @@ pub struct ReportArgs {
     /// `throughput_per_s`
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub reference: Option<PathBuf>,
-    /// What to write: a page and tables for the terminal, or Markdown
+    /// Output format: html (a page, and tables on stdout), md (Markdown), or json (one object on
+    /// stdout, described by docs/report.schema.json)
     #[arg(long, default_value_t, value_parser = values::one_of::<Format>("format"))]
     pub format: Format,
 }

@@ -8,6 +8,10 @@ fn first() -> &'static str {
     SYSTEMS.first().map_or("SYSTEM", |system| system.name())
 }
 
+fn second() -> &'static str {
+    SYSTEMS.get(1).map_or("SYSTEM", |system| system.name())
+}
+
 pub fn overview() -> String {
     let mut text = "Systems:\n".to_owned();
     for system in SYSTEMS {
@@ -17,16 +21,19 @@ pub fn overview() -> String {
     text + &format!(
         "
 Examples:
-  echometer bench {0} --spawn --clients 8 --duration 5s
-      8 clients, 5 seconds, a server of its own
+  echometer bench {0} {1} --spawn --clients 8 --duration 1s
+      two contenders, which take turns in slices of 20 ms
   mkdir -p rows
-  for n in 1 2 4 8; do echometer bench {0} --spawn -c $n -d 5s --csv rows/results.csv; done
-      one row for each number of clients
+  for n in 1 2 4 8; do
+      echometer bench {0} {1} --spawn -c $n -d 1s --csv rows/results.csv
+  done
+      one row per contender and number of clients
   echometer report rows
-      these rows as tables and a figure
+      a verdict, tables and figures of these rows
 
-Exit status: 0 done, 1 failed while running, 2 wrong command line, 130 interrupted",
-        first()
+Exit status: 0 done, 1 failed while running, 2 invalid command line, 130 interrupted",
+        first(),
+        second()
     )
 }
 
@@ -45,22 +52,34 @@ pub fn send() -> String {
 }
 
 pub fn bench() -> String {
+    let systems: Vec<_> = SYSTEMS.iter().map(|system| system.name()).collect();
+    format!("Systems: {}\n\n", systems.join(", ")) + &bench_examples()
+}
+
+fn bench_examples() -> String {
     format!(
         "\
 Examples:
+  echometer bench {0} {1} --spawn --clients 24 --duration 1s --csv rows/results.csv
+      two systems, in slices; one row each
+  echometer bench {0} {0},tuning=throughput {1},workers=4,label=four --spawn --clients 24
+      systems with other options
+  echometer bench {0} '{0},label=mine,exec=./my-server {{addr}}' --spawn --clients 24
+      a program in any language, next to the server of this program
+  echometer bench {0},label=a,addr=10.0.0.7:4157 {0},label=b,addr=10.0.0.7:4158 --clients 24
+      servers that are running already
   echometer bench {0} --spawn --clients 24 --duration 5s --csv -
-      a row on stdout
-  echometer bench {0} --addr 10.0.0.7:4157 --clients 24 --results clients.jsonl
-      a server elsewhere; its own CPU time is not known, and empty in the row
+      a single system in one window; a row on stdout
   echometer bench {0} --spawn --clients 24 --think 300us
-      clients that are away for 300 us after each reply, as behind a network
+      clients that pause for 300 us after each reply, as behind a network
   echometer bench {0} --spawn --clients 1000 --driver lean
       many clients on few threads, at less CPU time than the server uses
   echometer bench {0} --spawn --clients 24 --rate 20000 --arrivals poisson --hgrm latency.hgrm
-      requests at a rate, whatever the replies do; latency from when they were due
+      an open loop; latency is measured from each request's scheduled send time
   echometer bench {0} --spawn --clients 24 --duration 2s --until 2%
-      again and again, until the mean is known to 2 %",
-        first()
+      trials until the mean is known to 2 %",
+        first(),
+        second()
     )
 }
 
@@ -69,7 +88,8 @@ pub fn report() -> String {
 Examples:
   echometer report results/2026-01-31-1200
   echometer report results/2026-01-31-1200 --reference other/results.csv
-  echometer report results/2026-01-31-1200 --format md >> pull-request.md"
+  echometer report results/2026-01-31-1200 --format md >> pull-request.md
+  echometer report results/2026-01-31-1200 --format json | jq .overall"
         .to_owned()
 }
 

@@ -1,6 +1,7 @@
 //! Flags as they are typed, turned into what the verbs are asked to do. Nothing else knows clap.
 
 mod args;
+mod contender;
 mod derived;
 mod help;
 mod values;
@@ -17,7 +18,8 @@ use self::args::{
 use crate::host;
 use crate::load;
 use crate::spec::{
-    Channels, ClientSpec, Driver, Endpoint, Invalid, LoadSpec, Pace, ServerSpec, Target, TrialSpec,
+    Channels, ClientSpec, Driver, Endpoint, Invalid, LoadSpec, Pace, ServerSpec, SliceLength,
+    Target, TrialSpec,
 };
 use crate::verbs::{Bench, Command, Compare, Completions, Man, Repeat, Report, Send, Serve};
 
@@ -121,8 +123,47 @@ fn send(args: SendArgs) -> Send {
 }
 
 fn bench(args: BenchArgs, command: String) -> Result<Bench, Invalid> {
-    let load = LoadSpec {
-        driver: driver(&args)?,
+    let load = load_spec(&args)?;
+    let common = contender::Common {
+        server: &args.server,
+        server_cpus: &args.server_cpus,
+        addr: args.addr.as_ref(),
+        spawn: args.spawn,
+        ready_timeout: args.ready_timeout,
+    };
+    let contenders = contender::all(&args.contenders, &common)?;
+    for contender in &contenders {
+        if let Target::Spawn { server, .. } = &contender.target {
+            check_sizes(&load, server.max_message)?;
+        }
+    }
+    if args.hgrm.is_some() && contenders.len() > 1 {
+        return Err(Invalid("--hgrm is for a single contender".to_owned()));
+    }
+    let spec = TrialSpec {
+        slice: slice(&args)?,
+        seed: args.seed.unwrap_or_else(new_seed),
+        load,
+        client_cpus: args.client_cpus,
+        run_id: args.run_id.unwrap_or_else(new_run_id),
+        trial: args.trial,
+    };
+    Ok(Bench {
+        contenders,
+        spec,
+        repeat: args.until.map_or(Repeat::Times(args.trials), Repeat::Until),
+        csv: args.csv,
+        results: args.results,
+        hgrm: args.hgrm,
+        command,
+        whole_run: args.run_command,
+        quiet: args.quiet,
+    })
+}
+
+fn load_spec(args: &BenchArgs) -> Result<LoadSpec, Invalid> {
+    Ok(LoadSpec {
+        driver: driver(args)?,
         channels: args.channels,
         clients: args.clients,
         window: args.duration,
@@ -133,27 +174,22 @@ fn bench(args: BenchArgs, command: String) -> Result<Bench, Invalid> {
         reply_payload: args.reply_payload,
         timeout: args.patience.timeout,
         retries: args.patience.retries,
-    };
-    let target = if let Some(address) = args.addr {
-        Target::Running(address)
-    } else {
-        let server = server_spec(Endpoint::free_port(), args.server);
-        check_sizes(&load, server.max_message)?;
-        Target::Spawn { program: this_program()?, server, cpus: args.server_cpus }
-    };
-    let (run_id, trial) = (args.run_id.unwrap_or_else(new_run_id), args.trial);
-    let spec = TrialSpec { target, load, client_cpus: args.client_cpus, run_id, trial };
-    Ok(Bench {
-        system: args.system,
-        spec,
-        repeat: args.until.map_or(Repeat::Times(args.trials), Repeat::Until),
-        csv: args.csv,
-        results: args.results,
-        hgrm: args.hgrm,
-        command,
-        whole_run: args.run_command,
-        quiet: args.quiet,
     })
+}
+
+/// Several contenders take turns, unless requests are due at a given rate.
+fn slice(args: &BenchArgs) -> Result<Option<SliceLength>, Invalid> {
+    if args.rate.is_some() || (args.slice.is_none() && args.contenders.len() == 1) {
+        return Ok(None);
+    }
+    let slice = args.slice.unwrap_or_default();
+    slice.check(args.duration).map_err(Invalid)?;
+    Ok(Some(slice))
+}
+
+/// A short number, so that it can be typed again.
+fn new_seed() -> u64 {
+    fastrand::u64(..1_000_000_000)
 }
 
 fn driver(args: &BenchArgs) -> Result<Driver, Invalid> {
@@ -189,10 +225,9 @@ fn check_sizes(load: &LoadSpec, max_message: usize) -> Result<(), Invalid> {
     Ok(())
 }
 
-fn this_program() -> Result<PathBuf, Invalid> {
-    std::env::current_exe().map_err(|error| {
-        Invalid(format!("cannot find this program, to start it as a server: {error}"))
-    })
+fn this_program() -> Result<PathBuf, String> {
+    std::env::current_exe()
+        .map_err(|error| format!("cannot find this program, to start it as a server: {error}"))
 }
 
 /// When it was made, and by which process: no two runs of a machine have the same.

@@ -144,7 +144,7 @@ mod tests {
     use crate::verbs::Format;
 
     /// The names that are listed are those that are read, and those that are written.
-    fn assert_names<T>(expected: [&str; 2])
+    fn assert_names<T>(expected: &[&str])
     where
         T: FromStr + VariantNames + ToString,
     {
@@ -154,16 +154,16 @@ mod tests {
         assert_eq!(written.collect::<Vec<_>>(), expected);
         assert_eq!(of.names, expected);
         let error = (of.read)(of.what, "other").err().unwrap();
-        assert_eq!(error, format!("'other' is no word; write {} or {}", expected[0], expected[1]));
+        assert_eq!(error, format!("'other' is no word; write {}", expected.join(" or ")));
     }
 
     #[test]
     fn names_that_are_listed_are_those_that_are_read() {
-        assert_names::<Backend>(["inproc", "ipc"]);
-        assert_names::<Tuning>(["default", "throughput"]);
-        assert_names::<Arrivals>(["constant", "poisson"]);
-        assert_names::<Channels>(["per-client", "shared"]);
-        assert_names::<Format>(["html", "md"]);
+        assert_names::<Backend>(&["inproc", "ipc"]);
+        assert_names::<Tuning>(&["default", "throughput"]);
+        assert_names::<Arrivals>(&["constant", "poisson"]);
+        assert_names::<Channels>(&["per-client", "shared"]);
+        assert_names::<Format>(&["html", "md", "json"]);
         assert!(system().names.iter().all(|name| (system().read)("system", name).is_ok()));
     }
 

@@ -2,41 +2,40 @@
 //!
 //! Each client has a connection of its own. A *player* is a thread that plays clients: one,
 //! with the client of its framework (the native driver), or many, speaking the wire directly
-//! (the lean driver). All clients connect and echo once; when the last has done so, the players
-//! are given one common [`Window`], and run until it closes.
+//! (the lean driver). All clients connect and echo once. Then the coordinator orders windows: one,
+//! or, where contenders take turns, one for each [slice](slices).
 //!
 //! ```text
-//! players --Ready--> coordinator --Window--> players --Progress, Ended(tally)--> coordinator
+//! players --Ready--> coordinator --Run(window)--> players --Progress, Drained--> coordinator
+//!                    coordinator --End--> players --Ended(tally)--> coordinator
 //! ```
 //!
-//! What is sent over channels is never sent for a single message.
+//! Nothing is sent over these channels for a single message.
 
+mod coordination;
+mod crew;
 mod failure;
 mod lean;
 mod native;
-mod reins;
 mod requester;
 mod schedule;
+pub mod slices;
 mod stop;
 
 use std::net::TcpStream;
-use std::thread::{Builder, Scope};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+use anyhow::{Result, bail};
+use crossbeam_channel::RecvTimeoutError;
 
-use self::native::NativeClient;
-use self::reins::{Event, Reins, Report};
+use self::coordination::{Event, Order};
+use self::crew::{Crew, Role};
 pub use self::requester::Requester;
 pub use self::stop::Stop;
-use crate::cpus::Cpus;
-use crate::measure::{ClientTally, Distributions, PlayerTally, Window};
+use crate::measure::{ClientTally, Distributions, Window};
 use crate::message::{self, Request};
-use crate::sleeper::Sleeper;
-use crate::spec::{ClientSpec, Driver, Endpoint, LoadSpec};
+use crate::spec::{Endpoint, LoadSpec};
 use crate::systems::System;
-use crate::{host, threads};
 
 /// How often players say what they have counted, and the coordinator looks around.
 const TICK: Duration = Duration::from_millis(100);
@@ -105,141 +104,30 @@ pub fn run(
     stop: &Stop,
     observer: &mut dyn Observer,
 ) -> Result<Outcome> {
-    let players = players(spec)?;
     std::thread::scope(|scope| {
-        // Made in here, so that they are gone before the scope waits for its threads: a
-        // player that waits for its window ends with the channel.
-        let (events_in, events) = unbounded();
-        let (windows_in, windows) = bounded(players);
-        let (closing, closed) = bounded(0);
+        let role = Role { system, to, spec, stop, sliced: false };
         let report_every = observer.wants_progress().then_some(TICK);
-        let reins = Reins { stop, events: events_in, windows, closed, report_every };
-        let start = Start { system, to, spec, players, reins };
-        let started = (0..players).try_for_each(|index| start.player(scope, index));
-        // Else the channel of events would not end with the threads.
-        drop(start);
-        started
-            .and_then(|()| wait_until_ready(&events, spec.clients.get(), stop))
-            .inspect_err(|_| stop.set())?;
+        let crew = Crew::start(scope, role, report_every)?;
+        crew.wait_until_ready()?;
         let window = Window::after(Instant::now(), spec.warmup, spec.window);
-        for _ in 0..players {
-            // The channel has room for all, and the players that wait for it hold it open.
-            let _ = windows_in.send(window);
-        }
-        Ok(coordinate(&events, closing, window, players, stop, observer))
+        crew.order(Order::Run { window, keep_last: false });
+        let window = coordinate(&crew, window, stop, observer);
+        let (tallies, distributions) = crew.end(true);
+        Ok(Outcome { tallies, distributions, window })
     })
 }
 
-/// How many threads play the clients.
-fn players(spec: &LoadSpec) -> Result<usize> {
-    let clients = spec.clients.get();
-    Ok(match spec.driver {
-        Driver::Native => clients,
-        Driver::Lean { threads: Some(threads) } => threads.get().min(clients),
-        Driver::Lean { threads: None } => Cpus::of(0)?.count().clamp(1, clients),
-    })
-}
-
-/// What the threads of all players are started with.
-struct Start<'env> {
-    system: &'static dyn System,
-    to: &'env Endpoint,
-    spec: &'env LoadSpec,
-    players: usize,
-    reins: Reins<'env>,
-}
-
-impl<'env> Start<'env> {
-    fn player<'scope>(&self, scope: &'scope Scope<'scope, 'env>, index: usize) -> Result<()> {
-        let play: Box<dyn FnOnce() + Send + 'env> = match self.spec.driver {
-            Driver::Native => {
-                let client = self.native_client(index);
-                Box::new(move || client.run())
-            }
-            Driver::Lean { .. } => {
-                let player = self.lean_player(index)?;
-                Box::new(move || player.run())
-            }
-        };
-        let name = format!("client-{index}");
-        Builder::new()
-            .name(name.clone())
-            .stack_size(STACK_BYTES)
-            .spawn_scoped(scope, play)
-            .map(drop)
-            .with_context(|| threads::cannot_start(&name))
-    }
-
-    fn native_client(&self, index: usize) -> NativeClient<'env> {
-        let who = who(self.spec, index);
-        NativeClient {
-            request: first_request(self.spec, &who.name),
-            requester: Requester::new(self.system, self.to, who, self.reins.stop),
-            spec: self.spec,
-            index,
-            reins: self.reins.clone(),
-            sleeper: Sleeper::default(),
-        }
-    }
-
-    /// The clients are dealt out in turn.
-    fn lean_player(&self, index: usize) -> Result<lean::Player<'env>> {
-        let clients = (index..self.spec.clients.get()).step_by(self.players);
-        let clients = clients.map(|client| {
-            let who = who(self.spec, client);
-            let request = first_request(self.spec, &who.name);
-            (client, who, request)
-        });
-        let to = (self.to.clone(), self.to.resolve()?);
-        lean::Player::new(self.system, to, self.spec, index, self.reins.clone(), clients.collect())
-    }
-}
-
-/// The client `index` of this process.
-fn who(spec: &LoadSpec, index: usize) -> ClientSpec {
-    ClientSpec {
-        name: format!("{}-{}-{index}", host::name(), std::process::id()),
-        timeout: spec.timeout,
-        retries: spec.retries,
-        max_message: reply_limit(spec),
-        channels: spec.channels,
-    }
-}
-
-/// The largest reply that a client reads: what it asked for, and room for the rest.
-fn reply_limit(spec: &LoadSpec) -> usize {
-    (spec.reply_payload as usize).max(1024 * 1024) + 4096
-}
-
-fn wait_until_ready(events: &Receiver<Event>, clients: usize, stop: &Stop) -> Result<()> {
-    let mut ready = 0;
-    while ready < clients {
-        match events.recv_timeout(TICK) {
-            Ok(Event::Ready) => ready += 1,
-            Ok(Event::Failed(error)) => return Err(error),
-            Ok(Event::Progress(_) | Event::Ended(..)) => {}
-            Err(RecvTimeoutError::Timeout) if !stop.is_set() => {}
-            Err(_) => bail!("stopped when {ready} of {clients} clients were connected"),
-        }
-    }
-    Ok(())
-}
-
-/// Looks on until all players have ended, and gathers what they counted.
+/// Looks on until no player has a request outstanding; returns the window as it was.
 fn coordinate(
-    events: &Receiver<Event>,
-    closing: Sender<()>,
+    crew: &Crew<'_>,
     window: Window,
-    players: usize,
     stop: &Stop,
     observer: &mut dyn Observer,
-) -> Outcome {
-    let mut hold = Some(closing);
-    let mut tallies: Vec<Option<PlayerTally>> = vec![None; players];
-    let (mut running, mut completed) = (players, 0);
+) -> Option<Window> {
+    let (mut running, mut completed) = (crew.players(), 0);
     let (mut opened, mut closed) = (false, None);
     let mut next_tick = Instant::now() + TICK;
-    loop {
+    while running > 0 || closed.is_none() {
         let now = Instant::now();
         if !opened && closed.is_none() && now >= window.open {
             opened = true;
@@ -248,8 +136,6 @@ fn coordinate(
         if closed.is_none() && (now >= window.close || stop.is_set() || running == 0) {
             closed = Some(now);
             observer.closed();
-            // Lets the clients go, which stayed connected until now.
-            drop(hold.take());
         }
         // By the clock, and not when nothing else comes: players report as often as this.
         if now >= next_tick {
@@ -258,33 +144,13 @@ fn coordinate(
         }
         let moments = [next_tick, window.open, window.close];
         let next = moments.into_iter().filter(|moment| *moment > now).min();
-        match events.recv_deadline(next.unwrap_or(now)) {
+        match crew.events().recv_deadline(next.unwrap_or(now)) {
             Ok(Event::Progress(more)) => completed += more,
-            Ok(Event::Ended(index, tally)) => {
-                tallies[index] = Some(*tally);
-                running -= 1;
-            }
-            Ok(Event::Ready | Event::Failed(_)) | Err(RecvTimeoutError::Timeout) => {}
+            Ok(Event::Drained(_)) => running -= 1,
+            Ok(Event::Ready | Event::Failed(_) | Event::Ended(..))
+            | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    let window = window.cut(closed.unwrap_or_else(Instant::now));
-    gather(tallies.into_iter().flatten().collect(), window)
-}
-
-/// Puts the clients in their order again, which were dealt out in turn.
-fn gather(players: Vec<PlayerTally>, window: Option<Window>) -> Outcome {
-    let mut distributions = Distributions::default();
-    for player in &players {
-        distributions.merge(&player.distributions);
-    }
-    let mut hands: Vec<_> = players.into_iter().map(|player| player.clients.into_iter()).collect();
-    let mut tallies = Vec::new();
-    loop {
-        let before = tallies.len();
-        tallies.extend(hands.iter_mut().filter_map(Iterator::next));
-        if tallies.len() == before {
-            return Outcome { tallies, distributions, window };
-        }
-    }
+    window.cut(closed.unwrap_or_else(Instant::now))
 }

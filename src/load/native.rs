@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 
+use super::coordination::{Coordination, Drained, Event, Order, Report};
 use super::requester::Requester;
 use super::schedule::Schedule;
-use super::{Event, Reins, Report};
 use crate::measure::{ClientTally, Distributions, PlayerTally, Times, Window};
 use crate::message::{EchoError, Request};
 use crate::sleeper::Sleeper;
@@ -24,12 +24,12 @@ pub struct NativeClient<'a> {
     pub request: Request,
     pub spec: &'a LoadSpec,
     pub index: usize,
-    pub reins: Reins<'a>,
+    pub coordination: Coordination<'a>,
     pub sleeper: Sleeper,
 }
 
 impl NativeClient<'_> {
-    /// Connects, echoes once, waits for the others and for the window, runs, and waits again.
+    /// Connects and echoes once; then follows orders until the last one.
     pub fn run(mut self) {
         let paced = self.spec.pace.is_some();
         if paced || !self.spec.think.is_zero() {
@@ -37,24 +37,54 @@ impl NativeClient<'_> {
         }
         let mut tally = ClientTally::new(self.requester.who().name.clone());
         let mut distributions = Distributions::new(paced);
+        if self.coordination.sliced {
+            distributions = distributions.sliced();
+        }
         match self.requester.echo(&self.request) {
             Ok(reply) => {
                 tally.completed = 1;
                 tally.unverified = u64::from(!reply.verified);
-                self.reins.tell(Event::Ready);
+                self.coordination.send(Event::Ready);
             }
             Err(error) => {
                 let why = self.requester.explain(&self.request, &error);
-                self.reins.tell(Event::Failed(anyhow!(why)));
+                self.coordination.send(Event::Failed(anyhow!(why)));
             }
         }
-        if let Some(window) = self.reins.wait_for_window() {
-            self.echo_until_closed(window, &mut tally, &mut distributions);
-            tally.faults = self.requester.settle();
-            let tally = PlayerTally { clients: vec![tally], distributions };
-            // Stays connected until the coordinator has looked at the server, whose threads
-            // may end with their connections.
-            self.reins.end(self.index, tally);
+        while let Some(order) = self.coordination.next_order() {
+            let (Order::Run { keep_last, .. } | Order::End { keep_last }) = order;
+            tally.end_slice(keep_last);
+            distributions.end_slice(keep_last);
+            match order {
+                Order::Run { window, .. } => {
+                    let drained = self.run_window(window, &mut tally, &mut distributions);
+                    self.coordination.send(Event::Drained(drained));
+                }
+                Order::End { .. } => {
+                    tally.faults = self.requester.settle();
+                    let tally = PlayerTally { clients: vec![tally], distributions };
+                    return self.coordination.end(self.index, tally);
+                }
+            }
+        }
+    }
+
+    /// Sends requests until the window closes. A client that gave up stays silent.
+    fn run_window(
+        &mut self,
+        window: Window,
+        tally: &mut ClientTally,
+        distributions: &mut Distributions,
+    ) -> Drained {
+        let before = (tally.completed, self.requester.faults().timeouts);
+        if !tally.gave_up {
+            self.echo_until_closed(window, tally, distributions);
+        }
+        Drained {
+            messages: tally.messages_of_slice(),
+            completed: tally.completed - before.0,
+            timeouts: self.requester.faults().timeouts - before.1,
+            gave_up: tally.gave_up,
         }
     }
 
@@ -66,15 +96,15 @@ impl NativeClient<'_> {
         distributions: &mut Distributions,
     ) {
         self.requester.close_at(window.close);
-        let mut report = Report::new(&self.reins, tally.completed);
+        let mut report = Report::new(&self.coordination, tally.completed);
         let mut schedule = Schedule::new(self.spec, self.index, &window);
         let mut due = if schedule.is_paced() { schedule.next_due(Instant::now()) } else { None };
         let mut received = None;
-        while !self.reins.stop.is_set() {
+        while !self.coordination.stop.is_set() {
             self.request.advance();
             if let Some(due) = due {
                 self.wait_until(due.min(window.close), schedule.is_paced());
-                if due >= window.close || self.reins.stop.is_set() {
+                if due >= window.close || self.coordination.stop.is_set() {
                     break;
                 }
             }
@@ -104,7 +134,7 @@ impl NativeClient<'_> {
                     }
                 }
             }
-            report.when_due(now, || tally.completed, &self.reins);
+            report.when_due(now, || tally.completed, &self.coordination);
             due = schedule.next_due(now);
             received = Some(now);
         }
@@ -113,9 +143,9 @@ impl NativeClient<'_> {
     /// Sleeps until a request is due, or the load was stopped. `paced`: not less.
     fn wait_until(&mut self, due: Instant, paced: bool) {
         if let Some(near) = due.checked_sub(NEAR) {
-            self.reins.stop.sleep_until(near);
+            self.coordination.stop.sleep_until(near);
         }
-        if self.reins.stop.is_set() {
+        if self.coordination.stop.is_set() {
             return;
         }
         if paced {

@@ -70,7 +70,12 @@ impl<'a> Requester<'a> {
         self.abandoned
     }
 
-    /// What went wrong so far. Looks a last time for replies that are late.
+    /// What went wrong so far.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// What went wrong in all. Looks a last time for replies that are late.
     pub fn settle(&mut self) -> Faults {
         self.look_for_late_replies(0);
         self.faults

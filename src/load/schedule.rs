@@ -69,11 +69,11 @@ impl Schedule {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::spec::Pace;
 
-    fn spec(clients: usize, pace: Option<Pace>) -> LoadSpec {
+    pub fn spec(clients: usize, pace: Option<Pace>) -> LoadSpec {
         LoadSpec {
             driver: crate::spec::Driver::Native,
             channels: crate::spec::Channels::default(),

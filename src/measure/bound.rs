@@ -65,6 +65,11 @@ impl fmt::Display for Bound {
     }
 }
 
+/// A part of a time as a share of it; 0 of none.
+pub fn share(part: Duration, of: Duration) -> f64 {
+    if of.is_zero() { 0.0 } else { part.as_secs_f64() / of.as_secs_f64() }
+}
+
 /// CPU time over what `cpus` CPUs had to give in `span`; `None` where that is nothing.
 pub fn busy(cpu: Duration, span: Duration, cpus: usize) -> Option<f64> {
     let had = span.as_secs_f64() * cpus as f64;

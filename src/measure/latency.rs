@@ -47,10 +47,10 @@ impl Default for Percentiles {
 }
 
 impl Percentiles {
-    /// Counts a latency that is in range.
+    /// Counts a latency in ns that [`Moments::record`] found to be in range.
     #[inline]
-    fn record(&mut self, ns: u64) {
-        // The bounds have been looked at.
+    pub fn record(&mut self, ns: u64) {
+        // `Moments::record` has checked the bounds.
         let _ = self.0.record(ns);
     }
 
@@ -82,21 +82,22 @@ impl Percentiles {
 }
 
 impl Moments {
-    /// Counts one latency, here and in the histogram.
+    /// Counts one latency, and returns it in ns for the histogram; `None` if it is out of range.
     #[inline]
-    pub fn record(&mut self, latency: Duration, percentiles: &mut Percentiles) {
+    #[must_use]
+    pub fn record(&mut self, latency: Duration) -> Option<u64> {
         let ns = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
         // The histogram's last bucket reaches beyond the bound that it was given.
         if !(LOWEST_NS..=HIGHEST_NS).contains(&ns) {
             self.out_of_range += 1;
-            return;
+            return None;
         }
-        percentiles.record(ns);
         self.samples += 1;
         self.total_ns += u128::from(ns);
         self.squares_ns2 += u128::from(ns) * u128::from(ns);
         self.minimum_ns = self.minimum_ns.min(ns);
         self.maximum_ns = self.maximum_ns.max(ns);
+        Some(ns)
     }
 
     /// Takes in what another client counted.
@@ -160,7 +161,10 @@ mod tests {
     fn of(values: &[u64]) -> (Moments, Percentiles) {
         let (mut moments, mut percentiles) = (Moments::default(), Percentiles::default());
         for &ns in values {
-            moments.record(Duration::from_nanos(ns), &mut percentiles);
+            moments
+                .record(Duration::from_nanos(ns))
+                .into_iter()
+                .for_each(|ns| percentiles.record(ns));
         }
         (moments, percentiles)
     }

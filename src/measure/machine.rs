@@ -1,6 +1,7 @@
 //! What CPUs of this machine did, whoever had them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -14,8 +15,10 @@ pub struct CpuTimes(BTreeMap<usize, Times>);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Times {
     idle: u64,
-    /// For the kernel itself, or for the hypervisor: nobody's in particular.
+    /// Handling interrupts: no process's in particular.
     interrupts: u64,
+    /// Given to other virtual machines by the hypervisor.
+    steal: u64,
     all: u64,
 }
 
@@ -24,8 +27,10 @@ struct Times {
 pub struct CpuShares {
     /// Nothing.
     pub idle: f64,
-    /// Interrupts, and what the hypervisor kept for others.
+    /// Interrupts.
     pub interrupts: f64,
+    /// Steal: the hypervisor gave this share to other virtual machines.
+    pub stolen: f64,
 }
 
 impl CpuTimes {
@@ -41,38 +46,63 @@ impl CpuTimes {
     }
 
     /// Reads lines such as `cpu0 10 0 5 100 1 2 3 4 0 0`, see `proc_stat(5)`.
-    fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let cpu = |line: &str| {
             let (name, counts) = line.strip_prefix("cpu")?.split_once(' ')?;
             let counts: Vec<u64> = counts.split(' ').map_while(|n| n.parse().ok()).collect();
             let [user, nice, system, idle, iowait, irq, softirq, steal, ..] = counts[..] else {
                 return None;
             };
-            let (idle, interrupts) = (idle + iowait, irq + softirq + steal);
-            let all = user + nice + system + idle + interrupts;
-            Some((name.parse().ok()?, Times { idle, interrupts, all }))
+            let (idle, interrupts) = (idle + iowait, irq + softirq);
+            let all = user + nice + system + idle + interrupts + steal;
+            Some((name.parse().ok()?, Times { idle, interrupts, steal, all }))
         };
         CpuTimes(text.lines().filter_map(cpu).collect())
     }
 
     /// What `cpus` did since `earlier`; `None` where they are not listed.
     pub fn since(&self, earlier: &CpuTimes, cpus: &Cpus) -> Option<CpuShares> {
-        let (mut idle, mut interrupts, mut all) = (0, 0, 0);
+        let ticks = self.ticks_since(earlier, cpus)?;
+        let share = |part: u64| part as f64 / ticks.all as f64;
+        (ticks.all > 0).then(|| CpuShares {
+            idle: share(ticks.idle),
+            interrupts: share(ticks.interrupts),
+            stolen: share(ticks.steal),
+        })
+    }
+
+    /// Time that the hypervisor took from `cpus` since `earlier`, summed over them, in steps of
+    /// one clock tick; `None` where they are not listed.
+    pub fn stolen_since(&self, earlier: &CpuTimes, cpus: &Cpus) -> Option<Duration> {
+        Some(time(self.ticks_since(earlier, cpus)?.steal))
+    }
+
+    /// Time in which `cpus` were idle since `earlier`, as for [`CpuTimes::stolen_since`].
+    pub fn idle_since(&self, earlier: &CpuTimes, cpus: &Cpus) -> Option<Duration> {
+        Some(time(self.ticks_since(earlier, cpus)?.idle))
+    }
+
+    fn ticks_since(&self, earlier: &CpuTimes, cpus: &Cpus) -> Option<Times> {
+        let mut sum = Times::default();
         for cpu in cpus.numbers() {
             let (now, then) = (self.0.get(cpu)?, earlier.0.get(cpu)?);
-            idle += now.idle.saturating_sub(then.idle);
-            interrupts += now.interrupts.saturating_sub(then.interrupts);
-            all += now.all.saturating_sub(then.all);
+            sum.idle += now.idle.saturating_sub(then.idle);
+            sum.interrupts += now.interrupts.saturating_sub(then.interrupts);
+            sum.steal += now.steal.saturating_sub(then.steal);
+            sum.all += now.all.saturating_sub(then.all);
         }
-        let share = |ticks: u64| ticks as f64 / all as f64;
-        (all > 0).then(|| CpuShares { idle: share(idle), interrupts: share(interrupts) })
+        Some(sum)
     }
 }
 
+fn time(ticks: u64) -> Duration {
+    Duration::from_secs_f64(ticks as f64 / procfs::ticks_per_second() as f64)
+}
+
 impl CpuShares {
-    /// What was left to others, if `busy` is the share that is accounted for.
+    /// The share that other processes used, if this side used `busy`.
     pub fn others(&self, busy: f64) -> f64 {
-        (1.0 - self.idle - self.interrupts - busy).max(0.0)
+        (1.0 - self.idle - self.interrupts - self.stolen - busy).max(0.0)
     }
 }
 
@@ -94,14 +124,27 @@ mod tests {
     #[test]
     fn shares_are_of_what_the_cpus_had_to_give() {
         let (before, after) = (CpuTimes::parse(BEFORE), CpuTimes::parse(AFTER));
-        // CPU 0: 50 user, 20 system, 20 idle, 5 interrupts, of 95.
+        // CPU 0: 50 user, 20 system, 20 idle, 5 interrupts, of 95; nothing was stolen.
         let zero = after.since(&before, &cpus("0")).unwrap();
-        assert_eq!((zero.idle, zero.interrupts), (20.0 / 95.0, 5.0 / 95.0));
+        assert_eq!((zero.idle, zero.interrupts, zero.stolen), (20.0 / 95.0, 5.0 / 95.0, 0.0));
         assert!((zero.others(0.5) - (70.0 / 95.0 - 0.5)).abs() < 1e-12);
         assert_eq!(zero.others(0.99), 0.0);
         // CPU 3: 100 idle, of 100.
         let both = after.since(&before, &cpus("0,3")).unwrap();
         assert_eq!((both.idle, both.interrupts), (120.0 / 195.0, 5.0 / 195.0));
+    }
+
+    #[test]
+    fn steal_is_kept_apart_from_interrupts() {
+        let stolen = AFTER.replace("cpu0 60 0 25 120 1 5 2 2", "cpu0 60 0 25 120 1 5 2 42");
+        let (before, after) = (CpuTimes::parse(BEFORE), CpuTimes::parse(&stolen));
+        let shares = after.since(&before, &cpus("0")).unwrap();
+        // 40 of 135 ticks.
+        assert_eq!((shares.stolen, shares.interrupts), (40.0 / 135.0, 5.0 / 135.0));
+        let ticks = |count: u64| time(count);
+        assert_eq!(after.stolen_since(&before, &cpus("0,3")), Some(ticks(40)));
+        assert_eq!(after.idle_since(&before, &cpus("3")), Some(ticks(100)));
+        assert_eq!(after.stolen_since(&before, &cpus("1")), None);
     }
 
     #[test]

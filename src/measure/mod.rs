@@ -4,10 +4,12 @@
 
 mod agreement;
 mod bound;
+mod disturbance;
 mod fairness;
 mod faults;
 mod latency;
 mod machine;
+mod processes;
 mod role;
 mod tally;
 mod totals;
@@ -15,11 +17,13 @@ mod usage;
 mod window;
 
 pub use agreement::{TOLERANCE, disagreement, is_rate_kept, littles_law};
-pub use bound::{Bound, DISTURBED, Side, busy};
+pub use bound::{Bound, DISTURBED, Side, busy, share};
+pub use disturbance::{DISTURBED_SHARE, Loss};
 pub use fairness::Fairness;
 pub use faults::Faults;
 pub use latency::{Moments, Percentiles};
 pub use machine::{CpuShares, CpuTimes};
+pub use processes::{Activity, Processes, Tree, cpu_time};
 pub use role::role;
 pub use tally::{ClientTally, Distributions, PlayerTally, ServerTally, Times};
 pub use totals::Totals;

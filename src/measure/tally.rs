@@ -82,12 +82,38 @@ pub struct Distributions {
     pub rtt: Percentiles,
     /// Latencies from when requests were due, where they are due at times of their own.
     pub from_due: Option<Box<Percentiles>>,
+    /// Round-trip times of the current slice in ns, until it is known whether the slice counts;
+    /// `None` for a load that is not sliced. It holds one slice, so its size is bounded.
+    slice: Option<Vec<u64>>,
 }
 
 impl Distributions {
     /// With room for those from the due time, if requests have one.
     pub fn new(paced: bool) -> Self {
         Distributions { from_due: paced.then(Box::default), ..Distributions::default() }
+    }
+
+    /// For a load in slices: round-trip times are recorded slice by slice.
+    #[must_use]
+    pub fn sliced(self) -> Self {
+        /// 20 ms at 200,000 messages per second.
+        const MESSAGES: usize = 4096;
+        Distributions { slice: Some(Vec::with_capacity(MESSAGES)), ..self }
+    }
+
+    #[inline]
+    fn record_rtt(&mut self, ns: u64) {
+        match &mut self.slice {
+            Some(slice) => slice.push(ns),
+            None => self.rtt.record(ns),
+        }
+    }
+
+    /// Ends a slice: its round-trip times are recorded if it is kept, and dropped otherwise.
+    pub fn end_slice(&mut self, keep: bool) {
+        let Some(slice) = &mut self.slice else { return };
+        let rtt = &mut self.rtt;
+        slice.drain(..).filter(|_| keep).for_each(|ns| rtt.record(ns));
     }
 
     /// Takes in what another thread counted.
@@ -139,6 +165,16 @@ pub struct ClientTally {
     pub first_error: Option<String>,
     /// The client stopped before the trial did: its server could not be reached again.
     pub gave_up: bool,
+    /// What was counted before the current slice.
+    before_slice: Counted,
+}
+
+/// The counts that a slice which is left out does not add to.
+#[derive(Debug, Default, Clone, Copy)]
+struct Counted {
+    latency: Moments,
+    view: Option<View>,
+    pauses: (u64, Duration),
 }
 
 impl ClientTally {
@@ -164,12 +200,33 @@ impl ClientTally {
         self.completed += 1;
         self.unverified += u64::from(!verified);
         if window.contains(received) {
-            self.latency.record(received - sent, &mut distributions.rtt);
-            if let (Some(due), Some(percentiles)) = (due, &mut distributions.from_due) {
-                self.from_due.record(received - due, percentiles);
+            if let Some(ns) = self.latency.record(received - sent) {
+                distributions.record_rtt(ns);
+            }
+            if let (Some(due), Some(percentiles)) = (due, &mut distributions.from_due)
+                && let Some(ns) = self.from_due.record(received - due)
+            {
+                percentiles.record(ns);
             }
             self.view.get_or_insert(View { first: received, last: received }).last = received;
         }
+    }
+
+    /// Ends a slice, and begins the next one: if it is not kept, what was counted in its window
+    /// is forgotten. Counts over the whole trial stay.
+    pub fn end_slice(&mut self, keep: bool) {
+        if !keep {
+            let Counted { latency, view, pauses } = self.before_slice;
+            (self.latency, self.view, self.pauses) = (latency, view, pauses);
+        }
+        let (latency, view, pauses) = (self.latency, self.view, self.pauses);
+        self.before_slice = Counted { latency, view, pauses };
+    }
+
+    /// The echoes counted in the window of the current slice.
+    pub fn messages_of_slice(&self) -> u64 {
+        let before = &self.before_slice.latency;
+        self.messages() - before.samples() - before.out_of_range()
     }
 
     /// Counts an echo that failed, after all retries.
@@ -250,6 +307,27 @@ mod tests {
             tally.gaps()
         };
         assert_eq!(["", "+++", "--", "--+", "-+--", "-+-+--+-"].map(gaps), [0, 0, 0, 2, 1, 4]);
+    }
+
+    #[test]
+    fn a_slice_that_is_left_out_leaves_no_trace_but_in_the_totals() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let window = Window::after(start, Duration::ZERO, Duration::from_secs(1));
+        let mut tally = ClientTally::default();
+        let mut distributions = Distributions::default().sliced();
+        for (rtt_ms, keep) in [(2, true), (50, false), (4, true)] {
+            let times = times(at(100), at(100 + rtt_ms));
+            tally.succeeded(true, times, &window, &mut distributions);
+            assert_eq!(tally.messages_of_slice(), 1);
+            distributions.end_slice(keep);
+            tally.end_slice(keep);
+        }
+        assert_eq!((tally.messages(), tally.completed), (2, 3));
+        assert_eq!(tally.latency.maximum_ns(), Some(4_000_000));
+        assert_eq!(tally.messages_of_slice(), 0);
+        let longest = distributions.rtt.quantile_ns(1.0).unwrap();
+        assert!((4_000_000..4_010_000).contains(&longest), "{longest}");
     }
 
     #[test]

@@ -91,6 +91,15 @@ impl Usage {
         used
     }
 
+    /// Adds another process, as of a server that has several.
+    pub fn add(&mut self, other: Usage) {
+        self.used.add(&other.used);
+        self.thread_count += other.thread_count;
+        self.threads.extend(other.threads);
+        self.switches.extend(other.switches);
+        self.rss_bytes += other.rss_bytes;
+    }
+
     fn read(pid: u32, by_thread: bool) -> Result<Self> {
         let read = || -> Result<Usage> {
             let pid = i32::try_from(pid)?;
@@ -158,6 +167,21 @@ impl Counters {
         self.system_ticks += other.system_ticks;
         self.voluntary += other.voluntary;
         self.involuntary += other.involuntary;
+    }
+
+    /// The same in proportion: what was used for a part of the messages.
+    #[must_use]
+    pub fn scaled(&self, factor: f64) -> Counters {
+        // Counts stay far below 2^53.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let scale = |count: u64| (count as f64 * factor).round() as u64;
+        Counters {
+            cpu: self.cpu.mul_f64(factor),
+            user_ticks: self.user_ticks,
+            system_ticks: self.system_ticks,
+            voluntary: scale(self.voluntary),
+            involuntary: scale(self.involuntary),
+        }
     }
 
     /// User time; `None` where no tick tells its share.

@@ -92,7 +92,9 @@ mod tests {
         let mut file = Hgrm::open(&path).unwrap();
         for us in [1..=500, 501..=1000] {
             let (mut moments, mut percentiles) = (Moments::default(), Percentiles::default());
-            us.for_each(|us| moments.record(Duration::from_micros(us), &mut percentiles));
+            for ns in us.filter_map(|us| moments.record(Duration::from_micros(us))) {
+                percentiles.record(ns);
+            }
             file.add(&moments, &percentiles).unwrap();
         }
         let text = std::fs::read_to_string(&path).unwrap();

@@ -128,6 +128,9 @@ pub struct ClientLine {
     pub latency: Distribution,
     /// The system.
     pub system: String,
+    /// The contender's label.
+    #[serde(default)]
+    pub label: String,
     /// The run that the trial is part of.
     pub run_id: String,
     /// The pass that the trial is part of.
@@ -190,6 +193,7 @@ impl ClientLine {
             throughput_per_s: if seconds > 0.0 { tally.messages() as f64 / seconds } else { 0.0 },
             latency,
             system: row.system.clone(),
+            label: row.label.clone(),
             run_id: row.run_id.clone(),
             trial: row.trial,
             errors: tally.errors,

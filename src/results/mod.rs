@@ -10,6 +10,7 @@ mod json_lines;
 mod provenance;
 mod reading;
 mod row;
+mod slice_row;
 mod thread_row;
 mod units;
 
@@ -17,7 +18,8 @@ pub use csv_file::{CsvSink, beside};
 pub use hgrm::Hgrm;
 pub use json_lines::{ClientLine, JsonLines, ServerLine};
 pub use provenance::{Machine, Program, Provenance, Run, RunFile, Trials};
-pub use reading::{read_reference, read_rows, read_threads};
-pub use row::Row;
+pub use reading::{read_reference, read_rows, read_slices, read_threads};
+pub use row::{ALL_DISTURBED, Row};
+pub use slice_row::SliceRow;
 pub use thread_row::ThreadRow;
 pub use units::{per, rounded, us_per};

@@ -66,6 +66,9 @@ pub struct Machine {
 pub struct Trials {
     /// The system.
     pub system: String,
+    /// The contender's label.
+    #[serde(default)]
+    pub label: String,
     /// The full command line of the first of them.
     pub command: String,
     /// Every option in force, by the name of its flag.
@@ -81,7 +84,8 @@ impl Provenance {
         };
         for trials in run.trials {
             let same = |other: &Trials| {
-                (&other.system, &other.options) == (&trials.system, &trials.options)
+                (&other.system, &other.label, &other.options)
+                    == (&trials.system, &trials.label, &trials.options)
             };
             if !known.trials.iter().any(same) {
                 known.trials.push(trials);
@@ -167,6 +171,7 @@ mod tests {
             },
             trials: vec![Trials {
                 system: "s".to_owned(),
+                label: "s".to_owned(),
                 command: clients.to_owned(),
                 options: [("clients".to_owned(), clients.to_owned())].into(),
             }],

@@ -8,13 +8,15 @@ use csv::StringRecord;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{Row, ThreadRow};
+use super::{Row, SliceRow, ThreadRow};
 
 /// Columns that hold words. All others hold numbers, of which none is negative.
-const WORDS: [&str; 20] = [
+const WORDS: [&str; 22] = [
     "run_id",
     "valid",
+    "kept",
     "system",
+    "label",
     "driver",
     "backend",
     "tuning",
@@ -58,7 +60,20 @@ pub fn read_rows(path: &Path) -> Result<Vec<Row>> {
 ///
 /// As [`read_rows`].
 pub fn read_threads(path: &Path) -> Result<Vec<ThreadRow>> {
-    // A link to nowhere is no missing file, and is told as one that cannot be read.
+    read_if_present(path)
+}
+
+/// Reads the slices in a file; none where there is no such file.
+///
+/// # Errors
+///
+/// As [`read_rows`].
+pub fn read_slices(path: &Path) -> Result<Vec<SliceRow>> {
+    read_if_present(path)
+}
+
+fn read_if_present<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    // A link to nowhere is not a missing file, and is reported as one that cannot be read.
     if path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         return Ok(Vec::new());
     }

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The beginning of the reason of a trial that has no undisturbed slice.
+pub const ALL_DISTURBED: &str = "every slice was disturbed by steal or by other processes";
+
 /// One trial. What could not be known is empty in the file, never 0.
 ///
 /// `docs/method.md` defines each number; units stand in the names. Columns whose text may
@@ -158,6 +161,18 @@ pub struct Row {
     pub server_cpus_others: Option<f64>,
     /// The same of the clients' CPUs.
     pub client_cpus_others: Option<f64>,
+    /// The share of the server's CPUs that the hypervisor gave to other virtual machines.
+    pub server_cpus_stolen: Option<f64>,
+    /// The same of the clients' CPUs.
+    pub client_cpus_stolen: Option<f64>,
+    /// The counted time of one slice; empty without slices, as the next two.
+    pub slice_ms: Option<f64>,
+    /// Slices that count.
+    pub slices: Option<u64>,
+    /// Slices that were disturbed and do not count.
+    pub slices_left_out: Option<u64>,
+    /// The seed of the random order of contenders; empty without slices.
+    pub seed: Option<u64>,
     /// What kept the throughput from being higher: server, client, host or latency.
     pub bound: Option<String>,
     /// The server's resident memory at the window's close.
@@ -172,6 +187,9 @@ pub struct Row {
     pub started_at: String,
     /// The machine of the clients.
     pub host: String,
+    /// The contender's label; empty in rows of an older version.
+    #[serde(default)]
+    pub label: String,
     /// The CPUs that were asked for, for the server: auto, all, or a list.
     pub server_cpus_asked: Option<String>,
     /// The same for the clients.

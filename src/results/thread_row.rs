@@ -36,6 +36,9 @@ pub struct ThreadRow {
     pub voluntary_switches_per_msg: Option<f64>,
     /// Their context switches though they would have gone on, per message.
     pub involuntary_switches_per_msg: Option<f64>,
+    /// The contender's label; empty in rows of an older version.
+    #[serde(default)]
+    pub label: String,
 }
 
 impl ThreadRow {
@@ -57,6 +60,7 @@ impl ThreadRow {
             system_us_per_msg: super::us_per(used.system(), messages),
             voluntary_switches_per_msg: super::per(used.voluntary, messages),
             involuntary_switches_per_msg: super::per(used.involuntary, messages),
+            label: row.label.clone(),
         }
     }
 }

@@ -22,6 +22,16 @@ impl Endpoint {
         SocketAddr::from(([127, 0, 0, 1], 0)).into()
     }
 
+    /// The host, without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The first address that the host has, an IPv4 one if there is any.
     ///
     /// # Errors

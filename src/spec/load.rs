@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::str::FromStr;
 use std::time::Duration;
 
 use strum::{Display, EnumString, VariantNames};
@@ -110,6 +111,76 @@ pub struct LoadSpec {
     pub timeout: Duration,
     /// See [`ClientSpec::retries`].
     pub retries: u32,
+}
+
+/// How long slices are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SliceLength {
+    /// 20 ms or 25 round trips, whichever is longer.
+    #[default]
+    Auto,
+    /// This long.
+    Fixed(Duration),
+}
+
+impl fmt::Display for SliceLength {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SliceLength::Auto => f.write_str("auto"),
+            SliceLength::Fixed(length) => humantime::format_duration(*length).fmt(f),
+        }
+    }
+}
+
+impl FromStr for SliceLength {
+    type Err = String;
+
+    /// Reads `auto`, or a time such as `20ms`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "auto" {
+            return Ok(SliceLength::Auto);
+        }
+        match humantime::parse_duration(text) {
+            Ok(length) if !length.is_zero() => Ok(SliceLength::Fixed(length)),
+            _ => Err(format!("'{text}' is not a slice length; write auto, or a time like 20ms")),
+        }
+    }
+}
+
+impl SliceLength {
+    /// The shortest automatic slice.
+    pub const SHORTEST: Duration = Duration::from_millis(20);
+
+    /// Fewer slices of each contender have no confidence interval.
+    pub const FEWEST: u32 = 5;
+
+    /// Whether `duration` has room for enough slices.
+    ///
+    /// # Errors
+    ///
+    /// Where it has not: what would be right.
+    pub fn check(self, duration: Duration) -> Result<(), String> {
+        let slice = match self {
+            SliceLength::Auto => SliceLength::SHORTEST,
+            SliceLength::Fixed(length) => length,
+        };
+        let [shown, available, least] =
+            [slice, duration, slice * SliceLength::FEWEST].map(humantime::format_duration);
+        if slice > duration {
+            return Err(format!(
+                "a slice of {shown} is longer than the duration of {available}; raise --duration or \
+                 lower --slice"
+            ));
+        }
+        if slice * SliceLength::FEWEST > duration {
+            return Err(format!(
+                "a duration of {available} has fewer than {} slices of {shown}; raise --duration to \
+                 {least} or lower --slice",
+                SliceLength::FEWEST
+            ));
+        }
+        Ok(())
+    }
 }
 
 impl LoadSpec {

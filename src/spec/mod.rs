@@ -9,9 +9,10 @@ mod work;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use self::endpoint::{DEFAULT_PORT, Endpoint};
-pub use self::load::{Arrivals, Channels, ClientSpec, Driver, LoadSpec, Pace};
+pub use self::load::{Arrivals, Channels, ClientSpec, Driver, LoadSpec, Pace, SliceLength};
 pub use self::server::{Backend, ServerSpec, Tuning};
 pub use self::work::Work;
 use crate::cpus::CpuChoice;
@@ -21,29 +22,51 @@ use crate::cpus::CpuChoice;
 #[error("{0}")]
 pub struct Invalid(pub String);
 
-/// The server of a trial.
+/// The server of a contender.
 #[derive(Debug, Clone)]
 pub enum Target {
     /// A program that runs already, ours or not.
-    Running(Endpoint),
-    /// A fresh process of `program` (an echometer), for the length of the trial.
+    Running {
+        /// Where it listens.
+        address: Endpoint,
+        /// Its process on this machine, if that is to be measured.
+        pid: Option<u32>,
+    },
+    /// A new process of `program` (an echometer), for the length of the trial.
     Spawn {
         /// The executable.
         program: PathBuf,
-        /// What it is to serve.
+        /// The server's options.
         server: ServerSpec,
         /// Its CPUs.
         cpus: CpuChoice,
     },
+    /// A new process of any program that speaks the system's wire protocol.
+    Exec(ExecSpec),
 }
 
-/// One trial of a system, which becomes one row.
+/// A command that starts a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecSpec {
+    /// The program and its arguments, with `{addr}`, `{host}` and `{port}` in them.
+    pub command: Vec<String>,
+    /// Where it is to listen; `None`: on a free port of loopback.
+    pub address: Option<Endpoint>,
+    /// How long it may take until it answers.
+    pub ready_timeout: Duration,
+    /// Its CPUs.
+    pub cpus: CpuChoice,
+}
+
+/// One trial, which becomes one row for each contender.
 #[derive(Debug, Clone)]
 pub struct TrialSpec {
-    /// The system's server.
-    pub target: Target,
-    /// Its clients.
+    /// The clients of each contender.
     pub load: LoadSpec,
+    /// The length of slices, in which contenders take turns; `None`: one window per contender.
+    pub slice: Option<SliceLength>,
+    /// Determines the order of contenders.
+    pub seed: u64,
     /// The clients' CPUs.
     pub client_cpus: CpuChoice,
     /// Names the run that this trial is part of.
@@ -53,10 +76,21 @@ pub struct TrialSpec {
 }
 
 impl Target {
-    /// Every option in force, by the name of its flag.
+    /// The CPUs that were requested for the server; `None` for one that runs already.
+    pub fn cpus(&self) -> Option<&CpuChoice> {
+        match self {
+            Target::Running { .. } => None,
+            Target::Spawn { cpus, .. } | Target::Exec(ExecSpec { cpus, .. }) => Some(cpus),
+        }
+    }
+
+    /// Every option in force, by the name of its flag or key.
     fn options(&self) -> Vec<(&'static str, String)> {
         match self {
-            Target::Running(address) => vec![("addr", address.to_string())],
+            Target::Running { address, pid } => {
+                let pid = pid.map(|pid| ("pid", pid.to_string()));
+                [("addr", address.to_string())].into_iter().chain(pid).collect()
+            }
             Target::Spawn { server, cpus, .. } => vec![
                 ("server-cpus", cpus.to_string()),
                 ("name", server.name.clone()),
@@ -70,15 +104,24 @@ impl Target {
                 ("tuning", server.tuning.to_string()),
                 ("work", server.work.to_string()),
             ],
+            Target::Exec(exec) => vec![
+                ("server-cpus", exec.cpus.to_string()),
+                ("exec", exec.command.join(" ")),
+                ("ready-timeout", humantime::format_duration(exec.ready_timeout).to_string()),
+            ],
         }
     }
 }
 
 impl TrialSpec {
-    /// Every option in force, by the name of its flag.
-    pub fn options(&self) -> BTreeMap<String, String> {
+    /// Every option in force for a server, by the name of its flag.
+    pub fn options(&self, target: &Target) -> BTreeMap<String, String> {
         let client_cpus = [("client-cpus", self.client_cpus.to_string())];
-        let all = self.load.options().into_iter().chain(self.target.options()).chain(client_cpus);
+        let slice = self.slice.map_or_else(|| "none".to_owned(), |slice| slice.to_string());
+        // The seed is a column of the rows: it differs from trial to trial.
+        let slicing = [("slice", slice)];
+        let all = self.load.options().into_iter().chain(target.options());
+        let all = all.chain(client_cpus).chain(slicing);
         all.map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use crate::cpus::Cpus;
-use crate::measure::{Bound, Counters, CpuShares, DISTURBED, Side, Window, busy};
+use crate::measure::{
+    Bound, Counters, CpuShares, DISTURBED, DISTURBED_SHARE, Side, Window, busy, share,
+};
 use crate::results::{Row, per, rounded, us_per};
 
 use super::granted::Granted;
+use super::slice_watch::Measured;
 use super::warning::Warning;
 use super::watch::Seen;
 
@@ -18,55 +21,119 @@ pub struct Account {
     quota: Option<f64>,
     /// Echoes in that part.
     pub messages: f64,
-    /// Whether no CPU is of both sides, or may be.
-    apart: bool,
 }
 
-/// What one side used.
-#[derive(Clone, Copy)]
+/// What one side used, and what its CPUs did, as shares of their time.
+#[derive(Clone, Copy, Default)]
 struct Usage {
     used: Option<Counters>,
     busy: Option<f64>,
-    shares: Option<CpuShares>,
+    idle: Option<f64>,
+    /// Used by other processes.
+    others: Option<f64>,
+    /// Given to other virtual machines.
+    stolen: Option<f64>,
+}
+
+impl Usage {
+    /// `apart` says that the CPUs are of this side only.
+    fn of(
+        used: Option<Counters>,
+        shares: Option<CpuShares>,
+        busy: Option<f64>,
+        apart: bool,
+    ) -> Self {
+        let others = shares.zip(busy).map(|(shares, busy)| shares.others(busy));
+        Usage {
+            used,
+            busy,
+            idle: shares.map(|shares| shares.idle),
+            others: others.filter(|_| apart),
+            stolen: shares.map(|shares| shares.stolen),
+        }
+    }
+
+    fn side(&self, apart: bool) -> Option<Side> {
+        let idle = self.idle.filter(|_| apart);
+        self.busy.map(|busy| Side { busy, idle })
+    }
 }
 
 impl Account {
     /// Of what was seen in the window, in which there were so many `messages`.
     pub fn of(seen: &Seen, window: &Window, granted: &Granted, messages: u64) -> Self {
         let span = observed(seen, window);
-        let part = span.as_secs_f64() / window.length().as_secs_f64();
-        let usage = |used: Option<Counters>, cpus: Option<&Cpus>| Usage {
-            used,
-            busy: used.zip(cpus).and_then(|(used, cpus)| busy(used.cpu, span, cpus.count())),
-            shares: cpus.and_then(|cpus| shares(seen, cpus)),
+        let part = share(span, window.length());
+        let apart = is_apart(granted);
+        let usage = |used: Option<Counters>, cpus: Option<&Cpus>| {
+            let busy = used.zip(cpus).and_then(|(used, cpus)| busy(used.cpu, span, cpus.count()));
+            Usage::of(used, cpus.and_then(|cpus| shares(seen, cpus)), busy, apart)
         };
         let server = usage(seen.server.used(), granted.server.as_ref());
         let clients = usage(seen.clients.used(), Some(&granted.clients));
-        let shared = granted.shared().is_some();
-        // Of CPUs that both have, or an unknown server may have, the idle time is not one side's.
-        let apart = granted.server.is_some() && !shared;
-        let side = |usage: Usage| {
-            let idle = usage.shares.map(|shares| shares.idle).filter(|_| apart);
-            usage.busy.map(|busy| Side { busy, idle })
-        };
-        let together = together(seen, span, granted);
-        let bound = side(clients).and_then(|side_of| Bound::of(side(server), side_of, together));
+        let together = together(server.used, clients.used, span, granted).map(|busy| Side {
+            busy,
+            idle: shares(seen, &granted.all()).map(|shares| shares.idle),
+        });
         let messages = messages as f64 * part.min(1.0);
-        Account { server, clients, bound, quota: granted.quota, messages, apart }
+        Account::judge(server, clients, together, granted, messages)
     }
 
-    /// The share of a side's CPUs that others had.
-    fn others(&self, side: Usage) -> Option<f64> {
-        let others = side.shares?.others(side.busy?);
-        self.apart.then_some(others)
+    /// Of kept slices, in which there were so many `messages`.
+    pub fn of_slices(measured: &Measured, granted: &Granted, messages: u64) -> Self {
+        let of_all = |first: &crate::measure::Usage| Some(measured.last.as_ref()?.since(first));
+        let server = measured.first.as_ref().and_then(of_all);
+        let scaled = |all: Counters, completed: u64, cpu: Duration| {
+            let scale = if completed > 0 { messages as f64 / completed as f64 } else { 0.0 };
+            Counters { cpu, ..all.scaled(scale) }
+        };
+        let server = measured.server_cpu.zip(server);
+        let server = server.map(|(cpu, all)| scaled(all, measured.completed, cpu));
+        let clients = scaled(measured.client, measured.client_completed, measured.client_cpu);
+        let usage =
+            |used: Option<Counters>, cpus: Option<&Cpus>, [idle, of]: [Duration; 2]| Usage {
+                used,
+                busy: used
+                    .zip(cpus)
+                    .and_then(|(used, cpus)| busy(used.cpu, measured.window, cpus.count())),
+                idle: (!of.is_zero()).then(|| share(idle, of).min(1.0)),
+                ..Usage::default()
+            };
+        let mut server = usage(server, granted.server.as_ref(), measured.server_idle);
+        let mut clients = usage(Some(clients), Some(&granted.clients), measured.client_idle);
+        for (side, loss) in [&mut server, &mut clients].into_iter().zip(measured.losses()) {
+            (side.others, side.stolen) = (Some(loss.others), Some(loss.stolen));
+        }
+        if granted.server.is_none() {
+            (server.others, server.stolen) = (None, None);
+        }
+        let together = together(server.used, clients.used, measured.window, granted)
+            .map(|busy| Side { busy, idle: None });
+        Account::judge(server, clients, together, granted, messages as f64)
     }
 
-    /// Whose CPUs others used.
+    fn judge(
+        server: Usage,
+        clients: Usage,
+        together: Option<Side>,
+        granted: &Granted,
+        messages: f64,
+    ) -> Self {
+        // Of CPUs that both have, or an unknown server may have, the idle time is not one side's.
+        let apart = is_apart(granted);
+        let bound = clients.side(apart);
+        let bound = bound.and_then(|side| Bound::of(server.side(apart), side, together));
+        Account { server, clients, bound, quota: granted.quota, messages }
+    }
+
+    /// Who else used the CPUs of a side.
     pub fn warnings(&self) -> impl Iterator<Item = Warning> {
         let sides = [("server", self.server), ("client", self.clients)].into_iter();
-        sides.filter_map(|(side, usage)| {
-            let share = self.others(usage)?;
-            (share >= DISTURBED).then_some(Warning::Others { side, share })
+        sides.flat_map(|(side, usage)| {
+            let others = usage.others.filter(|share| *share >= DISTURBED);
+            let stolen = usage.stolen.filter(|share| *share >= DISTURBED_SHARE);
+            let others = others.map(|share| Warning::Others { side, share });
+            others.into_iter().chain(stolen.map(|share| Warning::Stolen { side, share }))
         })
     }
 
@@ -81,7 +148,6 @@ impl Account {
             used.and_then(|used| per(of(&used), messages))
         };
         let shown = |value: Option<f64>| value.map(|value| rounded(value, 4));
-        let idle = |usage: Usage| shown(usage.shares.map(|shares| shares.idle));
         Row {
             server_cpu_us_per_msg: us(server, |used| Some(used.cpu)),
             server_user_us_per_msg: us(server, Counters::user),
@@ -97,10 +163,12 @@ impl Account {
             client_involuntary_switches_per_msg: each(clients, |used| used.involuntary),
             server_busy: shown(self.server.busy),
             client_busy: shown(self.clients.busy),
-            server_cpus_idle: idle(self.server),
-            client_cpus_idle: idle(self.clients),
-            server_cpus_others: shown(self.others(self.server)),
-            client_cpus_others: shown(self.others(self.clients)),
+            server_cpus_idle: shown(self.server.idle),
+            client_cpus_idle: shown(self.clients.idle),
+            server_cpus_others: shown(self.server.others),
+            client_cpus_others: shown(self.clients.others),
+            server_cpus_stolen: shown(self.server.stolen),
+            client_cpus_stolen: shown(self.clients.stolen),
             bound: self.bound.map(|bound| bound.to_string()),
             cpu_quota: shown(self.quota),
             ..row
@@ -121,14 +189,22 @@ fn shares(seen: &Seen, cpus: &Cpus) -> Option<CpuShares> {
     seen.cpus.close.as_ref()?.since(seen.cpus.open.as_ref()?, cpus)
 }
 
-/// What both sides were together, where they share CPUs, or a quota that is below them.
-fn together(seen: &Seen, span: Duration, granted: &Granted) -> Option<Side> {
-    let used = seen.server.used()?.cpu + seen.clients.used()?.cpu;
-    let all = granted.all();
+/// Whether no CPU is of both sides, or may be.
+fn is_apart(granted: &Granted) -> bool {
+    granted.server.is_some() && granted.shared().is_none()
+}
+
+/// How busy both sides were together, where they share CPUs, or a quota that is below them.
+fn together(
+    server: Option<Counters>,
+    clients: Option<Counters>,
+    span: Duration,
+    granted: &Granted,
+) -> Option<f64> {
+    let used = server?.cpu + clients?.cpu;
     if let Some(quota) = granted.lower_quota() {
-        let busy = used.as_secs_f64() / (span.as_secs_f64() * quota);
-        return Some(Side { busy, idle: None });
+        let had = span.as_secs_f64() * quota;
+        return (had > 0.0).then(|| used.as_secs_f64() / had);
     }
-    let busy = busy(used, span, all.count()).filter(|_| granted.shared().is_some())?;
-    Some(Side { busy, idle: shares(seen, &all).map(|shares| shares.idle) })
+    busy(used, span, granted.all().count()).filter(|_| granted.shared().is_some())
 }

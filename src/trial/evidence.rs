@@ -1,54 +1,81 @@
-//! From everything that a trial left, the row, and whether it holds.
+//! From everything that a trial left, the row, and whether it is valid.
 
 use std::time::{Duration, SystemTime};
 
-use crate::cpus::Cpus;
+use crate::cpus::{CpuChoice, Cpus};
 use crate::measure::{
-    ClientTally, Distributions, Fairness, Percentiles, TOLERANCE, Totals, Window, disagreement,
-    is_rate_kept, littles_law,
+    ClientTally, Distributions, Fairness, Percentiles, RoleUsage, TOLERANCE, Totals, Usage,
+    disagreement, is_rate_kept, littles_law,
 };
-use crate::results::{ClientLine, Row, ThreadRow, rounded};
-use crate::spec::{Arrivals, Target, TrialSpec};
-use crate::systems::{Heeded, System};
+use crate::results::{ALL_DISTURBED, ClientLine, Row, ThreadRow, rounded};
+use crate::spec::{Arrivals, SliceLength, Target, TrialSpec};
+use crate::systems::Heeded;
 
 use super::account::Account;
 use super::child::Stopped;
 use super::warning::Warning;
-use super::watch::Seen;
-use super::{Granted, Trial};
+use super::{Contender, Granted, Trial};
 
 /// Everything that a row is made of.
 pub struct Evidence<'a> {
-    pub system: &'a dyn System,
+    pub contender: &'a Contender,
     pub spec: &'a TrialSpec,
     pub started_at: SystemTime,
-    pub granted: Granted,
-    pub window: Window,
+    pub granted: &'a Granted,
+    /// The counted time.
+    pub window: Duration,
     /// The load was ended before its time.
-    pub stopped: bool,
+    pub interrupted: bool,
     pub tallies: &'a [ClientTally],
+    pub all: Totals,
     pub distributions: &'a Distributions,
-    pub seen: Seen,
+    pub account: Account,
+    /// The server at the end.
+    pub last: Option<&'a Usage>,
+    /// What its threads used by their roles, and the echoes of the same span.
+    pub roles: Vec<RoleUsage>,
+    pub role_messages: f64,
+    pub server_gone: bool,
+    pub unreadable: Option<String>,
     /// What the server left; `None` for a server that is not ours, or has gone.
     pub server: Option<Stopped>,
+    /// Why it did not stop as it should.
+    pub stop_error: Option<String>,
+    /// What is known of the slices; `None` for a single window.
+    pub sliced: Option<Sliced>,
 }
+
+/// What is known of the slices of a contender.
+pub struct Sliced {
+    pub slice: Duration,
+    pub kept: usize,
+    pub left_out: usize,
+    /// The share of one CPU that the server used while other contenders were loaded.
+    pub idle_busy: f64,
+    /// It was given up because its server did not answer.
+    pub silent: bool,
+}
+
+/// From this share of a CPU on, a contender that is not loaded costs the others something.
+const IDLE_COST: f64 = 0.01;
 
 impl Evidence<'_> {
     /// Makes the row.
     pub fn judge(self) -> Trial {
-        let all = Totals::of(self.tallies);
-        let account = Account::of(&self.seen, &self.window, &self.granted, all.messages());
-        let invalid_reason = self.why_invalid(&all);
+        let all = &self.all;
+        let invalid_reason = self.why_invalid(all);
         let row = Row { valid: invalid_reason.is_none(), invalid_reason, ..self.asked() };
-        let row = account.add_to(self.add_server(self.add_counts(row, &all)));
-        let row = add_law(add_latency(row, &all, self.distributions), &all);
-        let warnings = self.warnings(&row, &all, &account);
+        let row = self.account.add_to(self.add_server(self.add_counts(row, all)));
+        let row = add_law(add_latency(row, all, self.distributions), all);
+        let row = self.add_slices(row);
+        let warnings = self.warnings(&row, all);
         let notes: Vec<_> = warnings.iter().filter_map(Warning::note).collect();
         let row = Row { notes: (!notes.is_empty()).then(|| notes.join("; ")), ..row };
-        let roles = self.seen.server.roles();
+        let thread = |role| ThreadRow::new(&row, role, self.role_messages);
         Trial {
             clients: self.tallies.iter().map(|tally| ClientLine::new(&row, tally)).collect(),
-            threads: roles.iter().map(|r| ThreadRow::new(&row, r, account.messages)).collect(),
+            threads: self.roles.iter().map(thread).collect(),
+            slices: Vec::new(),
             warnings,
             row,
             latency: match &self.distributions.from_due {
@@ -61,21 +88,23 @@ impl Evidence<'_> {
     /// The columns that tell what was asked for, and where it ran.
     fn asked(&self) -> Row {
         let TrialSpec { load, run_id, trial, client_cpus, .. } = self.spec;
-        let (heeded, tuning, work, server_cpus_asked) = match &self.spec.target {
-            Target::Spawn { server, cpus, .. } => (
-                self.system.heeded(server),
+        let system = self.contender.system;
+        let (heeded, tuning, work) = match &self.contender.target {
+            Target::Spawn { server, .. } => (
+                system.heeded(server),
                 Some(server.tuning.to_string()),
                 Some(server.work.to_string()),
-                Some(cpus.to_string()),
             ),
-            Target::Running(_) => (Heeded::default(), None, None, None),
+            Target::Running { .. } | Target::Exec(_) => (Heeded::default(), None, None),
         };
+        let server_cpus_asked = self.contender.target.cpus().map(CpuChoice::to_string);
         Row {
             run_id: run_id.clone(),
             trial: *trial,
             started_at: humantime::format_rfc3339_millis(self.started_at).to_string(),
             host: crate::host::name(),
-            system: self.system.name().to_owned(),
+            system: system.name().to_owned(),
+            label: self.contender.label.clone(),
             driver: load.driver.to_string(),
             clients: load.clients.get(),
             workers: heeded.workers,
@@ -83,7 +112,7 @@ impl Evidence<'_> {
             completion_queues: heeded.completion_queues,
             tuning,
             work,
-            channels: self.system.has_channels().then(|| load.channels.to_string()),
+            channels: system.has_channels().then(|| load.channels.to_string()),
             payload_bytes: load.payload,
             reply_bytes: load.reply_payload,
             think_us: us(load.think),
@@ -100,12 +129,13 @@ impl Evidence<'_> {
 
     /// What the clients counted.
     fn add_counts(&self, row: Row, all: &Totals) -> Row {
-        let (window_s, messages) = (self.window.length().as_secs_f64(), all.messages());
+        let (window_s, messages) = (self.window.as_secs_f64(), all.messages());
+        let throughput = if window_s > 0.0 { messages as f64 / window_s } else { 0.0 };
         let (slowest, fastest, jain) = shares(all.fairness);
         Row {
             window_s: rounded(window_s, 6),
             messages,
-            throughput_per_s: rounded(messages as f64 / window_s, 3),
+            throughput_per_s: rounded(throughput, 3),
             errors: all.errors,
             timeouts: all.faults.timeouts,
             gaps: Some(all.gaps),
@@ -127,7 +157,7 @@ impl Evidence<'_> {
 
     /// What the server counted.
     fn add_server(&self, row: Row) -> Row {
-        let last = self.seen.server.close.as_ref();
+        let last = self.last;
         let line = self.server.as_ref().map(|server| &server.counted);
         let (slowest, fastest, jain) = shares(line.and_then(|line| Fairness::of(&line.per_worker)));
         // It knows its own CPUs, by which some options go.
@@ -154,16 +184,39 @@ impl Evidence<'_> {
         }
     }
 
+    /// The columns of slices.
+    fn add_slices(&self, row: Row) -> Row {
+        let Some(sliced) = &self.sliced else { return row };
+        Row {
+            slice_ms: Some(rounded(sliced.slice.as_secs_f64() * 1e3, 3)),
+            slices: Some(sliced.kept as u64),
+            slices_left_out: Some(sliced.left_out as u64),
+            seed: Some(self.spec.seed),
+            ..row
+        }
+    }
+
     fn why_invalid(&self, all: &Totals) -> Option<String> {
-        if self.seen.server_gone {
+        if self.server_gone {
             return Some("the server ended during the trial".to_owned());
         }
         if all.gave_up {
             let why = all.first_error.clone().unwrap_or_default();
             return Some(format!("clients lost their server: {why}"));
         }
-        if self.stopped {
+        if self.interrupted {
             return Some("interrupted".to_owned());
+        }
+        if let Some(error) = &self.stop_error {
+            return Some(error.clone());
+        }
+        if let Some(sliced) = &self.sliced {
+            if sliced.silent {
+                return Some("the server stopped answering".to_owned());
+            }
+            if sliced.kept == 0 && sliced.left_out > 0 {
+                return Some(ALL_DISTURBED.to_owned());
+            }
         }
         if all.messages() == 0 {
             return Some("no echo ended inside the window".to_owned());
@@ -171,7 +224,7 @@ impl Evidence<'_> {
         disagreement(self.server.as_ref()?.counted.accesses, all.completed, all.in_flight)
     }
 
-    fn warnings(&self, row: &Row, all: &Totals, account: &Account) -> Vec<Warning> {
+    fn warnings(&self, row: &Row, all: &Totals) -> Vec<Warning> {
         let mut warnings = Vec::new();
         if let Some(reason) = &row.invalid_reason {
             warnings.push(Warning::Invalid(reason.clone()));
@@ -197,12 +250,29 @@ impl Evidence<'_> {
         }
         let of_server = self.server.iter().flat_map(|server| &server.warnings);
         warnings.extend(of_server.map(|said| Warning::Server(said.clone())));
-        warnings.extend(account.warnings());
-        if let Target::Running(to) = &self.spec.target {
-            warnings.push(Warning::NotOurs(to.clone()));
+        warnings.extend(self.account.warnings());
+        warnings.extend(self.sliced.iter().flat_map(|sliced| self.slice_warnings(sliced)));
+        if let Target::Running { address, pid: None } = &self.contender.target {
+            warnings.push(Warning::NotOurs(address.clone()));
         }
-        warnings.extend(self.seen.unreadable.clone().map(Warning::Unreadable));
+        warnings.extend(self.unreadable.clone().map(Warning::Unreadable));
         warnings.extend(self.granted.warnings());
+        warnings
+    }
+
+    fn slice_warnings(&self, sliced: &Sliced) -> Vec<Warning> {
+        let &Sliced { kept, left_out, idle_busy, .. } = sliced;
+        let mut warnings = Vec::new();
+        if left_out > 0 {
+            warnings.push(Warning::SlicesLeftOut { left_out, of: kept + left_out });
+        }
+        if (1..SliceLength::FEWEST as usize).contains(&kept) {
+            warnings.push(Warning::FewSlices(kept));
+        }
+        if idle_busy >= IDLE_COST {
+            let label = self.contender.label.clone();
+            warnings.push(Warning::IdleCost { label, share: idle_busy });
+        }
         warnings
     }
 }

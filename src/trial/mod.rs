@@ -1,15 +1,21 @@
-//! One trial: start the server, drive it, stop it, look at both sides, make the row.
+//! One trial: start the servers, load them, stop them, look at both sides, make the rows.
 //!
 //! ```text
-//! spec -> [server process] -> load -> [stop the process] -> evidence -> row
+//! spec -> [server processes] -> load -> [stop the processes] -> evidence -> rows
 //! ```
 //!
-//! What the two processes used is read at the window's ends, by the one that looks on.
+//! A single contender is loaded in one window. Several take turns in slices ([`sliced`]). What the
+//! processes used is read at the ends of a window, by the thread that coordinates the clients.
 
 mod account;
 mod child;
+mod contender;
 mod evidence;
+mod exec;
 mod granted;
+mod server;
+mod slice_watch;
+mod sliced;
 mod warning;
 mod watch;
 
@@ -17,19 +23,21 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 
-use self::child::ServerProcess;
+use self::account::Account;
+pub use self::contender::Contender;
 use self::evidence::Evidence;
 use self::granted::Granted;
+use self::server::Server;
+pub use self::sliced::run_sliced;
 pub use self::warning::Warning;
 use self::watch::Watch;
 use crate::cpus::{CpuChoice, Cpus, Placement};
 use crate::load::{self, Outcome, Stop};
-use crate::measure::{Moments, Percentiles};
-use crate::results::{ClientLine, Row, ThreadRow};
-use crate::spec::{Endpoint, Target, TrialSpec};
-use crate::systems::System;
+use crate::measure::{Moments, Percentiles, Totals};
+use crate::results::{ClientLine, Row, SliceRow, ThreadRow};
+use crate::spec::{LoadSpec, TrialSpec};
 
-/// What a trial found.
+/// What a trial found about one contender.
 #[derive(Debug)]
 pub struct Trial {
     /// The row.
@@ -38,93 +46,109 @@ pub struct Trial {
     pub clients: Vec<ClientLine>,
     /// What the server's threads used, a line per role.
     pub threads: Vec<ThreadRow>,
+    /// The slices, in the order in which they were measured; empty without slices.
+    pub slices: Vec<SliceRow>,
     /// What a reader of the row should know.
     pub warnings: Vec<Warning>,
     /// The latencies: from when requests were due, where they were; else from the sending.
     pub latency: (Moments, Percentiles),
 }
 
-/// Is told the echoes so far, ten times a second.
+/// Called ten times a second with the number of completed echoes, or after each slice with the
+/// number of kept slices.
 pub type Progress<'a> = Option<&'a mut dyn FnMut(u64)>;
 
-/// Runs a trial. `stop` ends it early; then the row says so, and holds what was measured.
+/// Runs a trial of a single contender in one window. `stop` ends it early; then the row says so,
+/// and holds what was measured.
 ///
 /// # Errors
 ///
 /// Where there is nothing to measure: the server does not start, or cannot be reached, or a
 /// client's first echo fails, or `stop` was set before the window opened.
 pub fn run(
-    system: &'static dyn System,
+    contender: &Contender,
     spec: &TrialSpec,
     stop: &Stop,
     progress: Progress<'_>,
 ) -> Result<Trial> {
     let available = Cpus::of(0)?;
-    let trial = run_placed(system, spec, &available, stop, progress);
+    let trial = run_placed(contender, spec, &available, stop, progress);
     // The next trial of this process begins with all CPUs again.
     available.bind_this_thread()?;
     trial
 }
 
 fn run_placed(
-    system: &'static dyn System,
+    contender: &Contender,
     spec: &TrialSpec,
     available: &Cpus,
     stop: &Stop,
     progress: Progress<'_>,
 ) -> Result<Trial> {
     let started_at = SystemTime::now();
-    let (mut server, endpoint) = place(system, spec, available)?;
-    let granted = Granted::to(server.as_ref().map(ServerProcess::pid), available.count())?;
-    let mut watch = Watch::new(server.as_mut(), stop, progress);
-    let driven = load::reach(system, &endpoint, spec.load.timeout)
-        .and_then(|()| load::run(system, &endpoint, &spec.load, stop, &mut watch));
+    let placement = place(std::slice::from_ref(contender), spec, available)?;
+    let mut server = placement.start(contender, &spec.load, stop)?;
+    let endpoint = server.endpoint().clone();
+    let granted = Granted::to(server.tree().map(|tree| tree.root), available.count())?;
+    let mut watch = Watch::new(&mut server, stop, progress);
+    let driven = load::run(contender.system, &endpoint, &spec.load, stop, &mut watch);
     let seen = watch.finish();
     let Outcome { tallies, distributions, window } = driven?;
     let window = window.with_context(|| {
-        let who = if seen.server_gone { "the server ended" } else { "stopped" };
-        format!("{who} before the window opened, so that nothing was measured")
+        let cause = if seen.server_gone { "the server ended" } else { "stopped" };
+        format!("{cause} before the window opened, so that nothing was measured")
     })?;
-    let server = match server {
-        Some(_) if seen.server_gone => None,
-        server => server.map(ServerProcess::stop).transpose()?,
-    };
+    let stopped = if seen.server_gone { None } else { server.stop()? };
+    let all = Totals::of(&tallies);
+    let account = Account::of(&seen, &window, &granted, all.messages());
     let evidence = Evidence {
-        system,
+        contender,
         spec,
         started_at,
-        granted,
-        window,
-        stopped: stop.is_set(),
+        granted: &granted,
+        window: window.length(),
+        interrupted: stop.is_set(),
         tallies: &tallies,
+        all,
         distributions: &distributions,
-        seen,
-        server,
+        last: seen.server.close.as_ref(),
+        roles: seen.server.roles(),
+        role_messages: account.messages,
+        account,
+        server_gone: seen.server_gone,
+        unreadable: seen.unreadable,
+        server: stopped,
+        stop_error: None,
+        sliced: None,
     };
     Ok(evidence.judge())
 }
 
-/// Starts the server on its CPUs, if it is to be started, and goes to those of the clients.
-fn place(
-    system: &dyn System,
-    spec: &TrialSpec,
-    available: &Cpus,
-) -> Result<(Option<ServerProcess>, Endpoint)> {
-    match &spec.target {
-        Target::Running(endpoint) => {
-            // The server is elsewhere, or was placed by who started it: all CPUs are ours.
-            let auto = spec.client_cpus == CpuChoice::Auto;
-            let clients = if auto { &CpuChoice::All } else { &spec.client_cpus };
-            Placement::choose(available, &CpuChoice::All, clients)?.clients.bind_this_thread()?;
-            Ok((None, endpoint.clone()))
-        }
-        Target::Spawn { program, server, cpus } => {
-            let placement = Placement::choose(available, cpus, &spec.client_cpus)?;
-            placement.server.bind_this_thread()?;
-            let process = ServerProcess::spawn(program, system.name(), server)?;
-            placement.clients.bind_this_thread()?;
-            let endpoint = process.endpoint().clone();
-            Ok((Some(process), endpoint))
-        }
+/// The CPUs of both sides.
+struct Places {
+    server: Cpus,
+    clients: Cpus,
+}
+
+/// Chooses the CPUs of both sides. A server that runs already was placed by whoever started it:
+/// without any other, the clients may use all CPUs.
+fn place(contenders: &[Contender], spec: &TrialSpec, available: &Cpus) -> Result<Places> {
+    let requested = contenders.iter().find_map(|contender| contender.target.cpus());
+    let clients = match (requested, &spec.client_cpus) {
+        (None, CpuChoice::Auto) => &CpuChoice::All,
+        (_, choice) => choice,
+    };
+    let server = requested.unwrap_or(&CpuChoice::All);
+    let Placement { server, clients } = Placement::choose(available, server, clients)?;
+    Ok(Places { server, clients })
+}
+
+impl Places {
+    /// Starts a server on its CPUs, and returns to those of the clients.
+    fn start(&self, contender: &Contender, load: &LoadSpec, stop: &Stop) -> Result<Server> {
+        self.server.bind_this_thread()?;
+        let server = Server::start(contender, load, stop);
+        self.clients.bind_this_thread()?;
+        server
     }
 }

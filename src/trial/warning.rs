@@ -36,6 +36,29 @@ pub enum Warning {
         /// The share of its CPUs that they had.
         share: f64,
     },
+    /// The hypervisor gave CPU time of one side to other virtual machines.
+    Stolen {
+        /// The side.
+        side: &'static str,
+        /// The share of its CPUs.
+        share: f64,
+    },
+    /// Slices were disturbed, and do not count.
+    SlicesLeftOut {
+        /// How many.
+        left_out: usize,
+        /// Of how many.
+        of: usize,
+    },
+    /// Fewer slices count than an interval needs.
+    FewSlices(usize),
+    /// A contender's server used CPU time while other contenders were loaded.
+    IdleCost {
+        /// The contender.
+        label: String,
+        /// The share of one CPU.
+        share: f64,
+    },
     /// There is one CPU for everything.
     OneCpu,
     /// Both sides run on the same CPUs.
@@ -62,6 +85,13 @@ impl Warning {
             Warning::LittlesLaw(..) => "Little's law is off by more than 2 %".to_owned(),
             Warning::RateNotKept { .. } => "the rate was not kept".to_owned(),
             Warning::Others { side, .. } => format!("others used the CPUs of the {side}"),
+            Warning::Stolen { side, share } => {
+                format!("the hypervisor took {:.1} % of the {side} CPUs", share * 100.0)
+            }
+            Warning::FewSlices(_) => "too few slices count for an interval".to_owned(),
+            Warning::IdleCost { share, .. } => {
+                format!("the server used {:.1} % of a CPU while it was not loaded", share * 100.0)
+            }
             Warning::OneCpu => "one CPU for both sides".to_owned(),
             Warning::SharedCpus(_) => "both sides share CPUs".to_owned(),
             Warning::Quota { .. } => "a CPU quota is below the CPUs".to_owned(),
@@ -120,6 +150,28 @@ impl fmt::Display for Warning {
                 share * 100.0,
                 if *side == "client" { "s" } else { "" }
             ),
+            Warning::Stolen { side, share } => write!(
+                f,
+                "the hypervisor gave {:.1} % of the {side} CPUs to other virtual machines, so the \
+                 result does not rank servers; compare contenders in slices, or measure again later",
+                share * 100.0
+            ),
+            Warning::SlicesLeftOut { left_out, of } => write!(
+                f,
+                "{left_out} of {of} slices were disturbed by steal or by other processes; they were \
+                 left out and measured again"
+            ),
+            Warning::FewSlices(kept) => write!(
+                f,
+                "only {} left, too few for an interval; raise --duration, or use a quieter machine",
+                if *kept == 1 { "1 slice is".to_owned() } else { format!("{kept} slices are") }
+            ),
+            Warning::IdleCost { label, share } => write!(
+                f,
+                "the server of '{label}' used {:.1} % of a CPU while it was not loaded, which slows \
+                 the other contenders; measure it alone",
+                share * 100.0
+            ),
             Warning::OneCpu => f.write_str(
                 "there is one CPU for server and clients, and what is measured is both together; \
                  run the server on another machine, and measure it with --addr",
@@ -140,8 +192,8 @@ impl fmt::Display for Warning {
             Warning::Server(said) => write!(f, "the server said: {said}"),
             Warning::NotOurs(at) => write!(
                 f,
-                "the server at {at} is not a process of this program, so that the columns of what it \
-                 used are empty; with --spawn they are not"
+                "the process of the server at {at} is not known, so the columns of what it used are \
+                 empty; name it with pid=N if it is on this machine, or use --spawn"
             ),
         }
     }

@@ -8,14 +8,14 @@ use crate::load::{Observer, Stop};
 use crate::measure::{Counters, CpuTimes, RoleUsage, Usage, by_role};
 
 use super::Progress;
-use super::child::ServerProcess;
+use super::server::Server;
 
 /// What was seen. It is empty where /proc could not be read.
 #[derive(Debug, Default)]
 pub struct Seen {
     /// The clients' process at the window's opening and closing.
     pub clients: Ends<Usage>,
-    /// The server's process, if it is ours.
+    /// The server's processes, if they are known.
     pub server: Ends<Usage>,
     /// The CPUs of this machine.
     pub cpus: Ends<CpuTimes>,
@@ -60,7 +60,7 @@ impl Ends<Usage> {
 
 /// Looks on, and stops the clients if their server has ended.
 pub struct Watch<'a, 'p> {
-    server: Option<&'a mut ServerProcess>,
+    server: &'a mut Server,
     stop: &'a Stop,
     progress: Progress<'p>,
     seen: Seen,
@@ -70,11 +70,7 @@ pub struct Watch<'a, 'p> {
 type Look = (Option<CpuTimes>, Option<Usage>, Option<Usage>);
 
 impl<'a, 'p> Watch<'a, 'p> {
-    pub fn new(
-        server: Option<&'a mut ServerProcess>,
-        stop: &'a Stop,
-        progress: Progress<'p>,
-    ) -> Self {
+    pub fn new(server: &'a mut Server, stop: &'a Stop, progress: Progress<'p>) -> Self {
         Watch { server, stop, progress, seen: Seen::default() }
     }
 
@@ -85,16 +81,15 @@ impl<'a, 'p> Watch<'a, 'p> {
     }
 
     fn look_at_server(&mut self) {
-        if self.server.as_mut().is_some_and(|server| server.has_ended()) {
+        if self.server.has_ended() {
             self.seen.server_gone = true;
         }
     }
 
     fn look(&mut self) -> Look {
-        let server = self.server.as_ref().map(|server| server.pid());
         let cpus = self.readable(CpuTimes::now());
         let clients = self.readable(Usage::of(std::process::id()));
-        let server = server.map(Usage::by_thread).and_then(|usage| self.readable(usage));
+        let server = self.server.usage().and_then(|usage| self.readable(usage));
         (cpus, clients, server)
     }
 

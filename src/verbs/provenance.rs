@@ -8,7 +8,8 @@ use anyhow::Result;
 use crate::cpus::Cpus;
 use crate::results::{Machine, Program, Run, Trials};
 use crate::spec::TrialSpec;
-use crate::systems::{SYSTEMS, System};
+use crate::systems::SYSTEMS;
+use crate::trial::Contender;
 use crate::{host, quota};
 
 /// The run that the trials of `spec` are part of, as far as this process knows it.
@@ -20,7 +21,7 @@ use crate::{host, quota};
 ///
 /// Where this process's CPUs cannot be read.
 pub fn run(
-    system: &dyn System,
+    contenders: &[Contender],
     spec: &TrialSpec,
     command: &str,
     whole_run: Option<&str>,
@@ -31,12 +32,17 @@ pub fn run(
         command: whole_run.unwrap_or(command).to_owned(),
         program: program(),
         machine: machine()?,
-        trials: vec![Trials {
-            system: system.name().to_owned(),
-            command: command.to_owned(),
-            options: spec.options(),
-        }],
+        trials: contenders.iter().map(|contender| trials(contender, spec, command)).collect(),
     })
+}
+
+fn trials(contender: &Contender, spec: &TrialSpec, command: &str) -> Trials {
+    Trials {
+        system: contender.system.name().to_owned(),
+        label: contender.label.clone(),
+        command: command.to_owned(),
+        options: spec.options(&contender.target),
+    }
 }
 
 fn program() -> Program {

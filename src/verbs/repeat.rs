@@ -16,7 +16,7 @@ pub enum Repeat {
 }
 
 /// The trials of a point so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Spread {
     throughputs: Vec<f64>,
     left_out: usize,

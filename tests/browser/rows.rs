@@ -133,6 +133,7 @@ fn threads(row: &Row) -> [ThreadRow; 2] {
         system_us_per_msg: row.server_system_us_per_msg.map(|cpu| cpu * of),
         voluntary_switches_per_msg: Some(0.3 * of),
         involuntary_switches_per_msg: Some(0.1 * of),
+        label: row.label.clone(),
     };
     [share("io", 0.6, 1), share("handler", 0.4, 4)]
 }
@@ -143,6 +144,7 @@ fn run() -> Run {
     };
     let trials = |system: &str| Trials {
         system: system.to_owned(),
+        label: system.to_owned(),
         command: format!("echometer bench {system} --spawn --clients 24 --driver lean --csv rows"),
         options: words(&[("clients", "24"), ("driver", "lean"), ("name", HOST)]),
     };

@@ -10,7 +10,7 @@ use echometer::load::Stop;
 use echometer::results::Row;
 use echometer::spec::{LoadSpec, ServerSpec, Target, TrialSpec};
 use echometer::systems::{SYSTEMS, System};
-use echometer::trial;
+use echometer::trial::{self, Contender};
 use procfs::{CurrentSI, KernelStats};
 
 use super::{DEADLINE, Wire, known, server_spec};
@@ -36,14 +36,16 @@ pub fn trial_of(manner: &str, load: &LoadSpec) -> Row {
     let server =
         ServerSpec { name: manner.to_owned(), workers: 16.try_into().unwrap(), ..server_spec() };
     let target = Target::Spawn { program: program(), server, cpus: CpuChoice::Auto };
+    let contender = Contender { label: manner.to_owned(), system: system(), target };
     let spec = TrialSpec {
-        target,
         load: load.clone(),
+        slice: None,
+        seed: 1,
         client_cpus: CpuChoice::Auto,
         run_id: manner.to_owned(),
         trial: 1,
     };
-    trial::run(system(), &spec, &Stop::default(), None).unwrap().row
+    trial::run(&contender, &spec, &Stop::default(), None).unwrap().row
 }
 
 /// Of the tests of one file, one at a time: for those that want the machine for themselves.

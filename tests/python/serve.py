@@ -1,8 +1,9 @@
 """Servers of each system made of other people's libraries: pyzmq, grpcio, socketserver.
 
-    serve.py PROTO SYSTEM
+    serve.py PROTO SYSTEM [PORT]
 
-Prints 'listening HOST:PORT', and answers until it is ended.
+Listens on a free port of loopback, or on PORT. Prints 'listening HOST:PORT', and answers until it
+is ended.
 """
 
 import socketserver
@@ -27,16 +28,21 @@ def listening(port):
     print(f"listening 127.0.0.1:{port}", flush=True)
 
 
+def bind(socket):
+    socket.bind(f"tcp://127.0.0.1:{port or '*'}")
+    return int(socket.getsockopt(zmq.LAST_ENDPOINT).decode().rsplit(":", 1)[1])
+
+
 def zeromq_rep():
     socket = zmq.Context().socket(zmq.REP)
-    listening(socket.bind_to_random_port("tcp://127.0.0.1"))
+    listening(bind(socket))
     while True:
         socket.send(answer(messages.BasicMessage.FromString(socket.recv())).SerializeToString())
 
 
 def zeromq_router():
     socket = zmq.Context().socket(zmq.ROUTER)
-    listening(socket.bind_to_random_port("tcp://127.0.0.1"))
+    listening(bind(socket))
     while True:
         *envelope, body = socket.recv_multipart()
         reply = answer(messages.BasicMessage.FromString(body))
@@ -54,9 +60,9 @@ def hello():
     # A stream has a thread for as long as it lasts.
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=8))
     services.add_HelloServicer_to_server(Hello(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    bound = server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
-    listening(port)
+    listening(bound)
     server.wait_for_termination()
 
 
@@ -69,7 +75,7 @@ def length_prefixed():
                 reply = answer(request).SerializeToString()
                 self.wfile.write(struct.pack(">I", len(reply)) + reply)
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Connection) as server:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", port), Connection) as server:
         listening(server.server_address[1])
         server.serve_forever()
 
@@ -83,7 +89,8 @@ SERVERS = {
 }
 
 if __name__ == "__main__":
-    proto, system = sys.argv[1:]
+    proto, system, *rest = sys.argv[1:]
+    port = int(rest[0]) if rest else 0
     sys.path.insert(0, str(Path(proto).parent))
     messages, services = grpc.protos_and_services(Path(proto).name)
     SERVERS[system]()

@@ -108,8 +108,12 @@ impl Client {
         self.connect(common, now);
     }
 
-    /// The window has been told: goes on with the second.
+    /// A window is ordered: sends the next request. A client that gave up stays silent.
     pub fn go_on(&mut self, common: &mut Common<'_>, window: &Window, now: Instant) {
+        if self.tally.gave_up {
+            return;
+        }
+        (self.retries_left, self.backoff) = (self.who.retries, BACKOFF);
         self.received = now;
         let mut schedule = Schedule::new(common.spec, self.index, window);
         // The first request of a closed loop is due at once.

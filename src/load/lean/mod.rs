@@ -20,8 +20,8 @@ use mio::{Events, Poll};
 
 use self::client::{Client, Common, Phase};
 use self::timer::{Pauses, Timer};
+use super::coordination::{Coordination, Drained, Event, Order, Report};
 use super::failure::explain;
-use super::{Event, Reins, Report};
 use crate::measure::{Distributions, PlayerTally, Window};
 use crate::message::Request;
 use crate::sleeper::Sleeper;
@@ -46,7 +46,7 @@ pub struct Player<'a> {
     common: Common<'a>,
     looked_at: Instant,
     index: usize,
-    reins: Reins<'a>,
+    coordination: Coordination<'a>,
 }
 
 impl<'a> Player<'a> {
@@ -60,7 +60,7 @@ impl<'a> Player<'a> {
         (endpoint, to): (Endpoint, SocketAddr),
         spec: &'a LoadSpec,
         index: usize,
-        reins: Reins<'a>,
+        coordination: Coordination<'a>,
         clients: Vec<(usize, ClientSpec, Request)>,
     ) -> Result<Self> {
         if let Some((_, who, _)) = clients.first()
@@ -72,16 +72,17 @@ impl<'a> Player<'a> {
             );
         }
         let poll = Poll::new().context("cannot make an epoll instance")?;
+        let distributions = Distributions::new(spec.pace.is_some());
         let common = Common {
             system,
             endpoint,
             to,
             spec,
-            stop: reins.stop,
+            stop: coordination.stop,
             registry: poll.registry().try_clone()?,
             window: None,
             space: vec![0; SPACE],
-            distributions: Distributions::new(spec.pace.is_some()),
+            distributions: if coordination.sliced { distributions.sliced() } else { distributions },
             pauses: Pauses::default(),
             sleeper: Sleeper::default(),
         };
@@ -89,20 +90,50 @@ impl<'a> Player<'a> {
         let each = clients.into_iter().enumerate();
         let clients = each.map(|(token, (at, who, request))| Client::new(who, request, token, at));
         let (clients, looked_at) = (clients.collect(), Instant::now());
-        Ok(Player { poll, timer, clients, common, looked_at, index, reins })
+        Ok(Player { poll, timer, clients, common, looked_at, index, coordination })
     }
 
-    /// Connects all clients, which echo once, waits for the others and for the window, runs,
-    /// and waits again.
+    /// Connects all clients, which echo once; then follows orders until the last one.
     pub fn run(mut self) {
         if let Err(error) = self.until_ready() {
-            self.reins.tell(Event::Failed(error));
+            self.coordination.send(Event::Failed(error));
         }
-        let Some(window) = self.reins.wait_for_window() else { return };
+        while let Some(order) = self.coordination.next_order() {
+            let (Order::Run { keep_last, .. } | Order::End { keep_last }) = order;
+            self.common.distributions.end_slice(keep_last);
+            self.clients.iter_mut().for_each(|client| client.tally.end_slice(keep_last));
+            match order {
+                Order::Run { window, .. } => {
+                    let drained = self.run_window(window);
+                    self.coordination.send(Event::Drained(drained));
+                }
+                Order::End { .. } => return self.end(),
+            }
+        }
+    }
+
+    /// Sends requests until the window closes, and waits for the replies.
+    fn run_window(&mut self, window: Window) -> Drained {
+        let totals = |clients: &[Client]| {
+            let sum = |of: fn(&Client) -> u64| clients.iter().map(of).sum::<u64>();
+            (sum(|client| client.tally.completed), sum(|client| client.tally.faults.timeouts))
+        };
+        let before = totals(&self.clients);
         if let Err(error) = self.until_closed(window) {
-            // There is no other way for epoll and its timer to fail than a bug.
+            // Only a bug makes epoll or its timer fail.
             log::error!("{error:#}");
         }
+        let after = totals(&self.clients);
+        Drained {
+            messages: self.clients.iter().map(|client| client.tally.messages_of_slice()).sum(),
+            completed: after.0 - before.0,
+            timeouts: after.1 - before.1,
+            gave_up: self.clients.iter().any(|client| client.tally.gave_up),
+        }
+    }
+
+    /// Hands in the tallies.
+    fn end(mut self) {
         let (clients, common) = (&mut self.clients, &mut self.common);
         for client in clients.iter_mut() {
             client.settle(&mut common.space);
@@ -110,8 +141,7 @@ impl<'a> Player<'a> {
         let tallies = clients.iter_mut().map(|client| std::mem::take(&mut client.tally));
         let distributions = std::mem::take(&mut common.distributions);
         let tally = PlayerTally { clients: tallies.collect(), distributions };
-        // The connections stay open until the coordinator has looked.
-        self.reins.end(self.index, tally);
+        self.coordination.end(self.index, tally);
     }
 
     /// Connects the clients, some at a time.
@@ -129,7 +159,7 @@ impl<'a> Player<'a> {
             }
             self.turn(&mut events)?;
             let seen = self.clients[..begun].iter().filter(|c| c.phase == Phase::Idle).count();
-            (ready..seen).for_each(|_| self.reins.tell(Event::Ready));
+            (ready..seen).for_each(|_| self.coordination.send(Event::Ready));
             ready = seen;
             if let Some(client) = self.clients[..begun].iter().find(|c| c.failed.is_some())
                 && let Some(error) = &client.failed
@@ -144,7 +174,7 @@ impl<'a> Player<'a> {
     fn until_closed(&mut self, window: Window) -> Result<()> {
         let mut events = Events::with_capacity(EVENTS);
         let completed = |clients: &[Client]| clients.iter().map(|c| c.tally.completed).sum();
-        let mut report = Report::new(&self.reins, completed(&self.clients));
+        let mut report = Report::new(&self.coordination, completed(&self.clients));
         self.common.window = Some(window);
         let now = Instant::now();
         for client in &mut self.clients {
@@ -152,7 +182,7 @@ impl<'a> Player<'a> {
         }
         loop {
             let now = self.turn(&mut events)?;
-            report.when_due(now, || completed(&self.clients), &self.reins);
+            report.when_due(now, || completed(&self.clients), &self.coordination);
             // The list of clients is gone through now and then, and when it is over.
             let may_be_over =
                 now == self.looked_at || now >= window.close || self.common.stop.is_set();
