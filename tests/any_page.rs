@@ -62,6 +62,7 @@ proptest! {
                 reference: &curves,
                 costs: &analysis::costs(&curves, axis, &[], "a"),
                 baseline: "a",
+                comparisons: &analysis::comparisons(&curves),
                 findings: &analysis::findings(&curves, &rows, axis, "a"),
                 provenance: None,
             });

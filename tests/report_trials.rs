@@ -3,10 +3,13 @@
 
 mod common;
 
+use std::path::Path;
+
 use common::Ran;
 use common::rows::{bounded, directory_of, figure, invalid, line, pair, report, texts, trials};
 use echometer::results::Row;
 use roxmltree::Document;
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// Three throughputs of which this is the mean, and 100 the standard deviation.
@@ -22,9 +25,12 @@ fn reported(rows: &[Row]) -> (Ran, TempDir) {
     (ran, directory)
 }
 
-/// The cell of the only ratio at so many clients.
-fn ratio(ran: &Ran, clients: &str) -> String {
-    line(&ran.stdout, &[clients]).remove(1)
+/// The only ratio at this number of clients, in the report as JSON.
+fn ratio(directory: &Path, clients: usize) -> Value {
+    let json = report(directory, &["--format", "json"]);
+    let json: Value = serde_json::from_str(&json.stdout).unwrap();
+    let ratios = json["ratios"].as_array().unwrap();
+    ratios.iter().find(|ratio| ratio["clients"] == clients).unwrap().clone()
 }
 
 /// How many lines of stderr contain this.
@@ -48,10 +54,10 @@ fn mean_and_interval_of_three_trials_are_those_worked_out_by_hand() {
 fn ratios_are_taken_within_a_pass_and_claimed_where_they_hold() {
     let [a, b] = pair();
     let rows = [
-        // 2.0, 2.1 and 1.9: a mean of 2, and half the width is 4.302653 · 0.1 / √3 = 0.25.
+        // 2.0, 2.1 and 1.9.
         trials(a, 1, &[2000.0, 2100.0, 1900.0]),
         trials(b, 1, &[1000.0; 3]),
-        // Half and twice and one: 3.5 / 3.
+        // Half, twice and one: the geometric mean is 1.
         trials(a, 2, &[500.0, 2000.0, 1000.0]),
         trials(b, 2, &[1000.0; 3]),
         // A machine that drifts: in each pass it is the same.
@@ -59,28 +65,34 @@ fn ratios_are_taken_within_a_pass_and_claimed_where_they_hold() {
         trials(b, 3, &[1000.0, 2000.0, 500.0]),
         trials(a, 4, &[2000.0]),
     ];
-    let (ran, _directory) = reported(&rows.concat());
-    assert!(ran.stdout.contains(&format!("{a} / {b}")), "{}", ran.stdout);
-    assert_eq!(
-        ["1", "2", "3"].map(|clients| ratio(&ran, clients)),
-        ["2.00 ± 0.25", "1.17 tie", "3.00 tie"]
-    );
-    assert!(!ran.stdout.lines().any(|line| line.starts_with("| 4 ")), "{}", ran.stdout);
+    let (_ran, directory) = reported(&rows.concat());
+    let found = [1, 2, 3].map(|clients| ratio(directory.path(), clients));
+    let verdicts = found.each_ref().map(|ratio| ratio["verdict"].as_str().unwrap());
+    assert_eq!(verdicts, ["higher", "tie", "higher"]);
+    // Logarithms 0.693147, 0.741937 and 0.641854: a mean of 0.692313 with a standard error of
+    // 0.028895, and t(0.975, 2) = 4.302653.
+    for (name, expected) in [("ratio", 1.99833), ("low", 1.76472), ("high", 2.26288)] {
+        let value = found[0][name].as_f64().unwrap();
+        assert!((value / expected - 1.0).abs() < 1e-4, "{name}: {value}");
+    }
+    assert!((found[1]["ratio"].as_f64().unwrap() - 1.0).abs() < 1e-9, "{found:?}");
+    assert!((found[2]["low"].as_f64().unwrap() - 3.0).abs() < 1e-9, "{found:?}");
 }
 
 #[test]
 fn two_trials_have_no_interval_and_nothing_is_claimed_of_them() {
     let [a, b] = pair();
     let rows = [trials(a, 1, &[2000.0, 2000.5]), trials(b, 1, &[1000.0, 1000.5])].concat();
-    let (ran, _directory) = reported(&rows);
+    let (ran, directory) = reported(&rows);
     assert_eq!(line(&ran.stdout, &[a, "1"])[2..5], ["2", "2,000", "-"]);
-    assert_eq!(ratio(&ran, "1"), "2.00");
+    let ratio = ratio(directory.path(), 1);
+    assert_eq!((&ratio["verdict"], &ratio["low"]), (&"tie".into(), &Value::Null));
     assert_eq!(said(&ran, "fewer than 3 trials have no interval"), 1, "{ran:?}");
     assert_eq!(said(&ran, "--trials 5"), 1, "{ran:?}");
 }
 
 #[test]
-fn what_the_clients_bounded_is_in_brackets_and_not_ranked() {
+fn what_the_clients_bounded_is_not_ranked() {
     let [a, b] = pair();
     let rows = [
         bounded(trials(a, 1, &[2000.0, 2100.0, 1900.0]), "server"),
@@ -90,9 +102,11 @@ fn what_the_clients_bounded_is_in_brackets_and_not_ranked() {
         bounded(trials(a, 9, &[1000.0; 3]), "client"),
         bounded(trials(b, 9, &[1000.0; 3]), "host"),
     ];
-    let (ran, _directory) = reported(&rows.concat());
-    let cells = ["1", "8", "9"].map(|clients| ratio(&ran, clients));
-    assert_eq!(cells, ["2.00 ± 0.25", "(2.00 ± 0.25)", "(1.00 tie)"]);
+    let (ran, directory) = reported(&rows.concat());
+    let ranks = [1, 8, 9].map(|clients| ratio(directory.path(), clients)["ranks"] == true);
+    assert_eq!(ranks, [true, false, false]);
+    // The matrix at the last point marks it.
+    assert!(ran.stdout.contains("(1.000 ± 0.000)"), "{ran:?}");
     let expected = format!("not ranked: {a} at 8, 9 clients, where the clients were the bound; ");
     assert!(ran.stderr.contains(&expected), "{ran:?}");
     assert!(ran.stderr.contains("--client-cpus"), "{ran:?}");

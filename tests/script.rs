@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use common::bench::rows;
+use common::scripted::alone;
 use common::{Guard, Ran, eventually, finish, server_spec};
 use echometer::results::Row;
 use echometer::systems::{SYSTEMS, System};
@@ -30,6 +31,25 @@ fn script(name: &str, out: &Path, settings: &[(&str, &str)]) -> Command {
     script
 }
 
+/// Runs a script until all of its points are valid: run again, it measures those again that were
+/// disturbed by what else this machine does.
+fn run_script(name: &str, out: &Path, settings: &[(&str, &str)]) -> Ran {
+    const ATTEMPTS: usize = 8;
+    let mut ran = finish(&mut script(name, out, settings));
+    for _ in 1..ATTEMPTS {
+        if ran.status == 0 || !ran.stderr.contains("disturbed") {
+            break;
+        }
+        ran = finish(&mut script(name, out, settings));
+    }
+    ran
+}
+
+/// Runs a sweep until all of its points are valid.
+fn run_sweep(out: &Path, systems: &str, counts: &str) -> Ran {
+    run_script("throughput.sh", out, &[("SYSTEMS", systems), ("COUNTS", counts)])
+}
+
 fn sweep(out: &Path, systems: &str, counts: &str) -> Command {
     script("throughput.sh", out, &[("SYSTEMS", systems), ("COUNTS", counts)])
 }
@@ -50,20 +70,37 @@ fn assert_done(ran: &Ran, out: &Path) {
 }
 
 #[test]
-fn a_sweep_leaves_a_row_a_point_and_a_report_and_tells_its_progress() {
+fn a_sweep_leaves_a_row_for_each_contender_and_point_and_a_report_and_shows_its_progress() {
+    let _alone = alone();
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("not there yet/results");
-    let ran = finish(&mut sweep(&out, &two_systems(), "1 2 3"));
+    let ran = run_sweep(&out, &two_systems(), "1 2 3");
     assert_done(&ran, &out);
-    let measured = points(&out);
-    assert_eq!((measured.len(), measured.iter().collect::<BTreeSet<_>>().len()), (6, 6));
-    let line = ran.stderr.lines().find(|line| line.starts_with("[6/6] ")).unwrap();
-    assert!(line.contains(", clients 3") && line.contains(" msg/s; 0 s left, until "), "{line}");
-    assert_eq!(fs::read_to_string(out.join("clients.jsonl")).unwrap().lines().count(), 12);
+    assert_eq!(points(&out).iter().collect::<BTreeSet<_>>().len(), 6);
+    let is_last = |line: &&str| line.starts_with('[') && line.contains(" msg/s; 0 s left, until ");
+    let line = ran.stderr.lines().find(is_last).unwrap_or_else(|| panic!("{ran:?}"));
+    assert!(line.contains(", clients ") && line.contains(&two_systems()), "{line}");
+    assert!(fs::read_to_string(out.join("clients.jsonl")).unwrap().lines().count() >= 12);
+    assert!(out.join("slices.csv").exists());
 }
 
 #[test]
-fn a_sweep_that_was_interrupted_goes_on_where_it_stopped() {
+fn further_contenders_may_be_commands_with_spaces() {
+    let _alone = alone();
+    let directory = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_echometer");
+    let more = format!("tcp,label=one,exec={program} serve tcp --addr {{addr}}\ntcp,label=two");
+    let settings = [("SYSTEMS", ""), ("CONTENDERS", &more), ("COUNTS", "2")];
+    let ran = run_script("throughput.sh", directory.path(), &settings);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let rows = rows(&directory.path().join("results.csv"));
+    let labels = each(&rows, |row| row.label.clone());
+    assert_eq!(labels, ["one", "two"].map(str::to_owned).into());
+}
+
+#[test]
+fn a_sweep_that_was_interrupted_continues_where_it_stopped() {
+    let _alone = alone();
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("results");
     // As Ctrl-C in a terminal does, the signal reaches the script and what it has started.
@@ -72,9 +109,9 @@ fn a_sweep_that_was_interrupted_goes_on_where_it_stopped() {
     let mut script = Guard(child.unwrap());
     // Bash loses one that comes just as it learns that a command has ended, about one in 300;
     // a person presses again where the next point appears all the same.
-    let mut seen = 1;
+    let mut seen = 0;
     let status = eventually("the script stops", || {
-        let measured = points(&out).len();
+        let measured = rows(&out.join("results.csv")).len();
         if measured > seen {
             seen = measured;
             let _ = killpg(Pid::from_raw(script.pid()), Signal::SIGINT);
@@ -82,14 +119,14 @@ fn a_sweep_that_was_interrupted_goes_on_where_it_stopped() {
         script.0.try_wait().unwrap()
     });
     assert_eq!(status.code(), Some(130));
-    let before = points(&out);
-    assert!((2..16).contains(&before.len()), "{before:?}");
+    // Looking on disturbs slices, so that some of these rows may not be valid.
+    let before = rows(&out.join("results.csv"));
+    assert!((1..16).contains(&before.len()), "{before:?}");
 
-    let ran = finish(&mut sweep(&out, &two_systems(), "1 2 3 4 5 6 7 8"));
+    let ran = run_sweep(&out, &two_systems(), "1 2 3 4 5 6 7 8");
     assert_done(&ran, &out);
-    let after = points(&out);
-    assert_eq!((&after[..before.len()], after.len()), (&before[..], 16));
-    assert_eq!(after.iter().collect::<BTreeSet<_>>().len(), 16);
+    assert_eq!(rows(&out.join("results.csv"))[..before.len()], before[..]);
+    assert_eq!(points(&out).iter().collect::<BTreeSet<_>>().len(), 16);
 }
 
 #[test]
@@ -100,17 +137,18 @@ fn a_sweep_of_what_does_not_exist_ends_with_the_first_point() {
     assert_eq!(ran.stderr.matches("there is no system 'no-such-system'").count(), 1, "{ran:?}");
 }
 
-/// Runs the script in a directory whose name has a space, twice: what there is, is not measured
-/// again.
+/// Runs the script in a directory whose name has a space, twice: points that are measured already
+/// are not measured again. The valid rows, each contender and point once.
 fn rows_of(name: &str, settings: &[(&str, &str)]) -> Vec<Row> {
+    let _alone = alone();
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("a directory");
     let mut rows_before = Vec::new();
     for run in 1..=2 {
-        let ran = finish(&mut script(name, &out, settings));
+        let ran = run_script(name, &out, settings);
         assert_eq!(ran.status, 0, "{name}, run {run}: {ran:?}");
         let rows = rows(&out.join("results.csv"));
-        assert!(!rows.is_empty() && rows.iter().all(|row| row.valid), "{name}: {rows:?}");
+        assert!(rows.iter().any(|row| row.valid), "{name}: {rows:?}");
         if run == 2 {
             assert_eq!(rows, rows_before, "{name}");
         }
@@ -118,6 +156,16 @@ fn rows_of(name: &str, settings: &[(&str, &str)]) -> Vec<Row> {
     }
     let told = fs::read_to_string(out.join("run.json")).unwrap();
     assert!(told.contains(&format!("./scripts/{name}")), "{told}");
+    rows_before.retain(|row| row.valid);
+    let point = |row: &Row| {
+        let texts =
+            [&row.label, &row.server_cpus_asked.clone().unwrap_or_default()].map(Clone::clone);
+        let numbers = [row.think_us, row.rate_per_s.unwrap_or_default(), f64::from(row.trial)];
+        let sizes = [row.clients, row.payload_bytes, row.workers.unwrap_or_default()];
+        (texts, row.work.clone(), row.channels.clone(), sizes, numbers.map(f64::to_bits))
+    };
+    let mut seen = BTreeSet::new();
+    rows_before.retain(|row| seen.insert(point(row)));
     rows_before
 }
 
@@ -192,18 +240,23 @@ fn latency_is_measured_at_shares_of_the_peaks_that_are_there_or_measured_first()
     let mean = peaks.iter().map(|row| row.throughput_per_s).sum::<f64>() / 2.0;
     for row in &paced {
         let share = row.rate_per_s.unwrap() / mean;
-        assert!((share - 0.2).abs() < 0.001 || (share - 0.5).abs() < 0.001, "{row:?}");
+        // Peaks that were measured again are in the mean of the script, too.
+        assert!((0.1..0.3).contains(&share) || (0.4..0.6).contains(&share), "{row:?}");
         assert!(row.due_p99_us.is_some(), "{row:?}");
     }
 
     // A sweep that has been there already knows one of the two peaks.
     let directory = tempfile::tempdir().unwrap();
-    let swept = finish(script("throughput.sh", directory.path(), &one).env("COUNTS", "1 2"));
+    let _alone = alone();
+    let counts = [one[0], one[1], ("COUNTS", "1 2")];
+    let swept = run_script("throughput.sh", directory.path(), &counts);
     assert_eq!(swept.status, 0, "{swept:?}");
-    let ran = finish(&mut script("latency.sh", directory.path(), &few));
+    let ran = run_script("latency.sh", directory.path(), &few);
     assert_eq!(ran.status, 0, "{ran:?}");
     let rows = common::bench::rows(&directory.path().join("results.csv"));
-    let peaks = rows.iter().filter(|row| row.clients == 2 && row.rate_per_s.is_none());
-    assert_eq!((peaks.count(), rows.len()), (2, 1 + 2 + 4));
+    let peaks = rows.iter().filter(|row| row.valid && row.clients == 2 && row.rate_per_s.is_none());
+    assert_eq!(peaks.count(), 2);
+    let paced = each(&rows, |row| (row.trial, row.rate_per_s.map(f64::to_bits)));
+    assert_eq!(paced.iter().filter(|(_, rate)| rate.is_some()).count(), 4);
     assert_eq!(fs::read_dir(directory.path().join("hgrm")).unwrap().count(), 4);
 }

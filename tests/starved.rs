@@ -94,9 +94,9 @@ fn a_point_of_starved_clients_is_bounded_by_them_and_ranks_no_server() {
     for system in systems {
         assert!(line.contains(&format!("{system} at 4")), "{line}");
     }
-    // The ratio of the two stands in brackets, and the legend says what these mean.
-    let ratio =
-        ran.stdout.lines().find(|line| line.trim_start_matches(['|', ' ']).starts_with("4 "));
-    assert!(ratio.is_some_and(|line| line.contains('(')), "{ran:?}");
-    assert!(ran.stdout.contains("which ranks no server"), "{ran:?}");
+    // The ratio of the two is in parentheses, and the caption says what these mean.
+    let [a, b] = systems;
+    let row = |line: &&str| line.starts_with(&format!("| {a} ")) && line.contains('(');
+    assert!(ran.stdout.lines().any(|line| row(&line)), "{a} over {b}: {ran:?}");
+    assert!(ran.stdout.contains("in parentheses: bounded by the clients"), "{ran:?}");
 }

@@ -56,9 +56,9 @@ pub struct RoleCost {
 ///
 /// Curves that have their peak in common are told once.
 pub fn costs(curves: &[Curve], axis: Axis, threads: &[ThreadRow], baseline: &str) -> Vec<Cost> {
-    let mut by_trial: BTreeMap<(&str, &str), Vec<&ThreadRow>> = BTreeMap::new();
+    let mut by_trial: BTreeMap<(&str, &str, &str), Vec<&ThreadRow>> = BTreeMap::new();
     for row in threads {
-        by_trial.entry((&row.run_id, &row.started_at)).or_default().push(row);
+        by_trial.entry((&row.run_id, &row.started_at, &row.label)).or_default().push(row);
     }
     let cost = |curve: &Curve| {
         let peak = curve.peak()?;
@@ -91,9 +91,7 @@ pub fn costs(curves: &[Curve], axis: Axis, threads: &[ThreadRow], baseline: &str
 
 /// The baseline's curve that was measured under the same conditions and is most like this one.
 fn baseline_of<'a>(curve: &Curve, curves: &'a [Curve], baseline: &str) -> Option<&'a Curve> {
-    let conditions = curve.conditions();
-    let of_baseline =
-        curves.iter().filter(|c| c.system == baseline && c.conditions() == conditions);
+    let of_baseline = curves.iter().filter(|c| c.system == baseline && c.is_comparable(curve));
     let alike = |other: &&Curve| {
         other.options.iter().filter(|(name, value)| curve.options.get(*name) == Some(value)).count()
     };
@@ -104,10 +102,10 @@ fn baseline_of<'a>(curve: &Curve, curves: &'a [Curve], baseline: &str) -> Option
 fn roles(
     curve: &Curve,
     peak: &Point,
-    by_trial: &BTreeMap<(&str, &str), Vec<&ThreadRow>>,
+    by_trial: &BTreeMap<(&str, &str, &str), Vec<&ThreadRow>>,
 ) -> Vec<RoleCost> {
-    let of_trial = |(run, started): &Trial| {
-        let rows = by_trial.get(&(&**run, &**started))?;
+    let of_trial = |(run, started, label): &Trial| {
+        let rows = by_trial.get(&(&**run, &**started, &**label))?;
         let own = rows.iter().filter(|row| row.system == curve.system && row.valid);
         let own: Vec<&ThreadRow> = own.copied().collect();
         (!own.is_empty()).then_some(own)

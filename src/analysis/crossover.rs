@@ -1,6 +1,6 @@
 //! Where one curve overtakes another.
 
-use super::{Curve, Difference, Point, Verdict};
+use super::{Claim, Comparison, Curve, Difference, Point, RatioAt, Verdict, comparisons};
 
 /// A place on the axis from which one curve is above another that was above it before.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,9 +23,10 @@ pub struct Crossover {
 /// server have no say.
 pub fn crossovers(curves: &[Curve]) -> Vec<Crossover> {
     let pairs = curves.iter().enumerate().flat_map(|(i, a)| {
-        curves[i + 1..].iter().filter(|b| a.conditions() == b.conditions()).map(move |b| (a, b))
+        curves[i + 1..].iter().filter(|b| a.is_comparable(b)).map(move |b| (a, b))
     });
-    pairs.flat_map(|(a, b)| between(a, b)).collect()
+    let all = comparisons(curves);
+    pairs.flat_map(|(a, b)| between(a, b, &all)).collect()
 }
 
 /// A place where both were measured, and the logarithm of how far the second is above the first.
@@ -35,6 +36,7 @@ struct Both {
     is_significant: bool,
 }
 
+/// Without slices, by Welch's test of the two throughputs.
 fn both(a: &Point, b: &Point) -> Option<Both> {
     let above = (b.throughput.mean / a.throughput.mean).ln();
     let difference = Difference::between(&a.throughput, &b.throughput);
@@ -42,8 +44,19 @@ fn both(a: &Point, b: &Point) -> Option<Both> {
     (a.ranks() && b.ranks() && above.is_finite()).then_some(Both { x: a.x, above, is_significant })
 }
 
-pub(super) fn between(a: &Curve, b: &Curve) -> Vec<Crossover> {
-    let places: Vec<_> = a.points.iter().filter_map(|of_a| both(of_a, b.at(of_a.x)?)).collect();
+/// With slices, by the claim of the ratio of `a` over `b`.
+fn both_sliced(ratio: &RatioAt) -> Option<Both> {
+    let is_significant = matches!(ratio.claim, Claim::Higher | Claim::Lower);
+    ratio.ranks.then_some(Both { x: ratio.x, above: -ratio.ratio.ln(), is_significant })
+}
+
+pub(super) fn between(a: &Curve, b: &Curve, all: &[Comparison]) -> Vec<Crossover> {
+    let of_pair = |one: &&Comparison| one.numerator == a.label && one.denominator == b.label;
+    let sliced = all.iter().find(of_pair).filter(|one| one.is_sliced());
+    let places: Vec<_> = match sliced {
+        Some(one) => one.at.iter().filter_map(both_sliced).collect(),
+        None => a.points.iter().filter_map(|of_a| both(of_a, b.at(of_a.x)?)).collect(),
+    };
     let significant: Vec<_> = (0..places.len()).filter(|i| places[*i].is_significant).collect();
     let turns = significant.windows(2).map(|pair| &places[pair[0]..=pair[1]]);
     let turns = turns.filter(|turn| turn[0].above * turn[turn.len() - 1].above < 0.0);

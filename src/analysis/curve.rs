@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::axis::is_closed_loop;
 use super::options::{Sorting, conditions, labels};
+use super::rounds::RoundsByRow;
 use super::{Axis, CurveOptions, Point};
 use crate::results::Row;
 
@@ -12,7 +13,9 @@ use crate::results::Row;
 pub struct Curve {
     /// The system.
     pub system: String,
-    /// The system, and of its options those that differ within the rows.
+    /// The contender's label in the rows; the system in rows of an older version.
+    pub name: String,
+    /// The label, and of its options those that differ within the rows.
     pub label: String,
     /// All of its options but the axis: the same of two curves that may be compared.
     pub options: CurveOptions,
@@ -26,7 +29,20 @@ impl Curve {
     /// Whether both are of the same system with the same options, so that their points may be
     /// compared.
     pub fn is_like(&self, other: &Curve) -> bool {
-        (&self.system, &self.options) == (&other.system, &other.options)
+        (&self.system, &self.name, &self.options) == (&other.system, &other.name, &other.options)
+    }
+
+    /// Whether both were measured under the same conditions, so that they may be ranked. The CPUs
+    /// of a server that was not started here may be unknown, and then are no difference.
+    pub fn is_comparable(&self, other: &Curve) -> bool {
+        const SERVER_CPUS: &str = "server-cpus";
+        let known = |curve: &Curve| curve.options.contains_key(SERVER_CPUS);
+        let ((mut a, run_a), (mut b, run_b)) = (self.conditions(), other.conditions());
+        if !known(self) || !known(other) {
+            a.remove(SERVER_CPUS);
+            b.remove(SERVER_CPUS);
+        }
+        (a, run_a) == (b, run_b)
     }
 
     /// The options that are not the server's own, and the run: systems are ranked where these
@@ -65,6 +81,11 @@ impl Curve {
 /// its curves. A loop whose every call is a run of its own still makes one curve. Rows that
 /// are nowhere on the axis are on no curve.
 pub fn curves(rows: &[Row], axis: Axis) -> Vec<Curve> {
+    sliced_curves(rows, &RoundsByRow::new(), axis)
+}
+
+/// The same of rows that were measured in slices.
+pub fn sliced_curves(rows: &[Row], rounds: &RoundsByRow, axis: Axis) -> Vec<Curve> {
     let closed: Vec<&Row> = rows.iter().filter(|row| row.valid && is_closed_loop(row)).collect();
     let sorting = Sorting::of(&closed, axis);
     let placed: Vec<_> = closed.iter().filter_map(|&row| Some((row, axis.value(row)?))).collect();
@@ -76,20 +97,30 @@ pub fn curves(rows: &[Row], axis: Axis) -> Vec<Curve> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for Placed { row, x, options } in placed {
         let run = by_run.then_some(&*row.run_id);
-        let system = &*row.system;
+        let (system, name) = (&*row.system, name(row, axis));
         let same = |group: &Group<'_>| {
-            (group.system, group.run, &group.options) == (system, run, &options)
+            (group.system, &group.name, group.run, &group.options) == (system, &name, run, &options)
         };
         let at = groups.iter().position(same).unwrap_or_else(|| {
-            groups.push(Group { system, run, options, points: BTreeMap::new() });
+            groups.push(Group { system, name, run, options, points: BTreeMap::new() });
             groups.len() - 1
         });
         groups[at].points.entry(bits(x)).or_default().push(row);
     }
-    let named: Vec<_> = groups.iter().map(|group| (group.system, &group.options)).collect();
+    let named: Vec<_> = groups.iter().map(|group| (&*group.name, &group.options)).collect();
     let labels: Vec<_> =
         labels(&named).into_iter().zip(&groups).map(|(l, group)| group.label(l, &groups)).collect();
-    groups.into_iter().zip(labels).map(|(group, label)| group.into_curve(label)).collect()
+    groups.into_iter().zip(labels).map(|(group, label)| group.into_curve(label, rounds)).collect()
+}
+
+/// What a row calls its contender. A key that sets the value of the axis does not tell curves
+/// apart: `router,workers=4` is a point of the curve `router` over the number of workers.
+fn name(row: &Row, axis: Axis) -> String {
+    if row.label.is_empty() {
+        return row.system.clone();
+    }
+    let is_axis = |part: &&str| part.split_once('=').is_some_and(|(key, _)| key == axis.option());
+    row.label.split(',').filter(|part| !is_axis(part)).collect::<Vec<_>>().join(",")
 }
 
 /// A row, where it is on the axis, and the options of a curve that it is on.
@@ -108,7 +139,7 @@ fn bits(x: f64) -> u64 {
 fn runs_overlap(placed: &[Placed<'_>]) -> bool {
     let mut first: BTreeMap<_, &str> = BTreeMap::new();
     placed.iter().any(|Placed { row, x, options }| {
-        let point = (&row.system, bits(*x), row.trial, options);
+        let point = (&row.system, &row.label, bits(*x), row.trial, options);
         *first.entry(point).or_insert(&row.run_id) != row.run_id
     })
 }
@@ -116,6 +147,7 @@ fn runs_overlap(placed: &[Placed<'_>]) -> bool {
 /// The rows of a curve, by where they are on the axis.
 struct Group<'a> {
     system: &'a str,
+    name: String,
     /// The run, where runs are told apart.
     run: Option<&'a str>,
     options: CurveOptions,
@@ -126,18 +158,20 @@ impl Group<'_> {
     /// The label by system and options, and the run where the system has several.
     fn label(&self, label: String, all: &[Group<'_>]) -> String {
         let runs: BTreeSet<_> =
-            all.iter().filter(|group| group.system == self.system).map(|group| group.run).collect();
+            all.iter().filter(|group| group.name == self.name).map(|group| group.run).collect();
         match self.run.filter(|_| runs.len() > 1) {
             Some(run) => format!("{label}, run {run}"),
             None => label,
         }
     }
 
-    fn into_curve(self, label: String) -> Curve {
+    fn into_curve(self, label: String, rounds: &RoundsByRow) -> Curve {
         let points = self.points.iter();
-        let points = points.map(|(x, trials)| Point::of(f64::from_bits(*x), trials)).collect();
+        let points =
+            points.map(|(x, trials)| Point::of(f64::from_bits(*x), trials, rounds)).collect();
         let (system, run) = (self.system.to_owned(), self.run.map(str::to_owned));
-        Curve { system, label, options: self.options, run, points }
+        let name = self.name;
+        Curve { system, name, label, options: self.options, run, points }
     }
 }
 
@@ -188,6 +222,20 @@ mod tests {
     fn what_is_not_valid_is_in_no_mean() {
         let rows = [row("a", 1, 100.0), Row { valid: false, ..row("a", 1, 9000.0) }];
         assert_eq!(curves(&rows)[0].points[0].throughput.mean, 100.0);
+    }
+
+    #[test]
+    fn labels_tell_curves_apart_but_for_the_value_of_the_axis() {
+        let with = |label: &str, workers| Row {
+            label: label.to_owned(),
+            workers: Some(workers),
+            ..row("a", 1, 1.0)
+        };
+        let rows = [with("mine", 4), with("theirs", 4)];
+        assert_eq!(labels(&rows, Axis::Clients), ["mine", "theirs"]);
+        let sizes = [with("a,workers=1,backend=ipc", 1), with("a,workers=4,backend=ipc", 4)];
+        assert_eq!(labels(&sizes, Axis::Workers), ["a,backend=ipc"]);
+        assert_eq!(super::curves(&sizes, Axis::Workers)[0].points.len(), 2);
     }
 
     #[test]

@@ -63,7 +63,7 @@ fn counted(count: usize, what: &str) -> String {
 
 impl Axis {
     /// The option that it shows.
-    pub(super) fn option(self) -> &'static str {
+    pub fn option(self) -> &'static str {
         match self {
             Axis::Clients => "clients",
             Axis::Workers => "workers",

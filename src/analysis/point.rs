@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::log_estimate::combine;
+use super::rounds::{self, Rounds, RoundsByRow};
 use super::{Difference, Estimate, FEWEST_TRIALS};
 use crate::cpus::Cpus;
-use crate::measure::DISTURBED;
+use crate::measure::{DISTURBED, DISTURBED_SHARE};
 use crate::results::Row;
 
 /// The valid trials of one curve at one value of the axis, and the means of what they measured.
@@ -20,6 +22,8 @@ pub struct Point {
     pub throughput: Estimate,
     /// The same of each pass.
     pub passes: BTreeMap<Pass, f64>,
+    /// The slices of each pass that has any.
+    pub rounds: BTreeMap<Pass, Rounds>,
     /// The trials, as rows of threads name them.
     pub trials: BTreeSet<Trial>,
     /// The text of the requests, and of replies that are padded, in MiB per second.
@@ -58,7 +62,7 @@ pub struct Point {
     pub errors: u64,
     /// What bounded the trials, and how many.
     pub bounds: BTreeMap<String, usize>,
-    /// How many of the trials others disturbed, by using the CPUs of a side.
+    /// How many of the trials were disturbed by steal or by other processes.
     pub disturbed: usize,
     /// How many trials are in no mean because others disturbed them, and enough are left.
     pub set_aside: usize,
@@ -67,13 +71,13 @@ pub struct Point {
 /// A pass of a run: the run's id, and the number of the pass.
 pub type Pass = (String, u32);
 
-/// A trial: the run's id, and when the trial started.
-pub type Trial = (String, String);
+/// A trial of a contender: the run's id, when the trial started, and the label.
+pub type Trial = (String, String, String);
 
 impl Point {
     /// Of these trials, which are at least one. Those that others disturbed are set aside where
     /// enough for an interval are left.
-    pub(super) fn of(x: f64, all: &[&Row]) -> Self {
+    pub(super) fn of(x: f64, all: &[&Row], rounds: &RoundsByRow) -> Self {
         let quiet: Vec<_> = all.iter().copied().filter(|row| !is_disturbed(row)).collect();
         let trials = if quiet.len() < FEWEST_TRIALS { all } else { &quiet[..] };
         let values = |value: fn(&Row) -> Option<f64>| {
@@ -82,13 +86,16 @@ impl Point {
         let mean_of = |value| Estimate::of(&values(value)).map(|estimate| estimate.mean);
         let throughput = values(|row| Some(row.throughput_per_s));
         let pass = |row: &&Row| ((row.run_id.clone(), row.trial), row.throughput_per_s);
-        let trial = |row: &&Row| (row.run_id.clone(), row.started_at.clone());
+        let rounds_of = |row: &&Row| {
+            Some(((row.run_id.clone(), row.trial), rounds.get(&rounds::key(row))?.clone()))
+        };
         Point {
             x,
             clients: trials.first().map_or(0, |row| row.clients),
             throughput: Estimate::of(&throughput).unwrap_or_default(),
             passes: trials.iter().map(pass).collect(),
-            trials: trials.iter().map(trial).collect(),
+            rounds: trials.iter().filter_map(rounds_of).collect(),
+            trials: trials.iter().map(|row| rounds::key(row)).collect(),
             mib_per_s: mean_of(|row| Some(mib_per_s(row))),
             rtt_mean_us: mean_of(|row| row.rtt_mean_us),
             rtt_p50_us: mean_of(|row| row.rtt_p50_us),
@@ -117,6 +124,40 @@ impl Point {
     pub fn is_bounded_by_clients(&self) -> bool {
         let clients = self.bounds.get("client").copied().unwrap_or_default();
         clients > 0 && 2 * clients >= self.throughput.count
+    }
+
+    /// Whether the server was the bound in more than half of the trials.
+    pub fn is_bounded_by_server(&self) -> bool {
+        2 * self.bounds.get("server").copied().unwrap_or_default() > self.throughput.count
+    }
+
+    /// Whether it rests on slices.
+    pub fn is_sliced(&self) -> bool {
+        !self.rounds.is_empty()
+    }
+
+    /// How many slices count, in all trials; 0 without slices.
+    pub fn slices(&self) -> usize {
+        self.rounds.values().map(Rounds::count).sum()
+    }
+
+    /// The 95 % interval of the throughput: from the slices, where there are any, else from the
+    /// trials; `None` where there are too few of them.
+    ///
+    /// From slices, it is where the mean rate lies in these minutes. The machine's speed may have
+    /// been another one at the other points: contenders are compared by their ratios.
+    pub fn interval(&self) -> Option<(f64, f64)> {
+        if self.is_sliced() {
+            let rates: Vec<_> = self.rounds.values().filter_map(Rounds::log_rate).collect();
+            return combine(&rates).map(|rate| rate.interval());
+        }
+        let half = self.throughput.half_width()?;
+        Some(((self.throughput.mean - half).max(0.0), self.throughput.mean + half))
+    }
+
+    /// Half the width of that interval.
+    pub fn half_width(&self) -> Option<f64> {
+        self.interval().map(|(low, high)| (high - low) / 2.0)
     }
 
     /// Whether its throughput is significantly above that of another; never of too few trials.
@@ -150,7 +191,9 @@ fn server_cpus(row: &Row) -> Option<f64> {
     Some(row.cpu_quota.unwrap_or(f64::MAX).min(cpus.count() as f64))
 }
 
+/// Whether something else used the CPUs. Of a row in slices, disturbed slices are left out already.
 fn is_disturbed(row: &Row) -> bool {
-    let others = [row.server_cpus_others, row.client_cpus_others].into_iter().flatten();
-    others.fold(0.0, f64::max) >= DISTURBED
+    let most = |shares: [Option<f64>; 2]| shares.into_iter().flatten().fold(0.0, f64::max);
+    most([row.server_cpus_others, row.client_cpus_others]) >= DISTURBED
+        || most([row.server_cpus_stolen, row.client_cpus_stolen]) >= DISTURBED_SHARE
 }

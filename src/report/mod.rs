@@ -5,6 +5,7 @@
 
 mod chart;
 mod html;
+mod json;
 mod markdown;
 mod numbers;
 mod paced;
@@ -12,15 +13,18 @@ mod page;
 pub mod phrases;
 pub mod remarks;
 mod sections;
+mod sliced;
 mod table;
 mod terminal;
 mod text;
 mod words;
+pub use words::NO_CLAIM;
 
 pub use html::html;
+pub use json::json;
 pub use markdown::{file_of, markdown};
 pub use paced::table as paced;
 pub use page::{Block, Figure, Page, Section, Table};
 pub use sections::{Given, MAIN_FIGURE, page, verdict};
-pub use table::{changes, points, ratios, summary};
+pub use table::{changes, matrices, points, summary};
 pub use terminal::shown_as_text;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::phrases::{MORE_TRIALS, counted, written};
-use crate::analysis::{Axis, Curve, FEWEST_TRIALS, Point};
+use crate::analysis::{Axis, Comparison, Curve, FEWEST_TRIALS, Point, claims};
 use crate::results::{Row, Run};
 
 /// What stands for the reason of a trial that does not hold and gives none.
@@ -36,7 +36,8 @@ pub fn notes(rows: &[Row]) -> Vec<String> {
 
 /// Whether there are points without an interval.
 pub fn few_trials(curves: &[Curve]) -> Option<String> {
-    let few = |curve: &Curve| curve.points.iter().any(|p| p.throughput.count < FEWEST_TRIALS);
+    let is_few = |point: &Point| point.throughput.count < FEWEST_TRIALS && !point.is_sliced();
+    let few = |curve: &Curve| curve.points.iter().any(is_few);
     curves.iter().any(few).then(|| {
         format!(
             "points of fewer than {FEWEST_TRIALS} trials have no interval, and no difference is \
@@ -59,7 +60,8 @@ pub fn not_ranked(curves: &[Curve], axis: Axis) -> Vec<String> {
         ),
         told(
             |point| point.disturbed > 0,
-            "other processes used their CPUs; stop these, and measure again",
+            "steal or other processes disturbed them; stop these processes, compare in slices, or \
+             measure again",
         ),
     ];
     told.into_iter().flatten().collect()
@@ -93,6 +95,30 @@ fn at(curve: &Curve, axis: Axis, applies: fn(&Point) -> bool) -> Option<String> 
         (Axis::Think, all) => format!("at a think time of {} us", all.join(", ")),
     };
     Some(format!("{} {places}", curve.label))
+}
+
+/// How many slices are left out; `None` without disturbed ones.
+pub fn slices_left_out(rows: &[Row]) -> Option<String> {
+    let sum = |of: fn(&Row) -> Option<u64>| rows.iter().filter_map(of).sum::<u64>();
+    let (kept, left_out) = (sum(|row| row.slices), sum(|row| row.slices_left_out));
+    (left_out > 0).then(|| {
+        format!(
+            "left out: {left_out} of {} slices, during which steal or other processes took 2 % or \
+             more of one side's CPUs",
+            kept + left_out
+        )
+    })
+}
+
+/// How the claims are corrected for their number; `None` of a single one.
+pub fn corrected(comparisons: &[Comparison]) -> Option<String> {
+    let count = claims(comparisons);
+    (count > 1).then(|| {
+        format!(
+            "{count} ratios were compared; their verdicts are corrected for this number (Holm), so \
+             that a report makes a false claim in at most 5 % of all cases"
+        )
+    })
 }
 
 /// How to measure runs again, and how many more commands there are: of a loop whose every call is

@@ -3,7 +3,9 @@
 use super::numbers::{UNKNOWN, half_width, percent, shown};
 use super::page::Table;
 use super::phrases::{column_of, written};
-use crate::analysis::{Axis, Change, Curve, Point, Ratio, Verdict};
+use super::sliced::ratio;
+use super::words::place;
+use crate::analysis::{Axis, Change, Claim, Comparison, Curve, LogEstimate, Point, Verdict};
 
 /// The numbers of clients whose throughput has a column of its own.
 const AT: [f64; 3] = [1.0, 8.0, 24.0];
@@ -25,7 +27,7 @@ pub fn summary(curves: &[Curve], axis: Axis) -> Table {
         let rate = |x: &f64| shown(curve.at(*x).map(|point| point.throughput.mean), 0);
         cells.extend(columns.iter().map(rate));
         cells.push(shown(Some(peak.throughput.mean), 0));
-        cells.push(half_width(&peak.throughput, 0));
+        cells.push(shown(peak.half_width(), 0));
         cells.push(written(axis)(peak.x));
         table.add(cells.into_iter().chain(costs(peak)));
     }
@@ -94,7 +96,7 @@ fn rate(curve: &Curve, point: &Point, axis: Axis) -> [String; 5] {
         written(axis)(point.x),
         point.throughput.count.to_string(),
         shown(Some(point.throughput.mean), 0),
-        half_width(&point.throughput, 0),
+        shown(point.half_width(), 0),
     ]
 }
 
@@ -127,51 +129,108 @@ pub fn bounds(point: &Point) -> String {
     if bounds.is_empty() { UNKNOWN.to_owned() } else { bounds.join(", ") }
 }
 
-/// One line per place of the axis, one column per pair of systems; `None` where there is no
-/// pair.
-pub fn ratios(curves: &[Curve], axis: Axis) -> Option<Table> {
-    let pairs = pairs(curves);
-    let titles = pairs.iter().map(|(a, b, _)| format!("{} / {}", a.label, b.label));
-    let titles: Vec<_> = [column_of(axis).to_owned()].into_iter().chain(titles).collect();
-    let mut places: Vec<_> = pairs.iter().flat_map(|pair| &pair.2).map(|ratio| ratio.x).collect();
-    places.sort_by(f64::total_cmp);
-    places.dedup();
-    let caption = "Ratios of throughput, within each pass; in brackets: bounded by the clients, or \
-                   disturbed by others, which ranks no server";
-    let mut table = Table { caption: caption.to_owned(), titles, lines: Vec::new() };
-    for x in places {
-        let cell = |(_, _, ratios): &(&Curve, &Curve, Vec<Ratio>)| {
-            let found = ratios.iter().find(|ratio| ratio.x == x);
-            found.map_or_else(|| UNKNOWN.to_owned(), ratio)
+/// The throughput of each contender over that of each other one, row over column: over the whole
+/// curve if clients are the axis, and at both ends of any other axis. None without a pair.
+pub fn matrices(comparisons: &[Comparison], axis: Axis) -> Vec<Table> {
+    let overall = comparisons.iter().any(|one| one.overall.is_some());
+    if axis == Axis::Clients && overall {
+        let caption = "Throughput of the row over that of the column: the geometric mean over the \
+                       numbers of clients at which the server was the bound of both";
+        let whole = |one: &Comparison| {
+            let overall = one.overall.as_ref()?;
+            Some(cell(overall.estimate.value(), Some(&overall.estimate), overall.claim, true))
         };
-        table.add([written(axis)(x)].into_iter().chain(pairs.iter().map(cell)));
+        return matrix(comparisons, caption, whole).into_iter().collect();
     }
-    (!pairs.is_empty()).then_some(table)
-}
-
-/// Of curves that were measured under the same conditions, all pairs if they are few; of many,
-/// each with the first.
-fn pairs(curves: &[Curve]) -> Vec<(&Curve, &Curve, Vec<Ratio>)> {
-    const FEW: usize = 4;
-    let alike = |a: &Curve, b: &Curve| a.conditions() == b.conditions();
-    let is_first = |at: usize| !curves[..at].iter().any(|before| alike(before, &curves[at]));
-    (0..curves.len())
-        .filter(|at| curves.len() <= FEW || is_first(*at))
-        .flat_map(|a| curves[a + 1..].iter().map(move |b| (&curves[a], b)))
-        .filter(|(a, b)| alike(a, b))
-        .map(|(a, b)| (a, b, crate::analysis::ratios(a, b)))
-        .filter(|(_, _, ratios)| !ratios.is_empty())
-        .collect()
-}
-
-fn ratio(ratio: &Ratio) -> String {
-    let mean = shown(Some(ratio.estimate.mean), 2);
-    let text = match (ratio.verdict, ratio.estimate.half_width()) {
-        (Verdict::TooFew, _) | (_, None) => mean,
-        (Verdict::Tie, _) => format!("{mean} tie"),
-        (Verdict::Differs, Some(half)) => format!("{mean} ± {}", shown(Some(half), 2)),
+    let mut xs: Vec<f64> =
+        comparisons.iter().flat_map(|one| one.at.iter().map(|at| at.x)).collect();
+    xs.sort_by(f64::total_cmp);
+    let mut ends: Vec<f64> = xs.first().into_iter().chain(xs.last()).copied().collect();
+    ends.dedup();
+    let at = |x: &f64| {
+        let caption = format!("Throughput of the row over that of the column, {}", place(axis, *x));
+        let of_pair = |one: &Comparison| {
+            let at = one.at.iter().find(|at| at.x == *x)?;
+            Some(cell(at.ratio, at.estimate.as_ref(), at.claim, at.ranks))
+        };
+        matrix(comparisons, &caption, of_pair)
     };
-    if ratio.ranks { text } else { format!("({text})") }
+    ends.iter().filter_map(at).collect()
+}
+
+fn matrix(
+    comparisons: &[Comparison],
+    caption: &str,
+    of_pair: impl Fn(&Comparison) -> Option<String>,
+) -> Option<Table> {
+    let mut labels: Vec<&str> = Vec::new();
+    for label in comparisons.iter().flat_map(|one| [&*one.numerator, &*one.denominator]) {
+        if !labels.contains(&label) {
+            labels.push(label);
+        }
+    }
+    let titles = ["row / column"].into_iter().chain(labels.iter().copied());
+    let mut table = Table {
+        caption: format!("{caption}; in parentheses: bounded by the clients or disturbed"),
+        titles: titles.map(str::to_owned).collect(),
+        lines: Vec::new(),
+    };
+    for row in &labels {
+        let of_column = |column: &&str| {
+            let is =
+                |one: &&Comparison, a: &str, b: &str| one.numerator == a && one.denominator == b;
+            let straight = comparisons.iter().find(|one| is(one, row, column)).and_then(&of_pair);
+            let reversed = || {
+                let found = comparisons.iter().find(|one| is(one, column, row))?;
+                of_pair(&found.reversed())
+            };
+            let cell = straight.or_else(reversed);
+            cell.unwrap_or_else(|| if row == column { String::new() } else { UNKNOWN.to_owned() })
+        };
+        let cells: Vec<_> = labels.iter().map(of_column).collect();
+        table.add([(*row).to_owned()].into_iter().chain(cells));
+    }
+    (!labels.is_empty()).then_some(table)
+}
+
+/// One line per pair and point.
+pub fn ratios(comparisons: &[Comparison], axis: Axis) -> Table {
+    let titles = ["ratio", column_of(axis), "value", "low", "high", "verdict", "rounds", "trials"];
+    let mut table = Table::new("Ratios of throughput with their 95 % intervals", &titles);
+    for one in comparisons {
+        for at in &one.at {
+            let end = |of: fn((f64, f64)) -> f64| shown(at.interval().map(of), 3);
+            table.add([
+                format!("{} / {}", one.numerator, one.denominator),
+                written(axis)(at.x),
+                shown(Some(at.ratio), 3),
+                end(|(low, _)| low),
+                end(|(_, high)| high),
+                if at.ranks { claim(at.claim) } else { "not ranked" }.to_owned(),
+                at.rounds.to_string(),
+                at.trials.to_string(),
+            ]);
+        }
+    }
+    table
+}
+
+fn claim(claim: Claim) -> &'static str {
+    match claim {
+        Claim::Higher => "higher",
+        Claim::Lower => "lower",
+        Claim::Tie => "tie",
+        Claim::TooFew => "too few",
+    }
+}
+
+fn cell(value: f64, estimate: Option<&LogEstimate>, claim: Claim, ranks: bool) -> String {
+    let text = match (estimate, claim) {
+        (Some(estimate), Claim::Tie) => format!("{} tie", ratio(estimate)),
+        (Some(estimate), _) => ratio(estimate),
+        (None, _) => shown(Some(value), 2),
+    };
+    if ranks { text } else { format!("({text})") }
 }
 
 /// One line per point that two measurements have in common.
@@ -184,7 +243,7 @@ pub fn changes(changes: &[Change]) -> Table {
     };
     let mut table = Table::new(caption, &[&titles[..], &["change", "± 95 %", "verdict"]].concat());
     for change in changes {
-        let verdict = match (change.verdict(), change.relative() < 0.0) {
+        let verdict = match (change.verdict, change.relative() < 0.0) {
             (Verdict::TooFew, _) => "too few trials",
             (Verdict::Tie, _) => "tie",
             (Verdict::Differs, true) => "slower",
@@ -210,6 +269,7 @@ pub fn changes(changes: &[Change]) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::comparisons;
     use crate::report::terminal::shown_as_text;
     use crate::results::Row;
 
@@ -261,21 +321,30 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_claimed_only_where_they_hold() {
+    fn the_matrix_has_the_row_over_the_column_and_marks_ties() {
         let all = [
             rows("a", 1, &[200.0, 202.0, 198.0], "server"),
             rows("b", 1, &[100.0, 101.0, 99.0], "server"),
-            rows("a", 2, &[200.0, 210.0, 205.0], "server"),
-            rows("b", 2, &[210.0, 200.0, 205.0], "host"),
-            rows("a", 3, &[200.0, 202.0, 198.0], "client"),
-            rows("b", 3, &[100.0, 101.0, 99.0], "server"),
+            rows("c", 1, &[100.0, 99.0, 101.0], "server"),
+        ];
+        let compared = comparisons(&curves(&all.concat()));
+        let text = shown_as_text(&matrices(&compared, Axis::Clients)[0]);
+        assert_eq!(line(&text, "a")[1..], ["", "2.000 ± 0.000", "2.00 ± 0.10"]);
+        assert_eq!(line(&text, "b")[1], "0.500 ± 0.000");
+        assert!(line(&text, "b")[3].ends_with("tie"), "{text}");
+        assert!(matrices(&[], Axis::Clients).is_empty());
+    }
+
+    #[test]
+    fn the_long_table_has_a_line_for_each_pair_and_point() {
+        let all = [
+            rows("a", 1, &[200.0, 202.0, 198.0], "client"),
+            rows("b", 1, &[100.0, 101.0, 99.0], "server"),
             rows("a", 4, &[200.0], "server"),
             rows("b", 4, &[100.0], "server"),
         ];
-        let text = shown_as_text(&ratios(&curves(&all.concat()), Axis::Clients).unwrap());
-        assert!(text.contains("a / b"), "{text}");
-        let cells = ["1", "2", "3", "4"].map(|clients| line(&text, clients)[1].to_owned());
-        assert_eq!(cells, ["2.00 ± 0.00", "1.00 tie", "(2.00 ± 0.00)", "2.00"]);
-        assert_eq!(ratios(&curves(&all[..1].concat()), Axis::Clients), None);
+        let text = shown_as_text(&ratios(&comparisons(&curves(&all.concat())), Axis::Clients));
+        let verdicts: Vec<_> = text.lines().filter(|line| line.contains("a / b")).collect();
+        assert!(verdicts[0].contains("not ranked") && verdicts[1].contains("too few"), "{text}");
     }
 }

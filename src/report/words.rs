@@ -6,8 +6,15 @@ use std::fmt;
 use super::numbers::{about_bytes, bytes, grouped};
 use super::paced::paced;
 use super::phrases::{FEW, MORE_TRIALS, capital, limited, listed, named};
+use super::sliced;
 use crate::analysis::{Axis, Crossover, End, Estimate, FEWEST_TRIALS, Finding, Lead, Place};
 use crate::analysis::{Reach, Verdict};
+use crate::results::ALL_DISTURBED;
+
+/// What to do where every slice was disturbed.
+pub const NO_CLAIM: &str = "No claim about these is possible on this machine now: stop other \
+                            processes, measure again later, or use a machine whose CPUs are not \
+                            shared.";
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -15,6 +22,9 @@ impl fmt::Display for Finding {
             Finding::Most { axis, at, leader, others, of_all } => {
                 most(*axis, *at, leader, others, *of_all)
             }
+            Finding::Fastest { axis, leader, others } => sliced::fastest(*axis, leader, others),
+            Finding::Peaks { axis, places } => sliced::peaks(*axis, places),
+            Finding::DependsOnExclusion { axis, ratios } => sliced::excluded(*axis, ratios),
             Finding::FewTrials { axis, at, places } => few_trials(*axis, *at, places),
             Finding::Baseline { axis, at, place, leader, factor, verdict } => {
                 let beside = beside(factor.as_ref(), *verdict, &named(leader));
@@ -297,13 +307,16 @@ fn not_on_axis(axis: Axis, systems: &BTreeSet<String>) -> String {
 fn left_out_of(left_out: usize, of: usize, reasons: &[(String, usize)]) -> String {
     let why = |(reason, count): &(String, usize)| format!("{reason} ({count})");
     let (is, are) = if left_out == 1 { ("does", "is") } else { ("do", "are") };
-    format!(
-        "{left_out} of {of} trials {is} not hold, and {are} in no mean: {}.",
-        limited(&reasons.iter().map(why).collect::<Vec<_>>())
-    )
+    let told = limited(&reasons.iter().map(why).collect::<Vec<_>>());
+    let advice = if reasons.iter().any(|(reason, _)| reason.starts_with(ALL_DISTURBED)) {
+        format!(" {NO_CLAIM}")
+    } else {
+        String::new()
+    };
+    format!("{left_out} of {of} trials {is} not hold, and {are} in no mean: {told}.{advice}")
 }
 
-fn rate(estimate: Estimate) -> String {
+pub(super) fn rate(estimate: Estimate) -> String {
     let mean = grouped(estimate.mean, 0);
     match estimate.half_width() {
         Some(half) => format!("{mean} ± {} messages/s", grouped(half, 0)),
@@ -325,7 +338,7 @@ fn ratio(a: Estimate, b: Estimate) -> String {
 }
 
 /// A value of an axis with what it counts.
-fn value(axis: Axis, x: f64) -> String {
+pub(super) fn value(axis: Axis, x: f64) -> String {
     let (number, plural) = (grouped(x, 0), if x == 1.0 { "" } else { "s" });
     match axis {
         Axis::Clients => format!("{number} client{plural}"),

@@ -12,8 +12,17 @@ use crate::report::{self, remarks};
 
 /// Options that make no difference to what is measured: who is asked, and where. The one that
 /// the points are told apart by. And those that not every system heeds: rows tell which do.
-const INDIFFERENT: [&str; 6] =
-    ["addr", "name", "clients", "workers", "backend", "completion-queues"];
+const INDIFFERENT: [&str; 9] = [
+    "addr",
+    "pid",
+    "exec",
+    "name",
+    "clients",
+    "workers",
+    "backend",
+    "completion-queues",
+    "ready-timeout",
+];
 
 /// What to compare.
 pub struct Compare {

@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::tell;
-use crate::analysis::{self, Axis, Curve};
-use crate::results::{self, Provenance, Row, RunFile, ThreadRow};
+use crate::analysis::{self, Axis, Curve, RoundsByRow, rounds_by_row};
+use crate::results::{self, ALL_DISTURBED, Provenance, Row, RunFile, SliceRow, ThreadRow};
 use crate::systems::SYSTEMS;
 
 /// What a directory holds.
@@ -33,9 +33,11 @@ impl Measured {
         let source = directory.join("results.csv");
         let rows = results::read_rows(&source)?;
         let axis = Axis::of(&rows);
-        let curves = curves(&rows, axis);
+        let slices = results::read_slices(&directory.join(SliceRow::FILE))?;
+        let rounds = rounds_by_row(&rows, &slices);
+        let curves = curves(&rows, &rounds, axis);
         if !rows.iter().any(|row| row.valid) {
-            bail!("{} has no valid rows to report, of {}", source.display(), rows.len());
+            bail!("{}", no_valid_rows(&source, &rows));
         }
         let threads = results::read_threads(&directory.join("threads.csv"))?;
         // What it tells is worth less than the rows.
@@ -47,9 +49,23 @@ impl Measured {
     }
 }
 
+fn no_valid_rows(source: &Path, rows: &[Row]) -> String {
+    let disturbed = |row: &Row| {
+        row.invalid_reason.as_ref().is_some_and(|reason| reason.starts_with(ALL_DISTURBED))
+    };
+    let none = format!("{} has no valid rows to report, of {}", source.display(), rows.len());
+    if !rows.is_empty() && rows.iter().all(disturbed) {
+        return format!(
+            "{none}: {ALL_DISTURBED}; no claim is possible on this machine now, so stop other \
+             processes, measure again later, or use a machine whose CPUs are not shared"
+        );
+    }
+    none
+}
+
 /// The curves, in the order of the registry, and those of a system by their labels.
-pub fn curves(rows: &[Row], axis: Axis) -> Vec<Curve> {
-    let mut curves = analysis::curves(rows, axis);
+pub fn curves(rows: &[Row], rounds: &RoundsByRow, axis: Axis) -> Vec<Curve> {
+    let mut curves = analysis::sliced_curves(rows, rounds, axis);
     let place = |curve: &Curve| {
         SYSTEMS.iter().position(|system| system.name() == curve.system).unwrap_or(SYSTEMS.len())
     };

@@ -8,7 +8,7 @@ use strum::{Display, EnumString, VariantNames};
 
 use super::measured::{Measured, curves};
 use super::{Ending, print, tell};
-use crate::analysis::{self, Axis, Curve};
+use crate::analysis::{self, Axis, Comparison, Curve, RoundsByRow};
 use crate::report::{self, Given, MAIN_FIGURE, Page, remarks};
 use crate::results;
 use crate::systems::BASELINE;
@@ -33,30 +33,42 @@ pub enum Format {
     /// Markdown, with its pictures beside it.
     #[strum(serialize = "md")]
     Markdown,
+    /// One JSON object on stdout; docs/report.schema.json describes it.
+    Json,
 }
 
 impl Report {
     pub(super) fn run(self) -> Result<Ending> {
         let measured = Measured::read(&self.directory)?;
         let reference = self.reference.as_deref().map(reference).transpose()?.unwrap_or_default();
-        let Measured { rows, axis, curves, threads, provenance } = &measured;
+        let Measured { rows, axis, curves, threads, provenance, .. } = &measured;
+        let comparisons = analysis::comparisons(curves);
         let findings = analysis::findings(curves, rows, *axis, BASELINE.name());
-        let page = report::page(&Given {
+        let given = Given {
             rows,
             axis: *axis,
             curves,
             reference: &reference,
             costs: &analysis::costs(curves, *axis, threads, BASELINE.name()),
             baseline: BASELINE.name(),
+            comparisons: &comparisons,
             findings: &findings,
             provenance: provenance.as_ref(),
-        })?;
+        };
+        if self.format == Format::Json {
+            print(&report::json(&given)?)?;
+            said(&measured, &comparisons).into_iter().for_each(tell);
+            return Ok(Ending::Done);
+        }
+        let page = report::page(&given)?;
         let written = self.write(&page)?;
         match self.format {
-            Format::Html => print(&text(&measured, &report::verdict(&findings)))?,
+            Format::Html | Format::Json => {
+                print(&text(&measured, &comparisons, &report::verdict(&findings)))?;
+            }
             Format::Markdown => print(&report::markdown(&page))?,
         }
-        for line in said(&measured) {
+        for line in said(&measured, &comparisons) {
             tell(line);
         }
         for (what, path) in written {
@@ -80,7 +92,7 @@ impl Report {
             }
         }
         written.push(match self.format {
-            Format::Html => ("report", write("report.html", &report::html(page)?)?),
+            Format::Html | Format::Json => ("report", write("report.html", &report::html(page)?)?),
             Format::Markdown => ("report", write("report.md", &report::markdown(page))?),
         });
         Ok(written)
@@ -88,16 +100,16 @@ impl Report {
 }
 
 /// The verdict, and the tables.
-fn text(measured: &Measured, verdict: &[String]) -> String {
+fn text(measured: &Measured, comparisons: &[Comparison], verdict: &[String]) -> String {
     let Measured { rows, axis, curves, .. } = measured;
     let paced = analysis::paced(rows, curves);
     let tables = [
         (!curves.is_empty()).then(|| report::points(curves, *axis)),
-        report::ratios(curves, *axis),
         (!paced.is_empty()).then(|| report::paced(&paced)),
         (!curves.is_empty()).then(|| report::summary(curves, *axis)),
     ];
-    let tables = tables.iter().flatten().map(report::shown_as_text);
+    let matrices = report::matrices(comparisons, *axis);
+    let tables = matrices.iter().chain(tables.iter().flatten()).map(report::shown_as_text);
     let verdict = (!verdict.is_empty()).then(|| verdict.join("\n") + "\n");
     verdict.into_iter().chain(tables).collect::<Vec<_>>().join("\n")
 }
@@ -115,17 +127,19 @@ fn tell_commands(measured: &Measured) {
 }
 
 /// What the tables do not say.
-fn said(measured: &Measured) -> Vec<String> {
+fn said(measured: &Measured, comparisons: &[Comparison]) -> Vec<String> {
     let Measured { rows, axis, curves, .. } = measured;
     let few = remarks::few_trials(curves).into_iter();
     let left_out = remarks::left_out(rows);
     few.chain(remarks::not_ranked(curves, *axis))
         .chain(remarks::set_aside(curves))
         .chain(left_out)
+        .chain(remarks::slices_left_out(rows))
         .chain(remarks::notes(rows))
+        .chain(remarks::corrected(comparisons))
         .collect()
 }
 
 fn reference(path: &Path) -> Result<Vec<Curve>> {
-    Ok(curves(&results::read_reference(path)?, Axis::Clients))
+    Ok(curves(&results::read_reference(path)?, &RoundsByRow::new(), Axis::Clients))
 }

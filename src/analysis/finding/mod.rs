@@ -9,11 +9,13 @@ mod along;
 mod pace;
 mod ranking;
 mod remarks;
+mod sliced;
 
 use std::collections::BTreeSet;
 
+pub use self::sliced::{Scope, Versus};
 use super::crossover::between;
-use super::{Axis, Crossover, Curve, Estimate, Paced, Point, Verdict};
+use super::{Axis, Comparison, Crossover, Curve, Estimate, Paced, Point, Verdict, comparisons};
 use crate::results::Row;
 
 /// A statement.
@@ -31,6 +33,29 @@ pub enum Finding {
         others: Vec<Lead>,
         /// Whether all that were measured there may be ranked.
         of_all: bool,
+    },
+    /// Which contender is fastest, of those that took turns in slices.
+    Fastest {
+        /// What varies along the curves.
+        axis: Axis,
+        /// The contender.
+        leader: String,
+        /// How each of the others compares with it; the baseline last.
+        others: Vec<Versus>,
+    },
+    /// The highest point of each of them.
+    Peaks {
+        /// What varies along the curves.
+        axis: Axis,
+        /// The points.
+        places: Vec<Place>,
+    },
+    /// Ratios that are outside of their interval if the disturbed slices are included.
+    DependsOnExclusion {
+        /// What varies along the curves.
+        axis: Axis,
+        /// Numerator and denominator, where on the axis, and the ratio without and with them.
+        ratios: Vec<((String, String), f64, f64, f64)>,
     },
     /// Means, the highest first, of too few trials to claim that they differ.
     FewTrials {
@@ -222,15 +247,22 @@ impl End {
 pub fn findings(curves: &[Curve], rows: &[Row], axis: Axis, baseline: &str) -> Vec<Finding> {
     let mut groups: Vec<Vec<&Curve>> = Vec::new();
     for curve in curves {
-        let alike = |group: &&mut Vec<&Curve>| group[0].conditions() == curve.conditions();
+        let alike = |group: &&mut Vec<&Curve>| group[0].is_comparable(curve);
         match groups.iter_mut().find(alike) {
             Some(group) => group.push(curve),
             None => groups.push(vec![curve]),
         }
     }
+    let compared = comparisons(curves);
     let of_groups = groups.iter().flat_map(|group| {
-        let most = ranking::most(group, axis, baseline);
-        most.into_iter().chain(overtaking(group, axis)).chain(along::along(group, axis))
+        let is_sliced = |curve: &&Curve| curve.points.iter().all(Point::is_sliced);
+        let most = if group.len() > 1 && group.iter().all(is_sliced) {
+            sliced::fastest(group, axis, baseline, &compared)
+        } else {
+            ranking::most(group, axis, baseline)
+        };
+        let overtaken = overtaking(group, axis, &compared);
+        most.into_iter().chain(overtaken).chain(along::along(group, axis))
     });
     let mut all = Vec::new();
     // Where groups have points in common, they say the same of these.
@@ -244,7 +276,7 @@ pub fn findings(curves: &[Curve], rows: &[Row], axis: Axis, baseline: &str) -> V
 }
 
 /// Of many curves, only where one of those overtakes or is overtaken that lead at an end.
-fn overtaking(group: &[&Curve], axis: Axis) -> Vec<Finding> {
+fn overtaking(group: &[&Curve], axis: Axis, compared: &[Comparison]) -> Vec<Finding> {
     const MANY: usize = 6;
     let of_end = |end: fn(&Curve) -> Option<&Point>| {
         let rate = |curve: &&&Curve| end(curve).map_or(0.0, |point| point.throughput.mean);
@@ -258,7 +290,7 @@ fn overtaking(group: &[&Curve], axis: Axis) -> Vec<Finding> {
     let pairs = group.iter().enumerate();
     let pairs = pairs.flat_map(|(i, a)| group[i + 1..].iter().map(move |b| (a, b)));
     pairs
-        .flat_map(|(a, b)| between(a, b))
+        .flat_map(|(a, b)| between(a, b, compared))
         .filter(tells)
         .map(|crossover| Finding::Overtakes { axis, crossover })
         .collect()

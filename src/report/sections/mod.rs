@@ -15,7 +15,7 @@ use anyhow::Result;
 pub use self::throughput::MAIN as MAIN_FIGURE;
 use super::page::Page;
 use super::text::visible;
-use crate::analysis::{Axis, Cost, Curve, Finding};
+use crate::analysis::{Axis, Comparison, Cost, Curve, Finding};
 use crate::results::{Provenance, Row};
 
 /// What a page is made of.
@@ -34,6 +34,8 @@ pub struct Given<'a> {
     pub costs: &'a [Cost],
     /// The system that the others are measured by.
     pub baseline: &'a str,
+    /// The ratio of each pair of curves.
+    pub comparisons: &'a [Comparison],
     /// What may be said.
     pub findings: &'a [Finding],
     /// How the rows were measured, as far as that is known.

@@ -31,8 +31,10 @@ pub fn section(given: &Given<'_>) -> Result<Section> {
     if axis == Axis::Payload {
         section.blocks.push(Block::Figure(in_bytes(given)?));
     }
-    if let Some(ratios) = table::ratios(given.curves, axis) {
-        section.blocks.push(Block::Table(ratios));
+    section.blocks.extend(table::matrices(given.comparisons, axis).into_iter().map(Block::Table));
+    if !given.comparisons.is_empty() {
+        let ratios = Block::Table(table::ratios(given.comparisons, axis));
+        section.blocks.push(Block::Folded("All ratios as a table".to_owned(), vec![ratios]));
     }
     Ok(section)
 }
@@ -43,8 +45,7 @@ fn in_messages(given: &Given<'_>) -> Result<Figure> {
     let crowded = is_crowded(curves.len());
     let spot = |point: &Point| {
         let Point { x, throughput: rate, .. } = point;
-        let half = rate.half_width().filter(|_| !crowded);
-        let ends = half.map(|half| ((rate.mean - half).max(0.0), rate.mean + half));
+        let ends = point.interval().filter(|_| !crowded);
         Spot { x: *x, y: rate.mean, ends, shape: Some(Shape::of(point)) }
     };
     let each = || looks.iter().zip(curves);

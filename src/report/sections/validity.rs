@@ -20,7 +20,9 @@ pub fn section(given: &Given<'_>) -> Section {
     let remarks: Vec<_> = remarks::not_ranked(given.curves, given.axis)
         .into_iter()
         .chain(remarks::set_aside(given.curves))
+        .chain(remarks::slices_left_out(given.rows))
         .chain(remarks::notes(given.rows))
+        .chain(remarks::corrected(given.comparisons))
         .collect();
     if !remarks.is_empty() {
         section.blocks.push(Block::List(remarks));

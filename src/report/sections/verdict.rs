@@ -102,11 +102,14 @@ fn of_finding(finding: &Finding, axis: Axis) -> Vec<Statement> {
 fn weight(finding: &Finding, axis: Axis) -> Weight {
     match finding {
         Finding::Most { .. }
+        | Finding::Fastest { .. }
+        | Finding::Peaks { .. }
         | Finding::FewTrials { .. }
         | Finding::Only { .. }
         | Finding::Overtakes { .. } => Weight::Answer,
         Finding::Levels { .. } if axis == Axis::Workers => Weight::Answer,
         Finding::ClientsBound { .. }
+        | Finding::DependsOnExclusion { .. }
         | Finding::Bounds { .. }
         | Finding::Disturbed { .. }
         | Finding::NotOnAxis { .. }

@@ -1,0 +1,348 @@
+//! Estimates on the logarithmic scale: intervals, p-values, and how several are combined.
+//!
+//! Logarithms of ratios add and subtract, their errors are nearly symmetric, and twice as fast and
+//! half as fast are equally far from equally fast.
+
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+/// Probability that an interval contains the true value.
+const CONFIDENCE: f64 = 0.95;
+
+/// Family-wise error rate of all claims of one report.
+const FAMILY_ERROR: f64 = 0.05;
+
+/// Logarithms closer to 0 than this differ from it by rounding only.
+const ROUNDING: f64 = 1e-12;
+
+/// No clock resolves a relative error of 1e-9. Its square keeps the weights of trials finite.
+const RESOLUTION: f64 = 1e-18;
+
+/// The natural logarithm of a rate or of a ratio of rates, estimated with a known error.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LogEstimate {
+    /// Natural logarithm of the estimated value.
+    pub log: f64,
+    /// Variance of `log`, that is the square of its standard error; at least 0.
+    pub variance: f64,
+    /// Degrees of freedom of `variance`; at least 1. They need not be whole.
+    pub degrees: f64,
+}
+
+impl LogEstimate {
+    /// The mean of independent logarithms; `None` if there are fewer than 3 or one is not finite.
+    ///
+    /// Student, "The Probable Error of a Mean", Biometrika 6(1), 1908.
+    pub fn of_logs(logs: &[f64]) -> Option<Self> {
+        let count = logs.len() as f64;
+        let (log, degrees) = (logs.iter().sum::<f64>() / count, count - 1.0);
+        let squares: f64 = logs.iter().map(|value| (value - log).powi(2)).sum();
+        let mean = LogEstimate { log, variance: squares / degrees / count, degrees };
+        Some(mean).filter(|mean| logs.len() >= 3 && mean.is_usable())
+    }
+
+    /// The estimated value, in the unit of the rate or as a ratio: the exponential of `log`.
+    pub fn value(&self) -> f64 {
+        self.log.exp()
+    }
+
+    /// Lower and upper end of the 95 % interval by Student's t, on the scale of `value`.
+    ///
+    /// If the variance is not known (NaN or negative), the interval is 0 to infinity.
+    pub fn interval(&self) -> (f64, f64) {
+        let half = self.half_width();
+        ((self.log - half).exp(), (self.log + half).exp())
+    }
+
+    /// Half the width of the 95 % interval on the logarithmic scale, which for small errors is
+    /// relative to `value`: 0.02 is 2 %. Infinite if the variance is not known.
+    pub fn half_width(&self) -> f64 {
+        let error = self.variance.sqrt();
+        let quantile = self.student().inverse_cdf(f64::midpoint(1.0, CONFIDENCE));
+        if error.is_nan() { f64::INFINITY } else { quantile * error }
+    }
+
+    /// Two-sided p-value of the hypothesis that `log` is 0, which is a ratio of 1.
+    ///
+    /// 1 if `log` is 0 up to rounding or the variance is not known; 0 if the variance is 0 and
+    /// `log` is not.
+    pub fn p(&self) -> f64 {
+        let t = self.log.abs() / self.variance.sqrt();
+        if self.log.abs() < ROUNDING || t.is_nan() {
+            return 1.0;
+        }
+        (2.0 * self.student().sf(t)).min(1.0)
+    }
+
+    /// The logarithm of the ratio of two independent estimates: this one over `other`.
+    ///
+    /// B. L. Welch, "The Generalization of 'Student's' Problem when Several Different Population
+    /// Variances are Involved", Biometrika 34(1–2), 1947.
+    #[must_use]
+    pub fn difference(&self, other: &LogEstimate) -> LogEstimate {
+        let parts = [(self.variance, self.degrees), (other.variance, other.degrees)];
+        LogEstimate {
+            log: self.log - other.log,
+            variance: self.variance + other.variance,
+            degrees: satterthwaite(&parts),
+        }
+    }
+
+    /// Student's t with the degrees of freedom of this estimate.
+    fn student(&self) -> StudentsT {
+        // `max` removes NaN. From 10,000 degrees on, quantiles are within 0.02 % of the normal
+        // distribution's, and statrs loses digits.
+        let degrees = self.degrees.max(1.0).clamp(1.0, 1e4);
+        StudentsT::new(0.0, 1.0, degrees).expect("the degrees of freedom are positive")
+    }
+
+    fn is_usable(&self) -> bool {
+        self.log.is_finite() && self.variance.is_finite() && self.variance >= 0.0
+    }
+}
+
+/// The degrees of freedom of a sum of independent variances, each given with its own.
+///
+/// F. E. Satterthwaite, "An Approximate Distribution of Estimates of Variance Components",
+/// Biometrics Bulletin 2(6), 1946.
+fn satterthwaite(parts: &[(f64, f64)]) -> f64 {
+    let sum: f64 = parts.iter().map(|(variance, _)| variance).sum();
+    let reciprocal = parts.iter().map(|(variance, degrees)| {
+        let share = if sum > 0.0 { variance / sum } else { 1.0 / parts.len() as f64 };
+        share.powi(2) / degrees.max(1.0)
+    });
+    1.0 / reciprocal.sum::<f64>()
+}
+
+/// Combines trials of the same quantity by inverse variance, with a between-trials term; `None` if
+/// no trial has a finite logarithm and variance, and the trial itself if only one has.
+///
+/// With the normal distribution, as in the source, intervals are too narrow for few trials. Here
+/// the degrees of freedom go from those within trials to the number of trials less one as the
+/// between-trials share of the variance goes from 0 to 1. Intervals of five trials then contain
+/// the true value in 92 % to 96 % of cases.
+pub fn combine(trials: &[LogEstimate]) -> Option<LogEstimate> {
+    // R. DerSimonian and N. Laird, "Meta-Analysis in Clinical Trials", Controlled Clinical Trials
+    // 7(3), 1986.
+    let trials: Vec<_> = trials.iter().filter(|trial| trial.is_usable()).copied().collect();
+    if trials.len() < 2 {
+        return trials.first().copied();
+    }
+    let between = between_trials(&trials);
+    let (log, weights) = weighted_mean(&trials, between);
+    // The parts of the variance of the mean that arise within trials.
+    let within = |trial: &LogEstimate| (weight(trial, between) / weights).powi(2) * trial.variance;
+    let within: Vec<_> = trials.iter().map(|trial| (within(trial), trial.degrees)).collect();
+    let within_share = weights * within.iter().map(|(variance, _)| variance).sum::<f64>();
+    let reciprocal = within_share.powi(2) / satterthwaite(&within)
+        + (1.0 - within_share).max(0.0) / (trials.len() - 1) as f64;
+    Some(LogEstimate { log, variance: 1.0 / weights, degrees: 1.0 / reciprocal })
+        .filter(LogEstimate::is_usable)
+}
+
+fn weight(trial: &LogEstimate, between: f64) -> f64 {
+    1.0 / (trial.variance + between + RESOLUTION)
+}
+
+/// The weighted mean of the logarithms, and the sum of the weights.
+fn weighted_mean(trials: &[LogEstimate], between: f64) -> (f64, f64) {
+    let sum: f64 = trials.iter().map(|trial| weight(trial, between)).sum();
+    (trials.iter().map(|trial| trial.log * (weight(trial, between) / sum)).sum(), sum)
+}
+
+/// The variance between trials by the method of moments; at least 0.
+fn between_trials(trials: &[LogEstimate]) -> f64 {
+    let (mean, weights) = weighted_mean(trials, 0.0);
+    let (mut heterogeneity, mut scale) = (0.0, 0.0);
+    for trial in trials {
+        let weight = weight(trial, 0.0);
+        heterogeneity += weight * (trial.log - mean).powi(2);
+        scale += weight * (1.0 - weight / weights);
+    }
+    ((heterogeneity - (trials.len() - 1) as f64) / scale).max(0.0)
+}
+
+/// The geometric mean of independent estimates, such as ratios at several numbers of clients, each
+/// with the same weight; `None` if there are none or one is not finite.
+pub fn geometric_mean(all: &[LogEstimate]) -> Option<LogEstimate> {
+    let count = all.len() as f64;
+    let parts: Vec<_> = all.iter().map(|each| (each.variance, each.degrees)).collect();
+    let mean = LogEstimate {
+        log: all.iter().map(|each| each.log).sum::<f64>() / count,
+        variance: parts.iter().map(|(variance, _)| variance).sum::<f64>() / count.powi(2),
+        degrees: satterthwaite(&parts),
+    };
+    Some(mean).filter(LogEstimate::is_usable)
+}
+
+/// Which of these p-values are significant, in their order, at a family-wise error rate of 5 %.
+///
+/// The smallest of m p-values is compared with 0.05 / m, the next with 0.05 / (m - 1) and so on;
+/// from the first that is larger, none is significant. NaN is never significant.
+///
+/// S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of
+/// Statistics 6(2), 1979.
+pub fn holm(p: &[f64]) -> Vec<bool> {
+    let mut order: Vec<usize> = (0..p.len()).filter(|index| !p[*index].is_nan()).collect();
+    order.sort_by(|a, b| p[*a].total_cmp(&p[*b]));
+    let is_small =
+        |(rank, index): &(usize, usize)| p[*index] <= FAMILY_ERROR / (p.len() - rank) as f64;
+    let mut significant = vec![false; p.len()];
+    for (_, index) in order.into_iter().enumerate().take_while(is_small) {
+        significant[index] = true;
+    }
+    significant
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn estimate(log: f64, variance: f64, degrees: f64) -> LogEstimate {
+        LogEstimate { log, variance, degrees }
+    }
+
+    fn assert_near(value: f64, expected: f64) {
+        assert!((value - expected).abs() < 1e-5 * expected.abs(), "{value} is not {expected}");
+    }
+
+    fn assert_is(one: Option<LogEstimate>, log: f64, variance: f64, degrees: f64) {
+        let one = one.unwrap();
+        assert_near(one.log, log);
+        assert_near(one.variance, variance);
+        assert_near(one.degrees, degrees);
+    }
+
+    fn normal(random: &mut fastrand::Rng) -> f64 {
+        (-2.0 * (1.0 - random.f64()).ln()).sqrt() * (std::f64::consts::TAU * random.f64()).cos()
+    }
+
+    #[test]
+    fn intervals_and_p_values_match_tables_of_students_t() {
+        // The 97.5 % quantiles for 1, 4 and (the most) 10,000 degrees of freedom.
+        for (degrees, t) in [(1.0, 12.706_205), (4.0, 2.776_445), (f64::MAX, 1.960_201)] {
+            let one = estimate(2_f64.ln(), 0.01, degrees);
+            assert_near(one.half_width(), 0.1 * t);
+            assert_near(one.interval().0, 2.0 * (-0.1 * t).exp());
+            assert_near(one.interval().1, 2.0 * (0.1 * t).exp());
+            assert_near(estimate(-0.1 * t, 0.01, degrees).p(), 0.05);
+        }
+    }
+
+    #[test]
+    fn zero_variance_gives_a_p_value_of_one_for_equality_and_of_zero_otherwise() {
+        assert_eq!([0.0, 1e-15, 0.1].map(|log| estimate(log, 0.0, 4.0).p()), [1.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn unknown_variance_claims_nothing_and_is_not_combined() {
+        let (unknown, known) = (estimate(0.1, f64::NAN, f64::NAN), estimate(0.1, 0.01, 10.0));
+        assert_eq!((unknown.p(), unknown.interval()), (1.0, (0.0, f64::INFINITY)));
+        assert_eq!(combine(&[unknown, known]), Some(known));
+        assert_eq!([combine(&[unknown]), combine(&[]), geometric_mean(&[unknown])], [None; 3]);
+    }
+
+    #[test]
+    fn three_logs_give_the_values_worked_out_by_hand_and_two_give_none() {
+        // The sample variance is (0.01 + 0 + 0.01) / 2.
+        assert_is(LogEstimate::of_logs(&[0.1, 0.2, 0.3]), 0.2, 0.01 / 3.0, 2.0);
+        assert_eq!(LogEstimate::of_logs(&[0.1, 0.2]), None);
+        assert_eq!(LogEstimate::of_logs(&[0.1, 0.2, f64::NEG_INFINITY]), None);
+    }
+
+    #[test]
+    fn differences_and_geometric_means_match_values_worked_out_by_hand() {
+        // Degrees: 0.05² / (0.01² / 4 + 0.04² / 8) = 100 / 9. Ratios 2 and 8 have the mean 4.
+        let (a, b) = (estimate(8_f64.ln(), 0.01, 4.0), estimate(2_f64.ln(), 0.04, 8.0));
+        assert_is(Some(a.difference(&b)), 4_f64.ln(), 0.05, 100.0 / 9.0);
+        assert_is(geometric_mean(&[a, b]), 4_f64.ln(), 0.05 / 4.0, 100.0 / 9.0);
+        assert_eq!(geometric_mean(&[]), None);
+    }
+
+    #[test]
+    fn combined_trials_match_values_worked_out_by_hand() {
+        // Weights 100, 50, 50; mean 0.3; Q = 9 + 0.5 + 12.5 = 22; scale = 200 - 15000 / 200 = 125;
+        // between = (22 - 2) / 125 = 0.16. Weights 1 / 0.17, 1 / 0.18, 1 / 0.18: their sum is
+        // 0.52 / 0.0306, and the mean is 1.2 / 0.18 over it. The parts of the variance within
+        // trials are 0.0011982, 0.0021376 and 0.0021376, of 0.0588462 in all, so that
+        // 1 / degrees = 0.000305 + 0.906991 / 2.
+        let trials = [(0.0, 0.01), (0.4, 0.02), (0.8, 0.02)].map(|(y, v)| estimate(y, v, 10.0));
+        assert_is(combine(&trials), 0.204 / 0.52, 0.0306 / 0.52, 2.203_61);
+        // Without heterogeneity: (100 · 0.1 + 50 · 0.13) / 150, 1 / ((2/3)² / 10 + (1/3)² / 10).
+        let trials = [(0.1, 0.01), (0.13, 0.02)].map(|(y, v)| estimate(y, v, 10.0));
+        assert_is(combine(&trials), 0.11, 1.0 / 150.0, 18.0);
+        // Without variance within trials: that of a mean of three.
+        let trials = [0.1, 0.2, 0.3].map(|log| estimate(log, 0.0, 4.0));
+        assert_is(combine(&trials), 0.2, 0.01 / 3.0, 2.0);
+    }
+
+    #[test]
+    fn holm_stops_at_the_first_p_value_that_is_too_large() {
+        // 0.005 <= 0.05 / 4 and 0.015 <= 0.05 / 3, but 0.030 > 0.05 / 2; so 0.040 does not count.
+        assert_eq!(holm(&[0.015, 0.040, 0.030, 0.005]), [true, false, false, true]);
+        assert_eq!((holm(&[0.05, f64::NAN]), holm(&[0.05])), (vec![false; 2], vec![true]));
+    }
+
+    #[test]
+    fn holm_claims_something_in_5_percent_of_families_of_70_true_nulls() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut p = |_| {
+            let logs: [f64; 5] = std::array::from_fn(|_| normal(&mut random));
+            LogEstimate::of_logs(&logs).unwrap().p()
+        };
+        let mut is_wrong = || holm(&std::array::from_fn::<_, 70, _>(&mut p)).contains(&true);
+        let share = (0..400).filter(|_| is_wrong()).count() as f64 / 400.0;
+        assert!((0.03..0.07).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn intervals_of_five_trials_contain_the_truth_whatever_the_spread_between_trials() {
+        // Within a trial the standard error is 0.1 / √50 = 0.014.
+        for (between, least) in [(0.0, 0.94), (0.014, 0.90), (0.03, 0.90), (0.2, 0.92)] {
+            let mut random = fastrand::Rng::with_seed(2);
+            let mut trial = |_| {
+                let shift = 1.6_f64.ln() + between * normal(&mut random);
+                let logs: [f64; 50] = std::array::from_fn(|_| shift + 0.1 * normal(&mut random));
+                LogEstimate::of_logs(&logs).unwrap()
+            };
+            let mut is_covered = || {
+                let trials: [_; 5] = std::array::from_fn(&mut trial);
+                let (low, high) = combine(&trials).unwrap().interval();
+                low <= 1.6 && 1.6 <= high
+            };
+            let share = (0..1000).filter(|_| is_covered()).count() as f64 / 1000.0;
+            assert!((least..0.98).contains(&share), "{between}: {share}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn values_lie_within_their_intervals_which_agree_with_p(
+            values in prop::collection::vec((-9.0..9.0, -30.0..2.0, 1.0..1e5), 1..9),
+        ) {
+            let all: Vec<_> =
+                values.iter().map(|(y, v, n)| estimate(*y, 10_f64.powf(*v), *n)).collect();
+            for one in [combine(&all).unwrap(), geometric_mean(&all).unwrap()] {
+                let (low, high) = one.interval();
+                prop_assert!(low <= one.value() && one.value() <= high);
+                prop_assert!(one.degrees >= 1.0 - 1e-9, "{one:?}");
+                let distance = one.log.abs() / one.half_width();
+                let is_at_end = (distance - 1.0).abs() < 1e-6;
+                prop_assert!(is_at_end || (distance > 1.0) == (one.p() < 0.05));
+            }
+        }
+
+        #[test]
+        fn no_input_makes_anything_panic(values in [[prop::num::f64::ANY; 3]; 4]) {
+            let all = values.map(|[log, variance, degrees]| estimate(log, variance, degrees));
+            let several = [combine(&all), geometric_mean(&all), Some(all[0].difference(&all[1]))];
+            for one in several.iter().flatten().chain(&all) {
+                one.interval();
+                prop_assert!((0.0..=1.0).contains(&one.p()));
+            }
+            LogEstimate::of_logs(&all.map(|one| one.log));
+            holm(&all.map(|one| one.log));
+        }
+    }
+}
