@@ -4,7 +4,7 @@
 #
 #   ./scripts/channels.sh
 #
-# Ctrl-C ends it; run again with the same OUT, it goes on where it stopped.
+# Ctrl-C ends it; run again with the same OUT, it continues where it stopped.
 #
 #   COUNTS       numbers of clients              1 4 8 16 24
 #   CHANNELS     who has one                     per-client shared
@@ -13,9 +13,9 @@
 #   TUNING       default, throughput, or both    default
 #   TRIALS       passes over all points          5
 #   SERVER_CPUS  auto (the first), all, a list   auto
-#   DURATION     the window of one point         500ms
-#   WARMUP       before the window               200ms
-#   OUT          the directory of the results    results/<date and time>-channels
+#   DURATION     counted time of each contender  500ms
+#   WARMUP       time under load before that     200ms
+#   OUT          directory of the results        results/<date and time>-channels
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
@@ -33,17 +33,12 @@ OUT=${OUT:-$root/results/$(date +%Y-%m-%d-%H%M%S)-channels}
 DRIVER=native
 
 points() {
-    local system clients channels queues tuning
-    for system in $SYSTEMS; do
-        for clients in $COUNTS; do
-            for channels in $CHANNELS; do
-                for queues in $QUEUES; do
-                    for tuning in $TUNING; do
-                        echo "$system --clients $clients --tuning $tuning" \
-                            "--channels $channels --completion-queues $queues"
-                    done
-                done
-            done
+    local clients channels queues all
+    for clients in $COUNTS; do
+        for channels in $CHANNELS; do
+            all=
+            for queues in $QUEUES; do all+="$(contenders ",completion-queues=$queues") "; done
+            echo "$all--clients $clients --channels $channels"
         done
     done | shuf
 }

@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# What longer messages cost: requests and replies of the same size, from 16 B to 1 MiB.
+# The cost of longer messages: requests and replies of the same size, from 16 B to 1 MiB.
 #
 #   ./scripts/payload.sh
 #
-# Ctrl-C ends it; run again with the same OUT, it goes on where it stopped.
+# Ctrl-C ends it; run again with the same OUT, it continues where it stopped.
 #
 #   PAYLOADS     bytes, both ways                16 64 256 1KiB 4KiB 16KiB 64KiB 256KiB 1MiB
-#   SYSTEMS      what to compare                 rep router grpc grpc-stream tcp
+#   SYSTEMS      systems to compare              rep router grpc grpc-stream tcp
 #   TUNING       default, throughput, or both    default
 #   CLIENTS      concurrent clients              24
 #   TRIALS       passes over all points          7
 #   DRIVER       native or lean                  lean
 #   SERVER_CPUS  auto (the first), all, a list   auto
-#   DURATION     the window of one point         500ms
-#   WARMUP       before the window               200ms
-#   OUT          the directory of the results    results/<date and time>-payload
+#   DURATION     counted time of each contender  500ms
+#   WARMUP       time under load before that     200ms
+#   OUT          directory of the results        results/<date and time>-payload
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
@@ -30,15 +30,11 @@ WARMUP=${WARMUP:-200ms}
 OUT=${OUT:-$root/results/$(date +%Y-%m-%d-%H%M%S)-payload}
 
 points() {
-    local system payload tuning
-    for system in $SYSTEMS; do
-        for payload in $PAYLOADS; do
-            for tuning in $TUNING; do
-                # The limit is of the whole message, of which the text is a part.
-                echo "$system --clients $CLIENTS --tuning $tuning" \
-                    "--payload $payload --reply-payload $payload --max-message 2MiB"
-            done
-        done
+    local payload
+    for payload in $PAYLOADS; do
+        # The limit applies to the whole message, of which the text is a part.
+        echo "$(contenders) --clients $CLIENTS" \
+            "--payload $payload --reply-payload $payload --max-message 2MiB"
     done | shuf
 }
 

@@ -1,21 +1,22 @@
 #!/usr/bin/env bash
-# Where a pool of workers begins to pay: handlers that take time, by using the CPU or by waiting.
+# From which service time on a pool of workers pays off: handlers that use the CPU, and handlers
+# that wait.
 #
 #   ./scripts/service.sh
 #   SERVER_CPUS=all ./scripts/service.sh
 #
-# Ctrl-C ends it; run again with the same OUT, it goes on where it stopped.
+# Ctrl-C ends it; run again with the same OUT, it continues where it stopped.
 #
 #   WORKS        what the handler does           none, spin and sleep of 10us, 100us and 1ms
-#   SYSTEMS      what to compare                 rep router grpc grpc-stream tcp
+#   SYSTEMS      systems to compare              rep router grpc grpc-stream tcp
 #   TUNING       default, throughput, or both    default
 #   CLIENTS      concurrent clients              24
 #   TRIALS       passes over all points          7
 #   DRIVER       native or lean                  lean
 #   SERVER_CPUS  auto (the first), all, a list   auto
-#   DURATION     the window of one point         500ms
-#   WARMUP       before the window               200ms
-#   OUT          the directory of the results    results/<date and time>-service
+#   DURATION     counted time of each contender  500ms
+#   WARMUP       time under load before that     200ms
+#   OUT          directory of the results        results/<date and time>-service
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
@@ -31,11 +32,9 @@ WARMUP=${WARMUP:-200ms}
 OUT=${OUT:-$root/results/$(date +%Y-%m-%d-%H%M%S)-service}
 
 points() {
-    local system work
-    for system in $SYSTEMS; do
-        for work in $WORKS; do
-            printf "$system --clients $CLIENTS --work $work --tuning %s\n" $TUNING
-        done
+    local work
+    for work in $WORKS; do
+        echo "$(contenders) --clients $CLIENTS --work $work"
     done | shuf
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The speed that the project promises, measured: each figure with its target beside it.
+# What the project promises, measured: each figure with its target next to it. First the precision
+# of slices (proof.sh), then speed.
 #
 #   ./scripts/speed.sh
 #
@@ -18,7 +19,8 @@ main() {
     build
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
-    printf '%-58s %10s %10s\n' 'what' 'measured' 'target'
+    ECHOMETER=$echometer "$root/scripts/proof.sh"
+    printf '\n%-58s %10s %10s\n' 'what' 'measured' 'target'
     measure
     clients
     servers

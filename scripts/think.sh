@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# Clients that are away for a while after each reply, as behind a network: then throughput rises
-# with their number and levels off, as it does between machines.
+# Clients that pause after each reply, as behind a network: throughput then rises with their
+# number and levels off, as it does between machines.
 #
 #   ./scripts/think.sh
 #
-# Ctrl-C ends it; run again with the same OUT, it goes on where it stopped.
+# Ctrl-C ends it; run again with the same OUT, it continues where it stopped.
 #
 #   THINKS       think times                     0 300us 1ms
 #   COUNTS       numbers of clients              1 2 4 8 12 16 20 24
-#   SYSTEMS      what to compare                 rep router grpc
+#   SYSTEMS      systems to compare              rep router grpc
 #   TUNING       default, throughput, or both    default
 #   TRIALS       passes over all points          5
 #   DRIVER       native or lean                  lean
 #   SERVER_CPUS  auto (the first), all, a list   auto
-#   DURATION     the window of one point         500ms
-#   WARMUP       before the window               200ms
-#   OUT          the directory of the results    results/<date and time>-think
+#   DURATION     counted time of each contender  500ms
+#   WARMUP       time under load before that     200ms
+#   OUT          directory of the results        results/<date and time>-think
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
@@ -31,12 +31,10 @@ WARMUP=${WARMUP:-200ms}
 OUT=${OUT:-$root/results/$(date +%Y-%m-%d-%H%M%S)-think}
 
 points() {
-    local system think clients
-    for system in $SYSTEMS; do
-        for think in $THINKS; do
-            for clients in $COUNTS; do
-                printf "$system --clients $clients --think $think --tuning %s\n" $TUNING
-            done
+    local think clients
+    for think in $THINKS; do
+        for clients in $COUNTS; do
+            echo "$(contenders) --clients $clients --think $think"
         done
     done | shuf
 }

@@ -4,19 +4,19 @@
 #
 #   ./scripts/workers.sh
 #
-# Ctrl-C ends it; run again with the same OUT, it goes on where it stopped.
+# Ctrl-C ends it; run again with the same OUT, it continues where it stopped.
 #
 #   WORKERS      sizes of the pool               1 2 4 8 16 32 64
-#   BACKENDS     from the proxy to the workers   inproc ipc
-#   CPUS         the server's: auto is one       auto all
-#   SYSTEMS      what has workers                router
+#   BACKENDS     transport to the workers        inproc ipc
+#   CPUS         CPUs of the server: auto is one auto all
+#   SYSTEMS      systems with workers            router
 #   TUNING       default, throughput, or both    default
 #   CLIENTS      concurrent clients              24
 #   TRIALS       passes over all points          7
 #   DRIVER       native or lean                  lean
-#   DURATION     the window of one point         500ms
-#   WARMUP       before the window               200ms
-#   OUT          the directory of the results    results/<date and time>-workers
+#   DURATION     counted time of each contender  500ms
+#   WARMUP       time under load before that     200ms
+#   OUT          directory of the results        results/<date and time>-workers
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
@@ -33,18 +33,12 @@ WARMUP=${WARMUP:-200ms}
 OUT=${OUT:-$root/results/$(date +%Y-%m-%d-%H%M%S)-workers}
 
 points() {
-    local system workers backend tuning cpus
-    for system in $SYSTEMS; do
-        for workers in $WORKERS; do
-            for backend in $BACKENDS; do
-                for tuning in $TUNING; do
-                    for cpus in $CPUS; do
-                        echo "$system --clients $CLIENTS --tuning $tuning" \
-                            "--workers $workers --backend $backend --server-cpus $cpus"
-                    done
-                done
-            done
-        done
+    local workers backend cpus all=
+    for backend in $BACKENDS; do
+        for workers in $WORKERS; do all+="$(contenders ",workers=$workers,backend=$backend") "; done
+    done
+    for cpus in $CPUS; do
+        echo "$all--clients $CLIENTS --server-cpus $cpus"
     done | shuf
 }
 
