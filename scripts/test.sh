@@ -21,7 +21,7 @@ if ! cmp -s tests/python/requirements.txt "$python/installed.txt"; then
 fi
 export ECHOMETER_PYTHON=$python/bin/python
 
-cargo fmt --check
-cargo clippy --release --locked --all-targets -- -D warnings
+cargo fmt --all --check
+cargo clippy --release --locked --workspace --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps
 cargo test --release --locked -- --include-ignored
