@@ -4,6 +4,7 @@
 //! one. All of them answer through [`crate::message::respond`].
 
 mod acceptor;
+mod eventfd;
 mod grpc;
 mod rep;
 mod router;

@@ -11,7 +11,7 @@ use std::thread;
 use anyhow::{Context as _, Result, anyhow};
 use zmq::{Message, Socket, SocketType};
 
-use super::{Client, cannot_listen};
+use super::{Client, cannot_listen, eventfd};
 use crate::measure::ServerTally;
 use crate::message::{self, EchoError, Reply, Request, Responder};
 use crate::spec::{ClientSpec, Endpoint, ServerSpec};
@@ -25,10 +25,11 @@ const MAX_SOCKETS: i32 = 65_535;
 /// How long a closing socket goes on sending what it has, in ms.
 const LINGER_MS: i32 = 200;
 
-/// The library, with its version.
+/// The library, with its version. If it lacks eventfd, that is part of the version.
 pub fn library() -> String {
     let (major, minor, patch) = zmq::version();
-    format!("libzmq {major}.{minor}.{patch}")
+    let suffix = if eventfd::is_used() { "" } else { eventfd::SUFFIX };
+    format!("libzmq {major}.{minor}.{patch}{suffix}")
 }
 
 /// A libzmq context.
@@ -128,6 +129,7 @@ pub fn bind(
 ) -> Result<(Socket, Endpoint)> {
     let address = spec.address.resolve()?;
     let socket = context.socket(kind)?;
+    eventfd::warn_if_not_used_by(&socket);
     socket.set_ipv6(address.is_ipv6())?;
     // Longer requests end their connection before they take memory.
     socket.set_maxmsgsize(i64::try_from(spec.max_message)?)?;
