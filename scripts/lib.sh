@@ -58,7 +58,7 @@ begin() { # NAME...
     # The command in run.json that repeats all of this.
     again=
     local name
-    for name in "$@"; do again+="$name=\"${!name}\" "; done
+    for name in "$@"; do again+="$name=${!name@Q} "; done
     again+="./scripts/$(basename "$0")"
 }
 

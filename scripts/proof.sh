@@ -39,7 +39,7 @@ slices() { # CONTENDER... FLAG...
 # The ratios of a report, one per line: NUMERATOR DENOMINATOR RATIO LOW HIGH VERDICT.
 ratios() { # DIR [overall]
     "$echometer" report "$1" --format json 2>/dev/null | awk -v part="\"${2:-ratios}\":" '
-        $1 == part { inside = 1 }
+        $1 == part { inside = !/\[\]/ }
         inside && /^  \]/ { inside = 0 }
         inside {
             gsub(/[",]/, "")
@@ -75,7 +75,7 @@ lengths() {
 }
 
 known() {
-    local run found= serve="$echometer serve tcp --addr {addr} --work"
+    local run found= serve="'$echometer' serve tcp --addr {addr} --work"
     for run in $(seq 10); do
         slices "tcp,label=1000us,exec=$serve spin:1000us" "tcp,label=1030us,exec=$serve spin:1030us" \
             --clients 4 --duration 3s
@@ -113,7 +113,7 @@ neighbor() {
 precision() {
     local before=$(stolen)
     slices rep router grpc --spawn --clients 24 --duration 4s
-    ratios "$dir" | while read -r a b ratio low high _; do
+    ratios "$dir" | grep -v null | while read -r a b ratio low high _; do
         show "$a / $b, 24 clients, 4 s each" "$(awk "BEGIN {
             printf \"%.3f ± %.1f %%\", $ratio, ($high - $low) / 2 / $ratio * 100 }")" '± 5 %'
     done

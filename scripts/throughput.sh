@@ -30,7 +30,7 @@ SERVER_CPUS=${SERVER_CPUS:-auto}
 DURATION=${DURATION:-800ms}
 WARMUP=${WARMUP:-100ms}
 OUT=${OUT:-$root/results/$(date +%Y-%m-%d-%H%M%S)}
-[ -z "$CONTENDERS" ] || mapfile -t more <<<"$CONTENDERS"
+mapfile -t more < <(grep . <<<"$CONTENDERS" || true)
 
 points() {
     local clients

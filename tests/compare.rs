@@ -102,7 +102,10 @@ fn a_regression_is_a_loss_that_is_larger_than_allowed_and_than_chance() {
         let compared = compare(&a, &b, &["--fail-on-regression", most]);
         assert_eq!(compared.status, status, "{throughputs:?}, {most}: {compared:?}");
         assert_eq!(compared.stdout, compare(&a, &b, &[]).stdout);
-        assert_eq!(compared.stderr.lines().count(), usize::from(status == 1), "{compared:?}");
+        let lost = compared.stderr.lines().filter(|line| line.contains(" lost ")).count();
+        assert_eq!(lost, usize::from(status == 1), "{compared:?}");
+        let warns = compared.stderr.contains("1 of 1 points have fewer than 3 trials");
+        assert_eq!(warns, throughputs.len() < 3, "{compared:?}");
     }
     let lost = compare(&a, &point(&around(9_000.0)), &["--fail-on-regression", "5%"]).stderr;
     let expected = format!("echometer: {} at 4 clients lost 10.0 %, more than 5.0 %\n", name());

@@ -8,7 +8,7 @@ use common::bench::rows;
 use common::rows::report;
 use common::scripted::alone;
 use common::{Ran, Served, file_in_new_directory, run};
-use echometer::results::{Row, SliceRow, read_slices};
+use echometer::results::{Row, SliceRow, read_slices, read_threads};
 use echometer::systems::SYSTEMS;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -87,6 +87,58 @@ fn every_contender_gets_one_row_that_its_kept_slices_add_up_to() {
             }
         }
     }
+}
+
+#[test]
+fn threads_that_end_with_their_connections_are_measured_before() {
+    let left = bench(&["tcp,label=a", "tcp,label=b"], &["--spawn"]);
+    let threads = read_threads(&left.directory.path().join("threads.csv")).unwrap();
+    for label in ["a", "b"] {
+        let of_label = threads.iter().filter(|row| row.label == label);
+        let connections: Vec<_> = of_label.filter(|row| row.role == "connection").collect();
+        assert_eq!(connections.len(), 1, "{threads:?}");
+        assert_eq!(connections[0].threads, 4, "{threads:?}");
+        assert!(left.row(label).server_threads >= Some(5), "{:?}", left.row(label));
+    }
+}
+
+#[test]
+fn one_running_server_may_be_two_contenders() {
+    let server = Served::start(SYSTEMS[0], &[]);
+    let (name, pid) = (SYSTEMS[0].name(), server.process.pid());
+    let [a, b] =
+        ["a", "b"].map(|label| format!("{name},label={label},addr={},pid={pid}", server.address));
+    let left = bench(&[&a, &b], &[]);
+    for label in ["a", "b"] {
+        let row = left.row(label);
+        assert!(is_measured(&row), "{row:?}");
+        assert!(!row.valid || row.server_cpu_us_per_msg > Some(0.0), "{row:?}");
+        assert!(!row.notes.as_deref().unwrap_or_default().contains("not loaded"), "{row:?}");
+    }
+}
+
+#[test]
+fn a_command_is_not_started_where_something_listens_already() {
+    let server = Served::start(SYSTEMS[0], &[]);
+    let name = SYSTEMS[0].name();
+    let contender = format!("{name},label=mine,addr={},exec=sleep 60", server.address);
+    let failed = run(["bench", &contender, "--duration", "200ms"]);
+    failed.assert_fails(1, &["something listens on", &server.address]);
+}
+
+#[test]
+fn a_command_that_ends_while_it_is_measured_leaves_what_it_printed_in_its_row() {
+    let serve =
+        format!("{} serve tcp --addr {{addr}} --uptime 1s", env!("CARGO_BIN_EXE_echometer"));
+    let mine = format!("tcp,label=mine,exec=sh -c '{serve}; echo out of memory >&2; exit 3'");
+    let long = ["--spawn", "--clients", "4", "--duration", "2s", "--driver", "lean"];
+    let left = bench(&["tcp", &mine], &[&long[..], &["--retries", "0"]].concat());
+    let reason = left.row("mine").invalid_reason.unwrap_or_default();
+    assert!(reason.contains("server") || reason.contains("disturbed"), "{reason}");
+    if reason.contains("ended during") {
+        assert!(reason.contains("out of memory"), "{reason}");
+    }
+    assert!(is_measured(&left.row("tcp")), "{:?}", left.row("tcp"));
 }
 
 #[test]

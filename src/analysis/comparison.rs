@@ -7,7 +7,8 @@
 //! Without slices, it is Student's t on the logarithms of the ratios within each pass. All claims
 //! of a report are corrected for their number.
 
-use super::log_estimate::{LogEstimate, combine, geometric_mean, holm};
+use super::log_estimate::{LogEstimate, combine, combine_all, geometric_mean, holm};
+use super::point::Pass;
 use super::{Curve, Point};
 
 /// What may be said of a ratio.
@@ -72,26 +73,54 @@ pub struct Overall {
     pub is_all: bool,
     /// The mean.
     pub estimate: LogEstimate,
+    /// The same with the disturbed slices; `None` without slices.
+    pub with_disturbed: Option<f64>,
     /// What may be said.
     pub claim: Claim,
 }
 
-impl RatioAt {
-    fn of(a: &Point, b: &Point) -> Option<Self> {
+/// Two points at the same place, and the ratio of each trial that has slices of both.
+struct Pair<'a> {
+    a: &'a Point,
+    b: &'a Point,
+    /// The passes that both have.
+    passes: Vec<&'a Pass>,
+    /// The ratio of each of them, and the rounds that both completed.
+    each: Vec<(LogEstimate, usize)>,
+}
+
+impl<'a> Pair<'a> {
+    fn of(a: &'a Point, b: &'a Point) -> Self {
         let passes: Vec<_> = a.passes.keys().filter(|pass| b.passes.contains_key(*pass)).collect();
-        let sliced =
-            passes.iter().filter_map(|pass| Some((a.rounds.get(*pass)?, b.rounds.get(*pass)?)));
-        let sliced: Vec<_> = sliced.collect();
-        let each: Vec<_> = sliced.iter().filter_map(|(a, b)| a.log_ratio(b)).collect();
-        let with_disturbed: Vec<_> =
-            sliced.iter().filter_map(|(a, b)| Some(a.ratio_with_disturbed(b)?.ln())).collect();
+        let ratio = |pass: &&Pass| a.rounds.get(*pass)?.log_ratio(b.rounds.get(*pass)?);
+        let each = passes.iter().filter_map(ratio).collect();
+        Pair { a, b, passes, each }
+    }
+
+    /// Whether both have slices in a common pass.
+    fn is_sliced(&self) -> bool {
+        let sliced = |pass: &&&Pass| {
+            self.a.rounds.contains_key(**pass) && self.b.rounds.contains_key(**pass)
+        };
+        self.passes.iter().any(|pass| sliced(&pass))
+    }
+
+    fn estimates(&self) -> Vec<LogEstimate> {
+        self.each.iter().map(|(estimate, _)| *estimate).collect()
+    }
+
+    /// The ratio, if `combined` is that of its trials' slices.
+    fn ratio(&self, combined: Option<LogEstimate>) -> Option<RatioAt> {
+        let Pair { a, b, passes, each } = self;
         let logs = passes.iter().map(|pass| (a.passes[*pass] / b.passes[*pass]).ln());
         let logs: Vec<_> = logs.filter(|log| log.is_finite()).collect();
-        let estimate = if sliced.is_empty() {
-            LogEstimate::of_logs(&logs)
-        } else {
-            combine(&each.iter().map(|(estimate, _)| *estimate).collect::<Vec<_>>())
-        };
+        // Of the trials that are in the estimate.
+        let with_disturbed = passes.iter().filter_map(|pass| {
+            let (of_a, of_b) = (a.rounds.get(*pass)?, b.rounds.get(*pass)?);
+            of_a.log_ratio(of_b).and_then(|_| of_a.log_ratio_with_disturbed(of_b))
+        });
+        let with_disturbed = combine(&with_disturbed.collect::<Vec<_>>());
+        let estimate = if self.is_sliced() { combined } else { LogEstimate::of_logs(&logs) };
         let mean = |logs: &[f64]| {
             (!logs.is_empty()).then(|| (logs.iter().sum::<f64>() / logs.len() as f64).exp())
         };
@@ -104,11 +133,13 @@ impl RatioAt {
             ranks: a.ranks() && b.ranks(),
             rounds: each.iter().map(|(_, rounds)| rounds).sum(),
             trials: passes.len(),
-            with_disturbed: mean(&with_disturbed),
+            with_disturbed: with_disturbed.map(|ratio| ratio.value()),
             server_bound: a.is_bounded_by_server() && b.is_bounded_by_server(),
         })
     }
+}
 
+impl RatioAt {
     /// The 95 % interval of this ratio alone.
     pub fn interval(&self) -> Option<(f64, f64)> {
         self.estimate.map(|estimate| estimate.interval())
@@ -125,10 +156,11 @@ impl RatioAt {
 
 impl Overall {
     fn of(at: &[RatioAt]) -> Option<Self> {
-        let mut at: Vec<_> = at.iter().filter(|ratio| ratio.ranks).collect();
+        let mut at: Vec<_> = at.iter().collect();
         at.sort_by(|a, b| a.x.total_cmp(&b.x));
-        let bound: Vec<_> =
-            at.iter().filter(|ratio| ratio.server_bound && ratio.estimate.is_some()).collect();
+        let is_bound =
+            |ratio: &RatioAt| ratio.ranks && ratio.server_bound && ratio.estimate.is_some();
+        let bound: Vec<&RatioAt> = at.iter().copied().filter(|ratio| is_bound(ratio)).collect();
         let first = bound.first()?.x;
         let estimates: Vec<_> = bound.iter().filter_map(|ratio| ratio.estimate).collect();
         Some(Overall {
@@ -136,14 +168,28 @@ impl Overall {
             is_rest: at.iter().filter(|ratio| ratio.x >= first).count() == bound.len(),
             is_all: at.len() == bound.len(),
             estimate: geometric_mean(&estimates)?,
+            with_disturbed: mean_with_disturbed(&bound),
             claim: Claim::TooFew,
         })
+    }
+
+    /// Whether leaving out the disturbed slices moved it out of its interval.
+    pub fn depends_on_exclusion(&self) -> bool {
+        let (low, high) = self.estimate.interval();
+        self.with_disturbed.is_some_and(|ratio| !(low..=high).contains(&ratio))
     }
 
     /// Whether it says more than the ratio at its only point.
     fn is_of_several(&self) -> bool {
         self.xs.len() > 1
     }
+}
+
+/// The geometric mean of the ratios with the disturbed slices, if all are known.
+fn mean_with_disturbed(at: &[&RatioAt]) -> Option<f64> {
+    let logs = at.iter().map(|ratio| Some(ratio.with_disturbed?.ln()));
+    let sum = logs.sum::<Option<f64>>()?;
+    Some((sum / at.len() as f64).exp())
 }
 
 /// All pairs of contenders that were measured under the same conditions.
@@ -159,8 +205,11 @@ pub fn comparisons(curves: &[Curve]) -> Vec<Comparison> {
 }
 
 fn pair(a: &Curve, b: &Curve) -> Option<Comparison> {
-    let both = a.points.iter().filter_map(|of_a| RatioAt::of(of_a, b.at(of_a.x)?));
-    let at: Vec<_> = both.collect();
+    let both = a.points.iter().filter_map(|of_a| Some(Pair::of(of_a, b.at(of_a.x)?)));
+    let both: Vec<_> = both.collect();
+    let combined = combine_all(&both.iter().map(Pair::estimates).collect::<Vec<_>>());
+    let at = both.iter().zip(combined).filter_map(|(pair, combined)| pair.ratio(combined));
+    let at: Vec<_> = at.collect();
     (!at.is_empty()).then(|| Comparison {
         numerator: a.label.clone(),
         denominator: b.label.clone(),
@@ -202,6 +251,7 @@ impl Comparison {
                 .collect(),
             overall: self.overall.as_ref().map(|overall| Overall {
                 estimate: turn(overall.estimate),
+                with_disturbed: overall.with_disturbed.map(|ratio| 1.0 / ratio),
                 claim: overall.claim.reversed(),
                 ..overall.clone()
             }),
@@ -318,7 +368,7 @@ mod tests {
         let overall = one.overall.as_ref().unwrap();
         assert_eq!(
             (&overall.xs[..], overall.is_rest, overall.is_all),
-            (&[2.0, 4.0][..], true, false)
+            (&[2.0, 4.0][..], false, false)
         );
         // The geometric mean of 2 and 8.
         assert!((overall.estimate.value() - 4.0).abs() < 0.1, "{overall:?}");

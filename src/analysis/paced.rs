@@ -2,6 +2,7 @@
 
 use super::axis::is_closed_loop;
 use super::options::{in_clients, labels, options, without_pace};
+use super::point::without_repeated;
 use super::{Axis, Curve, CurveOptions, Estimate, curves};
 use crate::measure::is_rate_kept;
 use crate::results::Row;
@@ -73,6 +74,9 @@ pub fn paced(rows: &[Row], order: &[Curve]) -> Vec<Paced> {
             Some(group) => group.rows.push(row),
             None => groups.push(Group { options, rate, rows: vec![row] }),
         }
+    }
+    for group in &mut groups {
+        group.rows = without_repeated(&group.rows);
     }
     let telling: Vec<_> = groups.iter().map(Group::telling).collect();
     let named = groups.iter().zip(&telling).map(|(g, options)| (&*g.rows[0].system, options));

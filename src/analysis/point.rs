@@ -78,6 +78,7 @@ impl Point {
     /// Of these trials, which are at least one. Those that others disturbed are set aside where
     /// enough for an interval are left.
     pub(super) fn of(x: f64, all: &[&Row], rounds: &RoundsByRow) -> Self {
+        let all = &without_repeated(all)[..];
         let quiet: Vec<_> = all.iter().copied().filter(|row| !is_disturbed(row)).collect();
         let trials = if quiet.len() < FEWEST_TRIALS { all } else { &quiet[..] };
         let values = |value: fn(&Row) -> Option<f64>| {
@@ -191,9 +192,24 @@ fn server_cpus(row: &Row) -> Option<f64> {
     Some(row.cpu_quota.unwrap_or(f64::MAX).min(cpus.count() as f64))
 }
 
+/// Without rows that lost CPU time to steal and were measured again in the same pass, which the
+/// scripts do.
+pub(super) fn without_repeated<'a>(rows: &[&'a Row]) -> Vec<&'a Row> {
+    let pass = |row: &Row| (row.run_id.clone(), row.trial);
+    let quiet = rows.iter().filter(|row| !is_stolen_from(row));
+    let quiet: BTreeSet<_> = quiet.map(|row| pass(row)).collect();
+    rows.iter().copied().filter(|row| !is_stolen_from(row) || !quiet.contains(&pass(row))).collect()
+}
+
 /// Whether something else used the CPUs. Of a row in slices, disturbed slices are left out already.
 fn is_disturbed(row: &Row) -> bool {
-    let most = |shares: [Option<f64>; 2]| shares.into_iter().flatten().fold(0.0, f64::max);
-    most([row.server_cpus_others, row.client_cpus_others]) >= DISTURBED
-        || most([row.server_cpus_stolen, row.client_cpus_stolen]) >= DISTURBED_SHARE
+    most([row.server_cpus_others, row.client_cpus_others]) >= DISTURBED || is_stolen_from(row)
+}
+
+fn is_stolen_from(row: &Row) -> bool {
+    most([row.server_cpus_stolen, row.client_cpus_stolen]) >= DISTURBED_SHARE
+}
+
+fn most(shares: [Option<f64>; 2]) -> f64 {
+    shares.into_iter().flatten().fold(0.0, f64::max)
 }

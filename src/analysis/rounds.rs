@@ -84,9 +84,9 @@ impl Rounds {
     }
 
     /// The same over all rounds, with the disturbed slices.
-    pub(super) fn ratio_with_disturbed(&self, other: &Rounds) -> Option<f64> {
+    pub(super) fn log_ratio_with_disturbed(&self, other: &Rounds) -> Option<LogEstimate> {
         let (a, b) = paired(&self.all, &other.all);
-        bootstrap::log_ratio(&a, &b).map(|ratio| ratio.value())
+        bootstrap::log_ratio(&a, &b)
     }
 }
 
@@ -150,7 +150,7 @@ mod tests {
         assert!((ratio.value() - 2.0).abs() < 1e-12);
         assert_eq!((rounds, a.count()), (6, 7));
         // Eight windows of a hold 1,600 messages in 9 windows' time, of b 800 in 8.
-        let all = a.ratio_with_disturbed(&b).unwrap();
+        let all = a.log_ratio_with_disturbed(&b).unwrap().value();
         assert!((all - (1600.0 / 9.0) / 100.0).abs() < 1e-12, "{all}");
     }
 }

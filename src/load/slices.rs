@@ -73,6 +73,9 @@ pub trait SliceObserver {
     fn closed(&mut self, contender: usize);
     /// The slice has ended, and no contender is loaded.
     fn drained(&mut self, slice: &Slice) -> Fate;
+    /// The last slice has ended, and all clients are still connected: threads of a server may end
+    /// with their connections.
+    fn ended(&mut self);
     /// `kept` of `planned` slices have been measured so far, summed over the contenders.
     fn progress(&mut self, kept: usize, planned: usize);
 }
@@ -126,11 +129,12 @@ pub fn run<'env>(
         };
         let crews = contenders.iter().enumerate().map(start);
         let mut turns = crews.collect::<Result<Vec<_>, _>>().inspect_err(|_| stop.set())?;
-        let round_trips = turns.iter_mut().map(|turn| turn.warm_up(spec, stop));
+        let round_trips = turns.iter_mut().filter_map(|turn| turn.warm_up(spec, stop));
         let round_trip = round_trips.max().unwrap_or_default();
         let mut schedule = Rounds::new(spec, (length, seed), round_trip);
         observer.begin(schedule.slice);
         schedule.run(&mut turns, stop, observer);
+        observer.ended();
         let outcomes = turns.into_iter().map(|turn| {
             let silent = turn.silent >= SILENT_SLICES;
             let (tallies, distributions) = turn.crew.end(turn.keep_last);
@@ -157,14 +161,15 @@ impl<'env> Turns<'env> {
         Turns { index, crew, keep_last: false, kept: 0, repeated: 0, silent: 0, gone: false }
     }
 
-    /// Runs the clients for the warm-up, and returns their mean round trip, pauses included.
-    fn warm_up(&mut self, spec: &LoadSpec, stop: &Stop) -> Duration {
+    /// Runs the clients for the warm-up, and returns their mean round trip, pauses included; `None`
+    /// of a server that did not answer.
+    fn warm_up(&mut self, spec: &LoadSpec, stop: &Stop) -> Option<Duration> {
         let window =
             Window::after(Instant::now(), Duration::ZERO, spec.warmup.max(SliceLength::SHORTEST));
         let drained = self.run_window(window, stop, &mut |_| ());
         self.gone |= drained.gave_up;
         let per_client = window.length() * u32::try_from(spec.clients.get()).unwrap_or(u32::MAX);
-        per_client.div_f64(drained.messages.max(1) as f64)
+        (drained.messages > 0).then(|| per_client.div_f64(drained.messages as f64))
     }
 
     /// Orders one window, and waits until it is drained. `at` is told of its two ends.
@@ -230,7 +235,7 @@ impl Rounds {
         let planned = planned as usize;
         Rounds {
             slice,
-            lead_in: SHORTEST_LEAD_IN.max(round_trip * LEAD_IN_ROUND_TRIPS),
+            lead_in: SHORTEST_LEAD_IN.max((round_trip * LEAD_IN_ROUND_TRIPS).min(slice)),
             round_trip,
             planned,
             random: fastrand::Rng::with_seed(seed),
@@ -241,14 +246,17 @@ impl Rounds {
         let planned = self.planned * turns.len();
         for round in (1..).take(self.planned) {
             let mut pending: Vec<usize> = (0..turns.len()).collect();
-            for _ in 0..ATTEMPTS_PER_ROUND {
-                pending.retain(|index| !turns[*index].gone);
+            for attempt in 0..ATTEMPTS_PER_ROUND {
+                let again = attempt > 0;
+                pending.retain(|index| {
+                    let turn = &turns[*index];
+                    !turn.gone && (!again || turn.repeated < self.planned)
+                });
                 self.random.shuffle(&mut pending);
                 pending.retain(|index| {
                     let turn = &mut turns[*index];
-                    let again = !stop.is_set() && self.measure(turn, round, stop, observer);
                     turn.repeated += usize::from(again);
-                    again && turn.repeated <= self.planned
+                    !stop.is_set() && self.measure(turn, round, stop, observer)
                 });
                 observer.progress(turns.iter().map(|turn| turn.kept).sum(), planned);
             }
@@ -299,7 +307,7 @@ impl Rounds {
     /// the number of messages in a window would always be rounded the same way. At random points,
     /// it is the window over the time per message on average.
     fn lead_in(&mut self) -> Duration {
-        self.lead_in + self.round_trip.mul_f64(self.random.f64())
+        self.lead_in + self.round_trip.min(self.slice).mul_f64(self.random.f64())
     }
 }
 
@@ -323,6 +331,8 @@ mod tests {
         assert_eq!((slow.slice, slow.lead_in, slow.planned), (100 * MS, 16 * MS, 10));
         let slower = rounds(second, SliceLength::Auto, 40 * MS);
         assert_eq!((slower.slice, slower.lead_in, slower.planned), (200 * MS, 160 * MS, 5));
+        let slowest = rounds(second, SliceLength::Auto, 10 * second);
+        assert_eq!((slowest.slice, slowest.lead_in), (200 * MS, 200 * MS));
         let fixed = rounds(second, SliceLength::Fixed(50 * MS), 4 * MS);
         assert_eq!((fixed.slice, fixed.planned), (50 * MS, 20));
     }

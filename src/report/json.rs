@@ -67,6 +67,7 @@ struct OverallJson {
     p: f64,
     verdict: &'static str,
     xs: Vec<f64>,
+    ratio_with_disturbed_slices: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -153,6 +154,7 @@ fn whole(one: &Comparison, overall: &Overall) -> OverallJson {
         p: overall.estimate.p(),
         verdict: word(overall.claim),
         xs: overall.xs.clone(),
+        ratio_with_disturbed_slices: overall.with_disturbed,
     }
 }
 

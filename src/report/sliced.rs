@@ -3,7 +3,7 @@
 use super::numbers::grouped;
 use super::phrases::{limited, listed, named};
 use super::words::{place, value};
-use crate::analysis::{Axis, Claim, LogEstimate, Place, Scope, Versus};
+use crate::analysis::{Axis, Claim, Excluded, LogEstimate, Place, Scope, Versus};
 
 /// The fastest contender, and how each of the others compares with it.
 pub(super) fn fastest(axis: Axis, leader: &str, others: &[Versus]) -> String {
@@ -63,15 +63,16 @@ pub(super) fn peaks(axis: Axis, places: &[Place]) -> String {
 }
 
 /// Ratios that depend on which slices were left out.
-pub(super) fn excluded(axis: Axis, ratios: &[((String, String), f64, f64, f64)]) -> String {
-    let one = |((a, b), x, without, with): &((String, String), f64, f64, f64)| {
+pub(super) fn excluded(axis: Axis, ratios: &[Excluded]) -> String {
+    let one = |ratio: &Excluded| {
+        let whole = || "over the whole curve".to_owned();
         format!(
             "{} over {} {} ({} without them, {} with them)",
-            named(a),
-            named(b),
-            place(axis, *x),
-            grouped(*without, 2),
-            grouped(*with, 2)
+            named(&ratio.numerator),
+            named(&ratio.denominator),
+            ratio.x.map_or_else(whole, |x| place(axis, x)),
+            grouped(ratio.without, 2),
+            grouped(ratio.with, 2)
         )
     };
     let told = ratios.iter().map(one).collect::<Vec<_>>();

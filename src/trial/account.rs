@@ -90,17 +90,14 @@ impl Account {
         let server = measured.server_cpu.zip(server);
         let server = server.map(|(cpu, all)| scaled(all, measured.completed, cpu));
         let clients = scaled(measured.client, measured.client_completed, measured.client_cpu);
-        let usage =
-            |used: Option<Counters>, cpus: Option<&Cpus>, [idle, of]: [Duration; 2]| Usage {
-                used,
-                busy: used
-                    .zip(cpus)
-                    .and_then(|(used, cpus)| busy(used.cpu, measured.window, cpus.count())),
-                idle: (!of.is_zero()).then(|| share(idle, of).min(1.0)),
-                ..Usage::default()
-            };
-        let mut server = usage(server, granted.server.as_ref(), measured.server_idle);
-        let mut clients = usage(Some(clients), Some(&granted.clients), measured.client_idle);
+        let usage = |used: Option<Counters>, cpus: Option<&Cpus>, idle| {
+            let busy =
+                |(used, cpus): (Counters, &Cpus)| busy(used.cpu, measured.window, cpus.count());
+            Usage { used, busy: used.zip(cpus).and_then(busy), idle, ..Usage::default() }
+        };
+        let [server_idle, client_idle] = measured.idle();
+        let mut server = usage(server, granted.server.as_ref(), server_idle);
+        let mut clients = usage(Some(clients), Some(&granted.clients), client_idle);
         for (side, loss) in [&mut server, &mut clients].into_iter().zip(measured.losses()) {
             (side.others, side.stolen) = (Some(loss.others), Some(loss.stolen));
         }

@@ -39,6 +39,8 @@ pub struct Evidence<'a> {
     pub unreadable: Option<String>,
     /// What the server left; `None` for a server that is not ours, or has gone.
     pub server: Option<Stopped>,
+    /// What a command printed that ended too early.
+    pub last_words: Option<String>,
     /// Why it did not stop as it should.
     pub stop_error: Option<String>,
     /// What is known of the slices; `None` for a single window.
@@ -198,7 +200,8 @@ impl Evidence<'_> {
 
     fn why_invalid(&self, all: &Totals) -> Option<String> {
         if self.server_gone {
-            return Some("the server ended during the trial".to_owned());
+            let words = self.last_words.as_ref().map(|words| format!(": it {words}"));
+            return Some(format!("the server ended during the trial{}", words.unwrap_or_default()));
         }
         if all.gave_up {
             let why = all.first_error.clone().unwrap_or_default();

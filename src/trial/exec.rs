@@ -1,7 +1,7 @@
 //! A server in any language: a process started from a command.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -25,6 +25,9 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long to wait for the first echo before trying again on a new connection.
 const FIRST_ECHO_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// How long a connection to an address of this machine may take.
+const NEARBY: Duration = Duration::from_secs(1);
+
 /// The pause between two attempts.
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 
@@ -39,6 +42,8 @@ pub struct ExecProcess {
     command: String,
     /// Holds the standard error of the process.
     directory: TempDir,
+    /// The process has been waited for, and the kernel may use its id again.
+    reaped: bool,
 }
 
 impl ExecProcess {
@@ -55,6 +60,12 @@ impl ExecProcess {
         stop: &Stop,
     ) -> Result<Self> {
         let endpoint = spec.address.clone().map_or_else(free_port, Ok)?;
+        // It could share the port with the new process, and answer in its place.
+        if spec.address.is_some()
+            && TcpStream::connect_timeout(&endpoint.resolve()?, NEARBY).is_ok()
+        {
+            bail!("something listens on {endpoint} already; stop it, or choose another addr=");
+        }
         let words = substitute(&spec.command, &endpoint);
         let (program, arguments) = words.split_first().context("the command is empty")?;
         let command = shlex::try_join(words.iter().map(String::as_str))?;
@@ -70,7 +81,7 @@ impl ExecProcess {
         end_with_this_process(&mut starting);
         let child =
             starting.spawn().with_context(|| format!("cannot start the command '{command}'"))?;
-        let mut process = ExecProcess { child, endpoint, command, directory };
+        let mut process = ExecProcess { child, endpoint, command, directory, reaped: false };
         process.wait_until_ready(system, load, spec.ready_timeout, stop)?;
         Ok(process)
     }
@@ -85,9 +96,13 @@ impl ExecProcess {
         self.child.id()
     }
 
-    /// Whether it has ended.
+    /// Whether it has ended. Then the rest of its process group is ended, too.
     pub fn has_ended(&mut self) -> bool {
-        !matches!(self.child.try_wait(), Ok(None))
+        if !self.reaped && !matches!(self.child.try_wait(), Ok(None)) {
+            self.reaped = true;
+            self.kill_group();
+        }
+        self.reaped
     }
 
     /// Ends the process group: SIGTERM, and SIGKILL for what is left after 2 s.
@@ -96,14 +111,23 @@ impl ExecProcess {
     }
 
     fn end(&mut self) {
+        if self.has_ended() {
+            return;
+        }
         let group = Pid::from_raw(self.child.id().cast_signed());
-        if !self.has_ended() && killpg(group, Signal::SIGTERM).is_ok() {
+        if killpg(group, Signal::SIGTERM).is_ok() {
             let end = ProcessEnd::of(group.as_raw());
             let _ = end.and_then(|end| end.wait(STOP_TIMEOUT));
         }
-        // Children that outlived it; fails where there are none.
-        let _ = killpg(group, Signal::SIGKILL);
+        // Until the process is waited for, its id names no other group.
+        self.kill_group();
         let _ = self.child.wait();
+        self.reaped = true;
+    }
+
+    /// Kills what is left of the process group; fails where nothing is.
+    fn kill_group(&self) {
+        let _ = killpg(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGKILL);
     }
 
     fn wait_until_ready(
@@ -117,8 +141,9 @@ impl ExecProcess {
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let echo = first_echo(system, &self.endpoint, load, left);
-            if let Some(status) = self.child.try_wait()? {
-                bail!("the command '{}' ended with {}{}", self.command, shown(status), self.said());
+            if self.has_ended() {
+                let words = self.last_words();
+                bail!("the command '{}' {words}", self.command);
             }
             let Err(error) = echo else { return Ok(()) };
             if stop.is_set() {
@@ -130,15 +155,21 @@ impl ExecProcess {
                     self.command,
                     system.name(),
                     self.endpoint,
-                    self.said()
+                    self.last_output()
                 );
             }
             thread::sleep(RETRY_PAUSE);
         }
     }
 
+    /// How it ended, and what it printed; for a process that has ended.
+    pub fn last_words(&mut self) -> String {
+        let status = self.child.wait().map_or_else(|error| error.to_string(), status_text);
+        format!("ended with {status}{}", self.last_output())
+    }
+
     /// The last lines that it printed.
-    fn said(&self) -> String {
+    fn last_output(&self) -> String {
         let text = fs::read(self.directory.path().join("stderr.txt")).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -204,7 +235,7 @@ fn end_with_this_process(command: &mut Command) {
     }
 }
 
-fn shown(status: ExitStatus) -> String {
+fn status_text(status: ExitStatus) -> String {
     status.code().map_or_else(|| status.to_string(), |code| format!("exit status {code}"))
 }
 

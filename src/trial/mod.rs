@@ -98,6 +98,7 @@ fn run_placed(
         let cause = if seen.server_gone { "the server ended" } else { "stopped" };
         format!("{cause} before the window opened, so that nothing was measured")
     })?;
+    let last_words = server.last_words();
     let stopped = if seen.server_gone { None } else { server.stop()? };
     let all = Totals::of(&tallies);
     let account = Account::of(&seen, &window, &granted, all.messages());
@@ -118,6 +119,7 @@ fn run_placed(
         server_gone: seen.server_gone,
         unreadable: seen.unreadable,
         server: stopped,
+        last_words,
         stop_error: None,
         sliced: None,
     };

@@ -95,6 +95,14 @@ impl Server {
         }
     }
 
+    /// How a command that has ended did so, and what it printed; `None` of other servers.
+    pub fn last_words(&mut self) -> Option<String> {
+        match &mut self.kind {
+            Kind::Exec(process) => process.has_ended().then(|| process.last_words()),
+            Kind::Ours(_) | Kind::Running(_) => None,
+        }
+    }
+
     /// Stops it, if it was started here; returns what it counted, if it did.
     ///
     /// # Errors

@@ -45,10 +45,13 @@ pub struct Measured {
     pub last: Option<Usage>,
     /// Echoes between these two.
     pub completed: u64,
-    /// Of the kept slices: the time in which the server's CPUs were idle while it was loaded, how
-    /// long it was loaded, and the same of the clients' side between looks.
-    pub server_idle: [Duration; 2],
-    pub client_idle: [Duration; 2],
+    /// Of the kept slices: the time in which the server's CPUs were idle between looks, and for
+    /// how long it was loaded.
+    server_idle: [Duration; 2],
+    /// The time between looks in which nothing was sent, and the server's CPUs were idle.
+    around: Duration,
+    /// The time in which the clients' CPUs were idle between looks, and the time between looks.
+    client_idle: [Duration; 2],
     /// Lost time in the kept slices: stolen and used by others, and the time between looks.
     lost: [Lost; 2],
     between_looks: Duration,
@@ -73,6 +76,15 @@ impl Measured {
             (Some(first), Some(last)) => by_role(&first.threads, &last.threads),
             _ => Vec::new(),
         }
+    }
+
+    /// The shares of time in which the CPUs of both sides were idle under load; `None` where they
+    /// are not known. The kernel counts in ticks, so only the sums are of use.
+    pub fn idle(&self) -> [Option<f64>; 2] {
+        let [idle, loaded] = self.server_idle;
+        let server = [idle.saturating_sub(self.around), loaded];
+        [server, self.client_idle]
+            .map(|[idle, of]| (!of.is_zero()).then(|| share(idle, of).min(1.0)))
     }
 
     /// The share of one CPU that the server used while other contenders were loaded.
@@ -141,10 +153,16 @@ impl<'a, 'p> SliceWatch<'a, 'p> {
         identity: (&'a str, u32, usize),
         progress: Progress<'p>,
     ) -> Result<Self> {
-        let known: Vec<Option<Tree>> = servers.iter().map(Server::tree).collect();
-        let mut count = 0..;
-        let trees = known.iter().map(|tree| tree.and_then(|_| count.next())).collect();
-        let processes = Processes::watch(known.into_iter().flatten().collect())?;
+        // Contenders may be the same server under two labels.
+        let mut known: Vec<Tree> = Vec::new();
+        let mut index_of = |tree: Tree| {
+            known.iter().position(|other| *other == tree).unwrap_or_else(|| {
+                known.push(tree);
+                known.len() - 1
+            })
+        };
+        let trees = servers.iter().map(|server| server.tree().map(&mut index_of)).collect();
+        let processes = Processes::watch(known)?;
         let measured = servers.iter().map(|_| Measured::default()).collect();
         Ok(SliceWatch {
             knows_others: servers.iter().all(Server::is_accounted_for),
@@ -167,7 +185,6 @@ impl<'a, 'p> SliceWatch<'a, 'p> {
     pub fn finish(mut self) -> Vec<Measured> {
         for (server, measured) in self.servers.iter_mut().zip(&mut self.measured) {
             measured.server_gone |= server.has_ended();
-            measured.last = usage(server, measured);
             measured.server_cpu = measured.server_cpu.filter(|_| server.tree().is_some());
         }
         self.measured
@@ -211,8 +228,8 @@ impl<'a, 'p> SliceWatch<'a, 'p> {
 
     /// Counts the CPU time of the contenders that were not loaded.
     fn add_idle_cpu(&mut self, loaded: usize, span: Duration, activity: &Activity) {
-        for (index, (tree, measured)) in self.trees.iter().zip(&mut self.measured).enumerate() {
-            if let Some(tree) = tree.filter(|_| index != loaded) {
+        for (tree, measured) in self.trees.iter().zip(&mut self.measured) {
+            if let Some(tree) = tree.filter(|_| *tree != self.trees[loaded]) {
                 measured.idle_cpu[0] += activity.trees[tree];
                 measured.idle_cpu[1] += span;
             }
@@ -239,11 +256,9 @@ impl<'a, 'p> SliceWatch<'a, 'p> {
         let loaded = slice.drained - slice.began;
         if let Some(cpus) = &granted.server {
             let count = u32::try_from(cpus.count()).unwrap_or(u32::MAX);
-            // Around the slice, nothing was sent, and the server's CPUs were idle.
             measured.server_idle[0] += idle(cpus);
             measured.server_idle[1] += loaded * count;
-            let around = span.saturating_sub(loaded) * count;
-            measured.server_idle[0] = measured.server_idle[0].saturating_sub(around);
+            measured.around += span.saturating_sub(loaded) * count;
         }
         let count = u32::try_from(granted.clients.count()).unwrap_or(u32::MAX);
         measured.client_idle[0] += idle(&granted.clients);
@@ -316,6 +331,13 @@ impl SliceObserver for SliceWatch<'_, '_> {
         self.measured[contender].rows.push(row);
         self.last = now;
         fate
+    }
+
+    fn ended(&mut self) {
+        for (server, measured) in self.servers.iter_mut().zip(&mut self.measured) {
+            measured.server_gone |= server.has_ended();
+            measured.last = usage(server, measured);
+        }
     }
 
     fn progress(&mut self, kept: usize, _planned: usize) {

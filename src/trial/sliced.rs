@@ -93,10 +93,11 @@ impl Run<'_> {
         started_at: SystemTime,
         contender: &Contender,
         granted: &Granted,
-        server: Server,
+        mut server: Server,
         outcome: &SlicedOutcome,
         measured: Measured,
     ) -> Trial {
+        let last_words = server.last_words();
         // One that fails to stop does not lose what was measured of the others.
         let stopped = if measured.server_gone { Ok(None) } else { server.stop() };
         let (stopped, stop_error) = match stopped {
@@ -122,6 +123,7 @@ impl Run<'_> {
             server_gone: measured.server_gone,
             unreadable: measured.unreadable.clone(),
             server: stopped,
+            last_words,
             stop_error,
             sliced: Some(Sliced {
                 slice: measured.slice,

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use super::measured::Measured;
 use super::{Ending, print, tell};
-use crate::analysis::{self, Options};
+use crate::analysis::{self, Options, Verdict};
 use crate::report::phrases::counted;
 use crate::report::{self, remarks};
 
@@ -71,6 +71,14 @@ impl Compare {
             for line in remarks::left_out(&measured.rows) {
                 tell(format_args!("{side}: {line}"));
             }
+        }
+        let few = changes.iter().filter(|change| change.verdict == Verdict::TooFew).count();
+        if few > 0 {
+            tell(format_args!(
+                "echometer: warning: {few} of {} points have fewer than 3 trials, and nothing is \
+                 claimed of them; measure both with TRIALS=3 or more",
+                changes.len()
+            ));
         }
         let Some(most) = self.fail_on_regression else { return Ok(Ending::Done) };
         let lost: Vec<_> = changes.iter().filter(|change| change.is_regression(most)).collect();

@@ -13,7 +13,7 @@ mod sliced;
 
 use std::collections::BTreeSet;
 
-pub use self::sliced::{Scope, Versus};
+pub use self::sliced::{Excluded, Scope, Versus};
 use super::crossover::between;
 use super::{Axis, Comparison, Crossover, Curve, Estimate, Paced, Point, Verdict, comparisons};
 use crate::results::Row;
@@ -54,8 +54,8 @@ pub enum Finding {
     DependsOnExclusion {
         /// What varies along the curves.
         axis: Axis,
-        /// Numerator and denominator, where on the axis, and the ratio without and with them.
-        ratios: Vec<((String, String), f64, f64, f64)>,
+        /// The ratios.
+        ratios: Vec<Excluded>,
     },
     /// Means, the highest first, of too few trials to claim that they differ.
     FewTrials {

@@ -18,6 +18,28 @@ pub struct Versus {
     pub claim: Claim,
 }
 
+/// A ratio that depends on which slices were left out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Excluded {
+    /// The contender that is divided.
+    pub numerator: String,
+    /// The contender by which it is divided.
+    pub denominator: String,
+    /// Where on the axis; `None`: over the whole curve.
+    pub x: Option<f64>,
+    /// The ratio without the disturbed slices.
+    pub without: f64,
+    /// The ratio with them.
+    pub with: f64,
+}
+
+impl Excluded {
+    fn of(one: &Comparison, x: Option<f64>, without: f64, with: f64) -> Self {
+        let (numerator, denominator) = (one.numerator.clone(), one.denominator.clone());
+        Excluded { numerator, denominator, x, without, with }
+    }
+}
+
 /// Points of a curve.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Scope {
@@ -29,8 +51,8 @@ pub enum Scope {
     ServerBound(usize, f64, f64),
 }
 
-/// Which contender of a group is fastest: over the whole curve if clients are the axis, and at
-/// both ends of any other axis. The baseline is not ranked, but compared with the fastest.
+/// Which contender of a group is fastest: over the whole curve if clients are the axis, at the
+/// highest point if workers are, and at both ends of any other axis. The baseline is not ranked, but compared with the fastest.
 pub(super) fn fastest(
     group: &[&Curve],
     axis: Axis,
@@ -46,7 +68,11 @@ pub(super) fn fastest(
         labels.contains(&&*one.numerator) && labels.contains(&&*one.denominator)
     };
     let all: Vec<_> = all.iter().filter(of_group).collect();
-    let ends = if axis == Axis::Clients { vec![None] } else { ends(&all) };
+    let ends = match axis {
+        Axis::Clients => vec![None],
+        Axis::Workers => vec![highest(group)],
+        Axis::Work | Axis::Payload | Axis::Think => ends(&all),
+    };
     let mut findings = Vec::new();
     for x in ends {
         let at = |label: &str| versus_all(label, &all, x);
@@ -68,6 +94,13 @@ pub(super) fn fastest(
     }
     findings.extend(excluded(axis, &all));
     findings
+}
+
+/// Where the highest point of the group is.
+fn highest(group: &[&Curve]) -> Option<f64> {
+    let peaks = group.iter().filter_map(|curve| curve.peak());
+    let highest = peaks.max_by(|a, b| a.throughput.mean.total_cmp(&b.throughput.mean));
+    highest.map(|point| point.x)
 }
 
 /// The first and the last place at which something was compared.
@@ -128,11 +161,15 @@ fn versus(one: &Comparison, at: Option<f64>) -> Option<Versus> {
 /// Ratios that depend on which slices were left out.
 fn excluded(axis: Axis, all: &[&Comparison]) -> Option<Finding> {
     let mut ratios = Vec::new();
+    let whole = all.iter().filter_map(|one| Some((one, one.overall.as_ref()?)));
+    for (one, overall) in whole.filter(|(_, overall)| overall.depends_on_exclusion()) {
+        let value = overall.estimate.value();
+        ratios.push(Excluded::of(one, None, value, overall.with_disturbed.unwrap_or(value)));
+    }
     for one in all {
         for at in one.at.iter().filter(|at| at.ranks && at.depends_on_exclusion()) {
             let with = at.with_disturbed.unwrap_or(at.ratio);
-            let pair = (one.numerator.clone(), one.denominator.clone());
-            ratios.push((pair, at.x, at.ratio, with));
+            ratios.push(Excluded::of(one, Some(at.x), at.ratio, with));
         }
     }
     (!ratios.is_empty()).then_some(Finding::DependsOnExclusion { axis, ratios })
