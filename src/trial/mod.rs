@@ -4,7 +4,7 @@
 //! spec -> [server processes] -> load -> [stop the processes] -> evidence -> rows
 //! ```
 //!
-//! A single contender is loaded in one window. Several take turns in slices ([`sliced`]). What the
+//! A single contender is loaded in one window. Several take turns in slices ([`run_sliced`]). What the
 //! processes used is read at the ends of a window, by the thread that coordinates the clients.
 
 mod account;
