@@ -302,7 +302,8 @@ fn a_process_that_does_not_exist_is_named() {
 #[test]
 fn the_report_of_slices_claims_a_ratio_with_its_interval() {
     let program = env!("CARGO_BIN_EXE_echometer");
-    let slow = format!("tcp,label=slow,exec={program} serve tcp --work spin:300us --addr {{addr}}");
+    let slow =
+        format!("tcp,label=with-work,exec={program} serve tcp --work spin:300us --addr {{addr}}");
     let left = bench(&["tcp", &slow], &["--spawn"]);
     if left.rows().iter().any(|row| !row.valid || row.slices < Some(5)) {
         // The machine is too busy now; what is then said is tested elsewhere.
@@ -311,7 +312,7 @@ fn the_report_of_slices_claims_a_ratio_with_its_interval() {
     let text = report(left.directory.path(), &[]);
     assert_eq!(text.status, 0, "{text:?}");
     assert!(text.stdout.starts_with("tcp delivers "), "{text:?}");
-    assert!(text.stdout.contains("times the throughput of slow"), "{text:?}");
+    assert!(text.stdout.contains("times the throughput of with-work"), "{text:?}");
     assert!(text.stdout.contains("| row / column |"), "{text:?}");
     let json = report(left.directory.path(), &["--format", "json"]);
     let report: Value = serde_json::from_str(&json.stdout).unwrap();

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use common::Ran;
 use common::rows::{bounded, directory_of, figure, invalid, line, pair, report, texts, trials};
-use echometer::results::Row;
+use echometer::results::{ALL_DISTURBED, Row};
 use roxmltree::Document;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -135,6 +135,19 @@ fn what_is_left_out_and_what_rows_say_of_themselves_is_counted() {
     ] {
         assert_eq!(said(&ran, telling), 1, "{telling}: {ran:?}");
     }
+}
+
+#[test]
+fn rows_of_which_every_slice_was_disturbed_claim_nothing_and_say_what_to_do() {
+    let [a, b] = pair();
+    let disturbed = |system| invalid(trials(system, 4, &[0.0]).remove(0), ALL_DISTURBED);
+    let directory = directory_of(&[disturbed(a), disturbed(b)]);
+    let ran = report(directory.path(), &[]);
+    ran.assert_fails(1, &["no claim is possible on this machine now", "measure again later"]);
+    // Next to rows that are valid, it is a sentence of the verdict.
+    let rows = [trials(a, 4, &around(2000.0)), vec![disturbed(b)]].concat();
+    let (ran, _directory) = reported(&rows);
+    assert!(ran.stdout.contains("No claim about these is possible"), "{ran:?}");
 }
 
 #[test]
