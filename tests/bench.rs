@@ -69,10 +69,10 @@ fn every_system_is_measured_and_both_sides_agree() {
             let point = ["bench", name, "--spawn", "--clients", &number, "--csv", "-"];
             let ran = run(point.iter().chain(&SHORT));
             assert_eq!(ran.status, 0, "{ran:?}");
-            // Other tests want the same CPUs, of which it warns.
+            // Other tests and virtual machines use the same CPUs, of which it warns.
             let (warnings, summary): (Vec<_>, Vec<_>) =
                 ran.stderr.lines().partition(|line| line.starts_with("echometer: warning: "));
-            assert!(summary.len() == 2 && warnings.len() <= 3, "{ran:?}");
+            assert!(summary.len() == 2 && warnings.len() <= 5, "{ran:?}");
             let rows = read_back(&ran.stdout);
             assert_holds(&rows[0], clients);
             assert_eq!(rows[0].system, name);
