@@ -237,13 +237,14 @@ fn latency_is_measured_at_shares_of_the_peaks_that_are_there_or_measured_first()
     let (peaks, paced): (Vec<_>, Vec<_>) =
         rows.into_iter().partition(|row| row.rate_per_s.is_none());
     assert_eq!((peaks.len(), paced.len()), (2, 4));
-    let mean = peaks.iter().map(|row| row.throughput_per_s).sum::<f64>() / 2.0;
-    for row in &paced {
-        let share = row.rate_per_s.unwrap() / mean;
-        // Peaks that were measured again are in the mean of the script, too.
-        assert!((0.1..0.3).contains(&share) || (0.4..0.6).contains(&share), "{row:?}");
-        assert!(row.due_p99_us.is_some(), "{row:?}");
+    // The peak itself may have been measured more than once, if the hypervisor took CPU time.
+    for trial in [1, 2] {
+        let of_trial = paced.iter().filter(|row| row.trial == trial);
+        let mut rates: Vec<_> = of_trial.map(|row| row.rate_per_s.unwrap()).collect();
+        rates.sort_by(f64::total_cmp);
+        assert!((rates[1] / rates[0] - 2.5).abs() < 0.01, "20 % and 50 % of one peak: {rates:?}");
     }
+    assert!(paced.iter().all(|row| row.due_p99_us.is_some()), "{paced:?}");
 
     // A sweep that has been there already knows one of the two peaks.
     let directory = tempfile::tempdir().unwrap();
@@ -255,7 +256,7 @@ fn latency_is_measured_at_shares_of_the_peaks_that_are_there_or_measured_first()
     assert_eq!(ran.status, 0, "{ran:?}");
     let rows = common::bench::rows(&directory.path().join("results.csv"));
     let peaks = rows.iter().filter(|row| row.valid && row.clients == 2 && row.rate_per_s.is_none());
-    assert_eq!(peaks.count(), 2);
+    assert!(peaks.count() >= 2);
     let paced = each(&rows, |row| (row.trial, row.rate_per_s.map(f64::to_bits)));
     assert_eq!(paced.iter().filter(|(_, rate)| rate.is_some()).count(), 4);
     assert_eq!(fs::read_dir(directory.path().join("hgrm")).unwrap().count(), 4);
