@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::log_estimate::combine;
+use super::log_estimate::geometric_mean;
 use super::rounds::{self, Rounds, RoundsByRow};
 use super::{Difference, Estimate, FEWEST_TRIALS};
 use crate::cpus::Cpus;
@@ -142,18 +142,17 @@ impl Point {
         self.rounds.values().map(Rounds::count).sum()
     }
 
-    /// The 95 % interval of the throughput: from the slices, where there are any, else from the
-    /// trials; `None` where there are too few of them.
+    /// The 95 % interval of the throughput: from 3 trials on, Student's t over the trials; of one or
+    /// two trials, from their slices; `None` where there are too few of both.
     ///
     /// From slices, it is where the mean rate lies in these minutes. The machine's speed may have
     /// been another one at the other points: contenders are compared by their ratios.
     pub fn interval(&self) -> Option<(f64, f64)> {
-        if self.is_sliced() {
-            let rates: Vec<_> = self.rounds.values().filter_map(Rounds::log_rate).collect();
-            return combine(&rates).map(|rate| rate.interval());
+        if let Some(half) = self.throughput.half_width() {
+            return Some(((self.throughput.mean - half).max(0.0), self.throughput.mean + half));
         }
-        let half = self.throughput.half_width()?;
-        Some(((self.throughput.mean - half).max(0.0), self.throughput.mean + half))
+        let rates: Option<Vec<_>> = self.rounds.values().map(Rounds::log_rate).collect();
+        geometric_mean(&rates?).map(|rate| rate.interval())
     }
 
     /// Half the width of that interval.
