@@ -224,7 +224,7 @@ pub fn claims(all: &[Comparison]) -> usize {
 }
 
 impl Comparison {
-    /// The estimates of which something may be claimed: points that rank, and the curve.
+    /// The estimates that make a claim: those of points that rank, and that of the curve.
     fn estimates(&self) -> impl Iterator<Item = LogEstimate> {
         let at = self.at.iter().filter(|ratio| ratio.ranks).filter_map(|ratio| ratio.estimate);
         let overall = self.overall.iter().filter(|overall| overall.is_of_several());

@@ -138,8 +138,8 @@ pub fn combine_all(quantities: &[Vec<LogEstimate>]) -> Vec<Option<LogEstimate>> 
     usable.iter().map(|trials| combine_with(trials, between, degrees)).collect()
 }
 
-/// The weighted mean of trials whose variance between each other is `between`, known with so many
-/// `degrees` of freedom.
+/// The weighted mean of trials. `between` is the variance between trials, and `degrees` are its
+/// degrees of freedom.
 fn combine_with(trials: &[LogEstimate], between: f64, degrees: f64) -> Option<LogEstimate> {
     if trials.len() < 2 {
         return trials.first().copied();

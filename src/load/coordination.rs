@@ -69,7 +69,7 @@ pub struct Coordination<'a> {
     pub orders: Receiver<Order>,
     /// How often to report progress; `None`: never.
     pub report_every: Option<Duration>,
-    /// Whether the load runs in slices, each of which may be left out.
+    /// Whether the load runs in slices. A slice may be left out.
     pub sliced: bool,
 }
 

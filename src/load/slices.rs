@@ -172,7 +172,7 @@ impl<'env> Turns<'env> {
         (drained.messages > 0).then(|| per_client.div_f64(drained.messages as f64))
     }
 
-    /// Orders one window, and waits until it is drained. `at` is told of its two ends.
+    /// Orders one window, and waits until it is drained. Calls `at` at both ends of the window.
     fn run_window(&mut self, window: Window, stop: &Stop, at: &mut dyn FnMut(End)) -> Drained {
         let mut drained = Drained::default();
         self.crew.order(Order::Run { window, keep_last: self.keep_last });

@@ -29,7 +29,7 @@ pub enum Target {
     Running {
         /// Where it listens.
         address: Endpoint,
-        /// Its process on this machine, if that is to be measured.
+        /// Its process on this machine; `None`: not measured.
         pid: Option<u32>,
     },
     /// A new process of `program` (an echometer), for the length of the trial.
