@@ -14,7 +14,7 @@
 #   TRIALS       passes over all points            1
 #   DRIVER       native or lean                    lean
 #   SERVER_CPUS  auto (the first), all, or a list  auto
-#   DURATION     counted time of each contender    800ms
+#   DURATION     counted time of each contender    900ms
 #   WARMUP       time under load before that       100ms
 #   OUT          directory of the results          results/<date and time>
 set -euo pipefail
@@ -27,7 +27,7 @@ CONTENDERS=${CONTENDERS:-}
 TRIALS=${TRIALS:-1}
 DRIVER=${DRIVER:-lean}
 SERVER_CPUS=${SERVER_CPUS:-auto}
-DURATION=${DURATION:-800ms}
+DURATION=${DURATION:-900ms}
 WARMUP=${WARMUP:-100ms}
 OUT=${OUT:-$root/results/$(date +%Y-%m-%d-%H%M%S)}
 mapfile -t more < <(grep . <<<"$CONTENDERS" || true)
