@@ -1,4 +1,4 @@
-//! Turns `proto/message.proto` into Rust, with a parser of its own: no protoc is needed. And
+//! ContenderState `proto/message.proto` into Rust, with a parser of its own: no protoc is needed. And
 //! notes from what the program is built, for `run.json`.
 
 use std::path::Path;

@@ -19,7 +19,7 @@ use anyhow::{Result, anyhow};
 use echometer::measure::ServerTally;
 use echometer::results::{JsonLines, ServerLine};
 use echometer::spec::{Driver, Tuning};
-use echometer::systems::{self, Heeded};
+use echometer::systems::{self, ServerOptions};
 use mio::net::{TcpListener, TcpStream};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
@@ -78,7 +78,8 @@ fn serve(arguments: &[String]) -> Result<()> {
     poll.registry().register(&mut SourceFd(&fd), SIGNAL, Interest::READABLE)?;
     println!("listening {}", listener.local_addr()?);
     let answered = echo(&mut poll, &listener)?;
-    let mut line = ServerLine::new("tcp", "bare", Heeded::default(), &ServerTally::default());
+    let mut line =
+        ServerLine::new("tcp", "bare", ServerOptions::default(), &ServerTally::default());
     line.accesses = answered;
     metrics.as_mut().map_or(Ok(()), |metrics| metrics.append(&[line]))
 }

@@ -18,8 +18,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use echometer::cpus::{CpuChoice, Cpus, Placement};
-use echometer::load::{Stop, first_request};
+use echometer::load::{CancelToken, first_request};
+use echometer::os::cpus::{CpuChoice, Cpus, Placement};
 use echometer::spec::{ClientSpec, Driver, Endpoint, LoadSpec, Tuning};
 use echometer::systems::{self, System};
 
@@ -77,7 +77,7 @@ fn counted(system: &'static dyn System, load: &LoadSpec) -> Result<f64> {
 }
 
 fn count(system: &'static dyn System, to: &Endpoint, spec: &LoadSpec) -> Result<f64> {
-    let (opening, closing) = (Stop::default(), Stop::default());
+    let (opening, closing) = (CancelToken::default(), CancelToken::default());
     let ready = Barrier::new(spec.clients.get() + 1);
     let client = |index: usize| -> Result<(u64, u64)> {
         let who = ClientSpec {
@@ -91,7 +91,7 @@ fn count(system: &'static dyn System, to: &Endpoint, spec: &LoadSpec) -> Result<
         let mut client = system.connect(to, &who)?;
         client.echo(&request)?;
         ready.wait();
-        let mut echo = |until: &Stop| -> Result<u64> {
+        let mut echo = |until: &CancelToken| -> Result<u64> {
             let mut count = 0;
             while !until.is_set() {
                 request.advance();

@@ -18,16 +18,10 @@
 //! - an output file that is opened after the measuring began.
 
 pub mod cli;
-pub mod verbs;
+pub mod commands;
 
-pub mod cpus;
-pub mod heap;
-pub mod host;
-pub mod process;
-pub mod quota;
-mod sleeper;
+pub mod os;
 pub mod spec;
-pub mod threads;
 
 pub mod message;
 pub mod systems;

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use echometer::cli::{self, Parsed};
+use echometer::commands::{Ending, tell};
 use echometer::spec::Invalid;
-use echometer::verbs::{Ending, tell};
 
 const FAILED: u8 = 1;
 const WRONG_COMMAND_LINE: u8 = 2;

@@ -17,9 +17,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod decode;
 mod error;
-mod incoming;
-mod working;
+mod service_time;
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -29,9 +29,9 @@ use std::time::Instant;
 
 use protobuf::Message;
 
+use self::decode::DecodedMessage;
 pub use self::error::EchoError;
-use self::incoming::Incoming;
-use self::working::Working;
+use self::service_time::ServiceTime;
 use crate::measure::ServerTally;
 use crate::spec::ServerSpec;
 
@@ -162,7 +162,7 @@ pub struct Responder {
     sequence: Sequence,
     /// The longest request, and the longest reply that may be asked for.
     max_message: usize,
-    working: Option<Working>,
+    working: Option<ServiceTime>,
     tally: ServerTally,
     reply: BasicMessage,
     padding: String,
@@ -176,7 +176,7 @@ impl Responder {
             worker,
             sequence,
             max_message: server.max_message,
-            working: Working::of(server.work),
+            working: ServiceTime::of(server.work),
             tally: ServerTally::default(),
             reply: BasicMessage { sender: server.name.clone(), ..BasicMessage::default() },
             padding: String::new(),
@@ -203,12 +203,12 @@ impl Responder {
     }
 
     /// Puts `rejected` into `reply`, for a system whose only way to say so is a reply.
-    pub fn apologise(&self, rejected: Rejected, reply: &mut Vec<u8>) {
+    pub fn write_error_reply(&self, rejected: Rejected, reply: &mut Vec<u8>) {
         let sender = self.server.clone();
         encode(&BasicMessage { sender, message: rejected.0, ..BasicMessage::default() }, reply);
     }
 
-    fn compose(&mut self, request: &Incoming<'_>) {
+    fn compose(&mut self, request: &DecodedMessage<'_>) {
         self.reply.sequence = self.sequence.next();
         self.reply.acknowledges = request.sequence;
         let text = &mut self.reply.message;
@@ -245,7 +245,7 @@ pub fn respond(
     request: &[u8],
     reply: &mut Vec<u8>,
 ) -> Result<(), Rejected> {
-    let request = match Incoming::read(request) {
+    let request = match DecodedMessage::read(request) {
         Ok(request) => request,
         Err(error) => return Err(responder.reject(&format!("not a BasicMessage ({error})"))),
     };
@@ -298,8 +298,9 @@ pub fn verify(sent: u64, reply: &[u8]) -> Result<bool, EchoError> {
 }
 
 #[inline]
-fn read_reply(sent: u64, reply: &[u8]) -> Result<(Incoming<'_>, bool), EchoError> {
-    let reply = Incoming::read(reply).map_err(|error| EchoError::Malformed(error.to_string()))?;
+fn read_reply(sent: u64, reply: &[u8]) -> Result<(DecodedMessage<'_>, bool), EchoError> {
+    let reply =
+        DecodedMessage::read(reply).map_err(|error| EchoError::Malformed(error.to_string()))?;
     match reply.acknowledges {
         acknowledged if acknowledged == sent => Ok((reply, true)),
         0 if reply.message.starts_with(MALFORMED) => {

@@ -9,7 +9,7 @@ use std::process::Stdio;
 use common::bench::{Bench, Measured, bench, connections_to, is_alive, rows};
 use common::scripted::alone;
 use common::{Guard, Served, echometer, eventually, file_in_new_directory, run, server_spec};
-use echometer::cpus::{CpuChoice, Cpus, Placement};
+use echometer::os::cpus::{CpuChoice, Cpus, Placement};
 use echometer::results::Row;
 use echometer::systems::SYSTEMS;
 use nix::sys::signal::Signal;
@@ -193,10 +193,10 @@ fn the_row_tells_what_was_asked_for() {
         spec.workers = 3.try_into().unwrap();
         spec.backend = "ipc".parse().unwrap();
         spec.completion_queues = Some(2.try_into().unwrap());
-        let heeded = system.heeded(&spec);
-        assert_eq!(row.workers, heeded.workers);
-        assert_eq!(row.backend, heeded.backend.map(|backend| backend.to_string()));
-        assert_eq!(row.completion_queues, heeded.completion_queues);
+        let server_options = system.server_options(&spec);
+        assert_eq!(row.workers, server_options.workers);
+        assert_eq!(row.backend, server_options.backend.map(|backend| backend.to_string()));
+        assert_eq!(row.completion_queues, server_options.completion_queues);
     }
 }
 

@@ -5,7 +5,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{load_spec, server_spec};
-use echometer::load::{self, Observer, Stop};
+use echometer::load::{self, CancelToken, Observer};
 use echometer::spec::{Arrivals, Driver, LoadSpec, Pace};
 use echometer::systems::SYSTEMS;
 
@@ -41,7 +41,7 @@ fn progress_is_told_all_the_time_however_many_clients_report() {
     for system in SYSTEMS {
         let server = system.serve(&server_spec()).unwrap();
         let mut notes = Notes::default();
-        load::run(*system, server.endpoint(), &spec, &Stop::default(), &mut notes).unwrap();
+        load::run(*system, server.endpoint(), &spec, &CancelToken::default(), &mut notes).unwrap();
         // Some ten are due; a machine that is busy may leave out a few.
         assert!(notes.ticks.len() >= 4, "{}: {:?}", system.name(), notes.ticks);
         assert!(notes.ticks.is_sorted() && notes.ticks.last() > Some(&0), "{:?}", notes.ticks);
@@ -79,9 +79,9 @@ fn a_pause_holds_up_neither_the_close_nor_who_stops_the_load() {
     for spec in DRIVERS.into_iter().flat_map(with_long_pauses) {
         let mut nobody = AtTheOpening(None::<fn()>);
         let short = LoadSpec { window: Duration::from_millis(200), ..spec.clone() };
-        load::run(system, server.endpoint(), &short, &Stop::default(), &mut nobody).unwrap();
+        load::run(system, server.endpoint(), &short, &CancelToken::default(), &mut nobody).unwrap();
 
-        let stop = Stop::default();
+        let stop = CancelToken::default();
         let mut stopper = AtTheOpening(Some(|| stop.set()));
         let long = LoadSpec { window: LONG, ..spec };
         load::run(system, server.endpoint(), &long, &stop, &mut stopper).unwrap();
@@ -102,7 +102,8 @@ fn what_cannot_be_tried_again_before_the_close_is_neither_done_nor_failed() {
             let spec = LoadSpec { driver, window, timeout, retries: 12, ..load_spec(3) };
             let mut killer = AtTheOpening(Some(|| drop(server.stop().unwrap())));
             let begun = Instant::now();
-            let outcome = load::run(*system, &to, &spec, &Stop::default(), &mut killer).unwrap();
+            let outcome =
+                load::run(*system, &to, &spec, &CancelToken::default(), &mut killer).unwrap();
             assert!(begun.elapsed() < LONG);
             for client in outcome.tallies {
                 let faults = client.faults.disconnects + client.faults.timeouts;

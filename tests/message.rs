@@ -150,7 +150,7 @@ fn what_a_server_says_of_a_malformed_request_is_an_error_and_no_unverified_echo(
     let (mut responder, mut reply) = (responder(), Vec::new());
     let request = request("client", String::new(), MAX_REPLY + 1);
     let rejected = respond(&mut responder, request.bytes(), &mut reply).unwrap_err();
-    responder.apologise(rejected, &mut reply);
+    responder.write_error_reply(rejected, &mut reply);
     let Err(EchoError::Refused(why)) = check(&request, &reply) else { panic!("{reply:?}") };
     assert!(why.contains("4097 bytes") && why.contains("4096"), "{why}");
     let tally = responder.take_tally();

@@ -12,7 +12,7 @@ use std::process::{Command, Output, Stdio};
 use common::bench::{Bench, Measured, bench};
 use common::rows::{directory_of, report};
 use common::{Ran, Served, finish};
-use echometer::cpus::Cpus;
+use echometer::os::cpus::Cpus;
 use echometer::results::Row;
 use echometer::systems::SYSTEMS;
 

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use common::bench::rows;
 use common::rows::report;
 use common::{Ran, Served, Wire, echometer, finish, known, run};
-use echometer::cpus::Cpus;
+use echometer::os::cpus::Cpus;
 use echometer::systems::{SYSTEMS, System};
 use serde_json::Value;
 

@@ -231,7 +231,7 @@ fn clients_that_vanish_before_their_reply_are_not_missed() {
 
 #[test]
 fn a_thousand_connections_at_once_are_taken() {
-    echometer::host::raise_file_limit().unwrap();
+    echometer::os::host::raise_file_limit().unwrap();
     for (system, tuning) in settings() {
         survives(system, &tuning, |server| {
             let connect = |_| TcpStream::connect(&server.address).unwrap();

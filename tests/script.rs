@@ -208,7 +208,7 @@ fn having(what: fn(&dyn System) -> bool) -> String {
 
 #[test]
 fn workers_are_measured_with_each_backend_on_one_cpu_and_on_all() {
-    let pools = having(|system| system.heeded(&server_spec()).workers.is_some());
+    let pools = having(|system| system.server_options(&server_spec()).workers.is_some());
     let Some(rows) =
         rows_of("workers.sh", &[("SYSTEMS", &pools), ("WORKERS", "1 3"), ("CLIENTS", "3")])
     else {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use common::bench::{connections_to, rows};
 use common::scripted::alone;
 use common::{Guard, Served, echometer, eventually, file_in_new_directory, run};
-use echometer::cpus::Cpus;
+use echometer::os::cpus::Cpus;
 use echometer::results::{Row, read_slices};
 use echometer::systems::SYSTEMS;
 use nix::sys::signal::Signal;

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use common::bench::rows;
 use common::scripted::{ATTEMPTS, program, until_quiet};
 use common::{ANY_PORT, Guard, Ran, file_in_new_directory, run};
-use echometer::cpus::Cpus;
+use echometer::os::cpus::Cpus;
 use echometer::results::{CsvSink, Row};
 use echometer::systems::SYSTEMS;
 use tempfile::TempDir;

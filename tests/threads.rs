@@ -34,7 +34,7 @@ fn thread_rows(directory: &Path) -> Vec<ThreadRow> {
 fn expected(system: &dyn System) -> Vec<(&'static str, u64)> {
     let main = ("main", 1);
     match known(system).1 {
-        Wire::ZeroMq if system.heeded(&server_spec()).workers.is_some() => {
+        Wire::ZeroMq if system.server_options(&server_spec()).workers.is_some() => {
             vec![main, ("io", 1), ("proxy", 1), ("worker", WORKERS)]
         }
         Wire::ZeroMq => vec![main, ("io", 1), ("handler", 1)],

@@ -34,9 +34,9 @@ fn measure(system: &dyn System, work: &str) -> Row {
 fn handlers(system: &dyn System) -> usize {
     let two = NonZeroUsize::new(HANDLERS).unwrap();
     let spec = ServerSpec { workers: two, completion_queues: Some(two), ..server_spec() };
-    let heeded = system.heeded(&spec);
+    let server_options = system.server_options(&spec);
     let alone = if known(system).0 == Counts::Connection { CLIENTS } else { 1 };
-    heeded.workers.or(heeded.completion_queues).unwrap_or(alone)
+    server_options.workers.or(server_options.completion_queues).unwrap_or(alone)
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use echometer::cpus::CpuChoice;
-use echometer::load::Stop;
+use echometer::load::CancelToken;
+use echometer::os::cpus::CpuChoice;
 use echometer::spec::{Channels, Driver, LoadSpec, ServerSpec, Target, TrialSpec, Tuning};
 use echometer::systems::System;
 use echometer::trial::{self, Contender};
@@ -56,7 +56,7 @@ pub fn throughput(
         run_id: "bench".to_owned(),
         trial: 1,
     };
-    Ok(trial::run(&contender, &spec, &Stop::default(), None)?.row.throughput_per_s)
+    Ok(trial::run(&contender, &spec, &CancelToken::default(), None)?.row.throughput_per_s)
 }
 
 /// The value in the middle, or between the two that are there.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::log_estimate::geometric_mean;
 use super::rounds::{self, Rounds, RoundsByRow};
 use super::{Difference, Estimate, FEWEST_TRIALS};
-use crate::cpus::Cpus;
 use crate::measure::{DISTURBED, DISTURBED_SHARE};
+use crate::os::cpus::Cpus;
 use crate::results::Row;
 
 /// The valid trials of one curve at one value of the axis, and the means of what they measured.

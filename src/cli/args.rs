@@ -8,10 +8,10 @@ use clap::{Args as ClapArgs, Command, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
 use super::{contender, help, values};
-use crate::cpus::CpuChoice;
+use crate::commands::Format;
+use crate::os::cpus::CpuChoice;
 use crate::spec::{Arrivals, Backend, Channels, Endpoint, SliceLength, Tuning, Work};
 use crate::systems::System;
-use crate::verbs::Format;
 
 /// Which messaging pattern carries more messages per second on your machines, from how
 /// many clients on, and why?
@@ -20,11 +20,11 @@ use crate::verbs::Format;
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub struct Args {
     #[command(subcommand)]
-    pub verb: Verb,
+    pub verb: CommandArgs,
 }
 
 #[derive(Subcommand)]
-pub enum Verb {
+pub enum CommandArgs {
     /// Run a server until it is told to stop
     ///
     /// It prints 'listening ADDR' on stdout as soon as it accepts requests. It stops on
@@ -125,7 +125,7 @@ impl ServerArgs {
 
 /// How long a client waits, and how often it tries.
 #[derive(ClapArgs)]
-pub struct PatienceArgs {
+pub struct RetryArgs {
     /// How long to wait for a reply
     #[arg(short, long, value_name = "TIME", default_value = "5s", value_parser = values::some_time, allow_hyphen_values = true)]
     pub timeout: Duration,
@@ -147,7 +147,7 @@ pub struct SendArgs {
     #[arg(short, long)]
     pub name: Option<String>,
     #[command(flatten)]
-    pub patience: PatienceArgs,
+    pub patience: RetryArgs,
     /// The largest reply that is read
     #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = values::some_bytes, allow_hyphen_values = true)]
     pub max_message: usize,
@@ -212,7 +212,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "BYTES", default_value = "0", value_parser = values::reply_bytes, allow_hyphen_values = true)]
     pub reply_payload: u32,
     #[command(flatten)]
-    pub patience: PatienceArgs,
+    pub patience: RetryArgs,
     /// What plays the clients: native, the framework's own, a thread each; or lean, the wire
     /// spoken directly, many on a thread
     #[arg(long, value_name = "DRIVER", default_value = "native", value_parser = ["native", "lean"])]

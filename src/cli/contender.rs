@@ -8,7 +8,7 @@ use clap::{Arg, Args as _, Command, FromArgMatches};
 
 use super::args::ServerArgs;
 use super::{server_spec, this_program};
-use crate::cpus::CpuChoice;
+use crate::os::cpus::CpuChoice;
 use crate::spec::{Endpoint, ExecSpec, Invalid, Target};
 use crate::systems::{self, SYSTEMS, System};
 use crate::trial::Contender;

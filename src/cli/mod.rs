@@ -13,15 +13,15 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 
 use self::args::{
-    Args, BenchArgs, CompareArgs, ManArgs, ReportArgs, SendArgs, ServeArgs, ServerArgs, Verb,
+    Args, BenchArgs, CommandArgs, CompareArgs, ManArgs, ReportArgs, SendArgs, ServeArgs, ServerArgs,
 };
-use crate::host;
+use crate::commands::{Bench, Command, Compare, Completions, Man, Repeat, Report, Send, Serve};
 use crate::load;
+use crate::os::host;
 use crate::spec::{
     Channels, ClientSpec, Driver, Endpoint, Invalid, LoadSpec, Pace, ServerSpec, SliceLength,
     Target, TrialSpec,
 };
-use crate::verbs::{Bench, Command, Compare, Completions, Man, Repeat, Report, Send, Serve};
 
 /// What a command line asks for.
 pub enum Parsed {
@@ -41,15 +41,17 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, In
     let parsed = definition().try_get_matches_from(&arguments);
     match parsed.and_then(|matches| Args::from_arg_matches(&matches)) {
         Ok(args) => Ok(Parsed::Do(match args.verb {
-            Verb::Serve(args) => Command::Serve(serve(args)),
-            Verb::Send(args) => Command::Send(send(args)),
-            Verb::Bench(args) => Command::Bench(Box::new(bench(*args, as_typed(&arguments))?)),
-            Verb::Report(args) => Command::Report(report(args)),
-            Verb::Compare(args) => Command::Compare(compare(args)),
-            Verb::Completions(args) => Command::Completions(Completions {
+            CommandArgs::Serve(args) => Command::Serve(serve(args)),
+            CommandArgs::Send(args) => Command::Send(send(args)),
+            CommandArgs::Bench(args) => {
+                Command::Bench(Box::new(bench(*args, as_typed(&arguments))?))
+            }
+            CommandArgs::Report(args) => Command::Report(report(args)),
+            CommandArgs::Compare(args) => Command::Compare(compare(args)),
+            CommandArgs::Completions(args) => Command::Completions(Completions {
                 script: derived::completions(args.shell, definition()),
             }),
-            Verb::Man(args) => Command::Man(man(args)),
+            CommandArgs::Man(args) => Command::Man(man(args)),
         })),
         Err(error)
             if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>

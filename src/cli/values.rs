@@ -140,8 +140,8 @@ pub fn rate(text: &str) -> Result<f64, String> {
 mod tests {
     use super::*;
 
+    use crate::commands::Format;
     use crate::spec::{Arrivals, Backend, Channels, Tuning};
-    use crate::verbs::Format;
 
     /// The names that are listed are those that are read, and those that are written.
     fn assert_names<T>(expected: &[&str])

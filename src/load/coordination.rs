@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::Stop;
+use super::CancelToken;
 use crate::measure::{PlayerTally, Window};
 
 /// What a player tells the coordinator.
@@ -64,7 +64,7 @@ pub enum Order {
 
 /// A player's end of the channels.
 pub struct Coordination<'a> {
-    pub stop: &'a Stop,
+    pub stop: &'a CancelToken,
     pub events: Sender<Event>,
     pub orders: Receiver<Order>,
     /// How often to report progress; `None`: never.

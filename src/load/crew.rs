@@ -8,14 +8,14 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
 use super::coordination::{Coordination, Event, Order};
 use super::native::NativeClient;
-use super::requester::Requester;
-use super::{STACK_BYTES, Stop, TICK, first_request, lean};
-use crate::cpus::Cpus;
+use super::retrying_client::RetryingClient;
+use super::{CancelToken, STACK_BYTES, TICK, first_request, lean};
 use crate::measure::{ClientTally, Distributions, PlayerTally};
-use crate::sleeper::Sleeper;
+use crate::os::cpus::Cpus;
+use crate::os::precise_sleep::Sleeper;
+use crate::os::{host, threads};
 use crate::spec::{ClientSpec, Driver, Endpoint, LoadSpec};
 use crate::systems::System;
-use crate::{host, threads};
 
 /// What the players of a crew have in common.
 #[derive(Clone, Copy)]
@@ -23,7 +23,7 @@ pub struct Role<'env> {
     pub system: &'static dyn System,
     pub to: &'env Endpoint,
     pub spec: &'env LoadSpec,
-    pub stop: &'env Stop,
+    pub stop: &'env CancelToken,
     /// Whether the load runs in slices.
     pub sliced: bool,
 }
@@ -188,7 +188,7 @@ impl<'env> Start<'env> {
         let who = who(spec, index);
         NativeClient {
             request: first_request(spec, &who.name),
-            requester: Requester::new(system, to, who, stop),
+            requester: RetryingClient::new(system, to, who, stop),
             spec,
             index,
             coordination,

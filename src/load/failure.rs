@@ -1,11 +1,11 @@
 //! What becomes of an echo that failed: a count, and a sentence.
 
-use crate::measure::Faults;
+use crate::measure::ErrorCounts;
 use crate::message::{self, EchoError, Request};
 use crate::systems::System;
 
 /// Counts what went wrong.
-pub fn count(error: &EchoError, faults: &mut Faults) {
+pub fn count(error: &EchoError, faults: &mut ErrorCounts) {
     *match error {
         EchoError::Timeout(_) => &mut faults.timeouts,
         EchoError::Disconnected(_) => &mut faults.disconnects,

@@ -12,15 +12,15 @@
 //!
 //! Nothing is sent over these channels for a single message.
 
+mod cancel_token;
 mod coordination;
 mod crew;
 mod failure;
 mod lean;
 mod native;
-mod requester;
+mod retrying_client;
 mod schedule;
 pub mod slices;
-mod stop;
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -28,10 +28,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use crossbeam_channel::RecvTimeoutError;
 
+pub use self::cancel_token::CancelToken;
 use self::coordination::{Event, Order};
 use self::crew::{Crew, Role};
-pub use self::requester::Requester;
-pub use self::stop::Stop;
+pub use self::retrying_client::RetryingClient;
 use crate::measure::{ClientTally, Distributions, Window};
 use crate::message::{self, Request};
 use crate::spec::{Endpoint, LoadSpec};
@@ -101,7 +101,7 @@ pub fn run(
     system: &'static dyn System,
     to: &Endpoint,
     spec: &LoadSpec,
-    stop: &Stop,
+    stop: &CancelToken,
     observer: &mut dyn Observer,
 ) -> Result<Outcome> {
     std::thread::scope(|scope| {
@@ -121,7 +121,7 @@ pub fn run(
 fn coordinate(
     crew: &Crew<'_>,
     window: Window,
-    stop: &Stop,
+    stop: &CancelToken,
     observer: &mut dyn Observer,
 ) -> Option<Window> {
     let (mut running, mut completed) = (crew.players(), 0);

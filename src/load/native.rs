@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use anyhow::anyhow;
 
 use super::coordination::{Coordination, Drained, Event, Order, Report};
-use super::requester::Requester;
+use super::retrying_client::RetryingClient;
 use super::schedule::Schedule;
 use crate::measure::{ClientTally, Distributions, PlayerTally, Times, Window};
 use crate::message::{EchoError, Request};
-use crate::sleeper::Sleeper;
+use crate::os::precise_sleep::Sleeper;
 use crate::spec::LoadSpec;
 
 /// How long before a request is due a client is awake at the latest, to look whether the load was
@@ -20,7 +20,7 @@ const NEAR: Duration = Duration::from_millis(100);
 
 /// A client before it starts.
 pub struct NativeClient<'a> {
-    pub requester: Requester<'a>,
+    pub requester: RetryingClient<'a>,
     pub request: Request,
     pub spec: &'a LoadSpec,
     pub index: usize,

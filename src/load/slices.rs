@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::Stop;
+use super::CancelToken;
 use super::coordination::{Drained, Event, Order};
 use super::crew::{Crew, Role};
 use crate::measure::{ClientTally, Distributions, Window};
@@ -53,7 +53,7 @@ pub struct Slice {
 
 /// What becomes of a slice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum SliceDecision {
     /// It counts.
     Keep,
     /// It does not count, and is measured again.
@@ -72,7 +72,7 @@ pub trait SliceObserver {
     /// The window of this contender has closed.
     fn closed(&mut self, contender: usize);
     /// The slice has ended, and no contender is loaded.
-    fn drained(&mut self, slice: &Slice) -> Fate;
+    fn drained(&mut self, slice: &Slice) -> SliceDecision;
     /// The last slice has ended, and all clients are still connected: threads of a server may end
     /// with their connections.
     fn ended(&mut self);
@@ -114,7 +114,7 @@ pub fn run<'env>(
     contenders: &[Loaded<'env>],
     spec: &'env LoadSpec,
     (length, seed): (SliceLength, u64),
-    stop: &'env Stop,
+    stop: &'env CancelToken,
     observer: &mut dyn SliceObserver,
 ) -> Result<Vec<SlicedOutcome>, (usize, anyhow::Error)> {
     std::thread::scope(|scope| {
@@ -125,7 +125,7 @@ pub fn run<'env>(
                 crew.wait_until_ready()?;
                 Ok(crew)
             });
-            crew.map(|crew| Turns::new(index, crew)).map_err(|error| (index, error))
+            crew.map(|crew| ContenderState::new(index, crew)).map_err(|error| (index, error))
         };
         let crews = contenders.iter().enumerate().map(start);
         let mut turns = crews.collect::<Result<Vec<_>, _>>().inspect_err(|_| stop.set())?;
@@ -145,7 +145,7 @@ pub fn run<'env>(
 }
 
 /// One contender's clients, and how far they are.
-struct Turns<'env> {
+struct ContenderState<'env> {
     index: usize,
     crew: Crew<'env>,
     /// Whether the last slice counts.
@@ -156,14 +156,22 @@ struct Turns<'env> {
     gone: bool,
 }
 
-impl<'env> Turns<'env> {
+impl<'env> ContenderState<'env> {
     fn new(index: usize, crew: Crew<'env>) -> Self {
-        Turns { index, crew, keep_last: false, kept: 0, repeated: 0, silent: 0, gone: false }
+        ContenderState {
+            index,
+            crew,
+            keep_last: false,
+            kept: 0,
+            repeated: 0,
+            silent: 0,
+            gone: false,
+        }
     }
 
     /// Runs the clients for the warm-up, and returns their mean round trip, pauses included; `None`
     /// of a server that did not answer.
-    fn warm_up(&mut self, spec: &LoadSpec, stop: &Stop) -> Option<Duration> {
+    fn warm_up(&mut self, spec: &LoadSpec, stop: &CancelToken) -> Option<Duration> {
         let window =
             Window::after(Instant::now(), Duration::ZERO, spec.warmup.max(SliceLength::SHORTEST));
         let drained = self.run_window(window, stop, &mut |_| ());
@@ -173,7 +181,12 @@ impl<'env> Turns<'env> {
     }
 
     /// Orders one window, and waits until it is drained. Calls `at` at both ends of the window.
-    fn run_window(&mut self, window: Window, stop: &Stop, at: &mut dyn FnMut(End)) -> Drained {
+    fn run_window(
+        &mut self,
+        window: Window,
+        stop: &CancelToken,
+        at: &mut dyn FnMut(End),
+    ) -> Drained {
         let mut drained = Drained::default();
         self.crew.order(Order::Run { window, keep_last: self.keep_last });
         let mut running = self.crew.players();
@@ -242,7 +255,12 @@ impl Rounds {
         }
     }
 
-    fn run(&mut self, turns: &mut [Turns<'_>], stop: &Stop, observer: &mut dyn SliceObserver) {
+    fn run(
+        &mut self,
+        turns: &mut [ContenderState<'_>],
+        stop: &CancelToken,
+        observer: &mut dyn SliceObserver,
+    ) {
         let planned = self.planned * turns.len();
         for round in (1..).take(self.planned) {
             let mut pending: Vec<usize> = (0..turns.len()).collect();
@@ -269,9 +287,9 @@ impl Rounds {
     /// Measures one slice; `true`: it is left out and to be measured again.
     fn measure(
         &mut self,
-        turn: &mut Turns<'_>,
+        turn: &mut ContenderState<'_>,
         round: u32,
-        stop: &Stop,
+        stop: &CancelToken,
         observer: &mut dyn SliceObserver,
     ) -> bool {
         let contender = turn.index;
@@ -293,12 +311,12 @@ impl Rounds {
             gave_up,
         };
         // A slice that was cut short does not count.
-        let fate = if stop.is_set() { Fate::LeaveOut } else { observer.drained(&slice) };
+        let fate = if stop.is_set() { SliceDecision::LeaveOut } else { observer.drained(&slice) };
         turn.silent = if messages == 0 && timeouts > 0 { turn.silent + 1 } else { 0 };
-        turn.gone |= fate == Fate::Gone || turn.silent >= SILENT_SLICES;
-        turn.keep_last = fate == Fate::Keep;
+        turn.gone |= fate == SliceDecision::Gone || turn.silent >= SILENT_SLICES;
+        turn.keep_last = fate == SliceDecision::Keep;
         turn.kept += usize::from(turn.keep_last);
-        fate == Fate::LeaveOut
+        fate == SliceDecision::LeaveOut
     }
 
     /// Long enough for the load to be steady, and longer by a random part of a round trip.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Activity, CpuTimes};
-use crate::cpus::Cpus;
+use crate::os::cpus::Cpus;
 
 /// A slice is disturbed if steal or other processes took this share or more of the CPUs of one
 /// side; an unsliced trial is, if steal did.

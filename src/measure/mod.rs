@@ -2,13 +2,13 @@
 //!
 //! Nothing here starts a thread, and no file is read but those of /proc.
 
-mod agreement;
 mod bound;
+mod consistency;
+mod cpu_times;
 mod disturbance;
+mod error_counts;
 mod fairness;
-mod faults;
 mod latency;
-mod machine;
 mod processes;
 mod role;
 mod tally;
@@ -16,13 +16,13 @@ mod totals;
 mod usage;
 mod window;
 
-pub use agreement::{TOLERANCE, disagreement, is_rate_kept, littles_law};
 pub use bound::{Bound, DISTURBED, Side, busy, share};
+pub use consistency::{TOLERANCE, disagreement, is_rate_kept, littles_law};
+pub use cpu_times::{CpuShares, CpuTimes};
 pub use disturbance::{DISTURBED_SHARE, Loss};
+pub use error_counts::ErrorCounts;
 pub use fairness::Fairness;
-pub use faults::Faults;
 pub use latency::{Moments, Percentiles};
-pub use machine::{CpuShares, CpuTimes};
 pub use processes::{Activity, Processes, Tree, cpu_time};
 pub use role::role;
 pub use tally::{ClientTally, Distributions, PlayerTally, ServerTally, Times};

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use nix::time::ClockId;
 use nix::unistd::Pid;
 
-use crate::cpus::Cpus;
+use crate::os::cpus::Cpus;
 
 /// A process and its descendants, measured together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

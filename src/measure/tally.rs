@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use super::{Faults, Moments, Percentiles, View, Window};
+use super::{ErrorCounts, Moments, Percentiles, View, Window};
 
 /// What a thread of a server counted.
 #[derive(Debug, Default, Clone)]
@@ -158,7 +158,7 @@ pub struct ClientTally {
     /// How many echoes had succeeded when the last one failed.
     completed_before_failure: u64,
     /// What went wrong with single requests.
-    pub faults: Faults,
+    pub faults: ErrorCounts,
     /// Pauses between a reply and the next request that ended in the window, and their sum.
     pub pauses: (u64, Duration),
     /// Why the first echo that failed did so.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ClientTally, Fairness, Faults, Moments, Window};
+use super::{ClientTally, ErrorCounts, Fairness, Moments, Window};
 
 /// The tallies of all clients, merged.
 #[derive(Debug, Default, Clone)]
@@ -24,7 +24,7 @@ pub struct Totals {
     /// Sequences that were never acknowledged, though a later one of that client was.
     pub gaps: u64,
     /// What went wrong with single requests.
-    pub faults: Faults,
+    pub faults: ErrorCounts,
     /// Clients that may have had a request in flight when they stopped: those with a request
     /// whose reply did not come, or was wrong.
     pub in_flight: u64,
@@ -90,8 +90,8 @@ mod tests {
             }
             tally
         };
-        let faulty = Faults { timeouts: 2, sent: 2, ..Faults::default() };
-        let unreached = Faults { disconnects: 1, ..Faults::default() };
+        let faulty = ErrorCounts { timeouts: 2, sent: 2, ..ErrorCounts::default() };
+        let unreached = ErrorCounts { disconnects: 1, ..ErrorCounts::default() };
         let all = Totals::of(&[client(1, faulty), client(3, unreached)]);
         assert_eq!((all.messages(), all.completed, all.unverified), (4, 4, 2));
         assert_eq!((all.faults.timeouts, all.faults.disconnects, all.in_flight), (2, 1, 1));

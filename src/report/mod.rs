@@ -10,15 +10,13 @@ mod markdown;
 mod numbers;
 mod paced;
 mod page;
-pub mod phrases;
-pub mod remarks;
+pub mod prose;
 mod sections;
 mod sliced;
 mod table;
 mod terminal;
 mod text;
-mod words;
-pub use words::NO_CLAIM;
+pub use prose::findings::NO_CLAIM;
 
 pub use html::html;
 pub use json::json;

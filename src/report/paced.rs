@@ -2,7 +2,7 @@
 
 use super::numbers::{UNKNOWN, grouped, shown};
 use super::page::Table;
-use super::phrases::{limited, named};
+use super::prose::phrases::{limited, named};
 use crate::analysis::Paced;
 
 /// How long somebody waits, and what was not kept.

@@ -1,8 +1,8 @@
 //! Sentences about contenders that took turns in slices.
 
 use super::numbers::grouped;
-use super::phrases::{limited, listed, named};
-use super::words::{place, value};
+use super::prose::findings::{place, value};
+use super::prose::phrases::{limited, listed, named};
 use crate::analysis::{Axis, Claim, Excluded, LogEstimate, Place, Scope, Versus};
 
 /// The fastest contender, and how each of the others compares with it.

@@ -2,9 +2,9 @@
 
 use super::numbers::{UNKNOWN, half_width, percent, shown};
 use super::page::Table;
-use super::phrases::{column_of, written};
+use super::prose::findings::place;
+use super::prose::phrases::{column_of, written};
 use super::sliced::ratio;
-use super::words::place;
 use crate::analysis::{Axis, Change, Claim, Comparison, Curve, LogEstimate, Point, Verdict};
 
 /// The numbers of clients whose throughput has a column of its own.

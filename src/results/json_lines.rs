@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
 
 use crate::measure::{ClientTally, Moments, ServerTally};
-use crate::systems::Heeded;
+use crate::systems::ServerOptions;
 
 /// A file to which objects are appended, one a line.
 #[derive(Debug)]
@@ -81,7 +81,12 @@ pub struct ServerLine {
 
 impl ServerLine {
     /// What the server `name` of `system` counted.
-    pub fn new(system: &str, name: &str, heeded: Heeded, tally: &ServerTally) -> Self {
+    pub fn new(
+        system: &str,
+        name: &str,
+        server_options: ServerOptions,
+        tally: &ServerTally,
+    ) -> Self {
         ServerLine {
             accesses: tally.accesses,
             clients: tally.clients(),
@@ -91,10 +96,10 @@ impl ServerLine {
             throughput: tally.throughput_per_s(),
             name: name.to_owned(),
             malformed: tally.malformed,
-            workers: heeded.workers,
+            workers: server_options.workers,
             per_worker: tally.per_worker.clone(),
-            backend: heeded.backend.map(|backend| backend.to_string()),
-            completion_queues: heeded.completion_queues,
+            backend: server_options.backend.map(|backend| backend.to_string()),
+            completion_queues: server_options.completion_queues,
         }
     }
 }

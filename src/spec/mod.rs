@@ -15,7 +15,7 @@ pub use self::endpoint::{DEFAULT_PORT, Endpoint};
 pub use self::load::{Arrivals, Channels, ClientSpec, Driver, LoadSpec, Pace, SliceLength};
 pub use self::server::{Backend, ServerSpec, Tuning};
 pub use self::work::Work;
-use crate::cpus::CpuChoice;
+use crate::os::cpus::CpuChoice;
 
 /// What was asked for cannot be done by anyone: the command line is wrong (exit status 2).
 #[derive(Debug, thiserror::Error)]

@@ -12,8 +12,8 @@ use log::warn;
 use socket2::{Domain, SockRef, Socket, Type};
 
 use super::cannot_listen;
+use crate::os::threads;
 use crate::spec::{Endpoint, ServerSpec};
-use crate::threads;
 
 /// A thousand clients may come at once; the kernel bounds it with net.core.somaxconn.
 const BACKLOG: i32 = 4096;

@@ -51,8 +51,8 @@ pub trait System: Sync {
     fn connect(&self, to: &Endpoint, who: &ClientSpec) -> Result<Box<dyn Client>>;
 
     /// Those options of `spec` that this system heeds.
-    fn heeded(&self, _spec: &ServerSpec) -> Heeded {
-        Heeded::default()
+    fn server_options(&self, _spec: &ServerSpec) -> ServerOptions {
+        ServerOptions::default()
     }
 
     /// Whether its native clients have channels, and can share one.
@@ -102,14 +102,14 @@ pub trait Client: Send {
     /// Whether the reply that the last echo waited for in vain has come since. Does not wait.
     ///
     /// A framework that ends a call with its timeout never knows.
-    fn came_late(&mut self) -> bool {
+    fn has_late_reply(&mut self) -> bool {
         false
     }
 }
 
 /// The options of a server that its system heeds; `None` where it does not know them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Heeded {
+pub struct ServerOptions {
     /// Worker threads.
     pub workers: Option<usize>,
     /// What lies between proxy and workers.

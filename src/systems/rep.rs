@@ -12,14 +12,14 @@ use anyhow::Result;
 use super::{Client, Server, System, zmq};
 use crate::measure::ServerTally;
 use crate::message::{Responder, Sequence};
+use crate::os::threads;
 use crate::spec::{ClientSpec, Endpoint, ServerSpec, Tuning};
-use crate::threads;
 use crate::wire::{Codec, Zmtp};
 
 /// How many messages a tuned handler answers before libzmq's I/O thread has its turn. Left to
 /// itself, that reads for as long as the scheduler lets it, and so does the handler answer: with
 /// thousands of clients, what a message touches is out of the CPU's cache when it is next needed.
-const TURN: usize = 64;
+const MESSAGES_PER_YIELD: usize = 64;
 
 pub struct Rep;
 
@@ -38,7 +38,7 @@ impl System for Rep {
         let responder = Responder::new(spec, None, Sequence::Own(0));
         let turn = match spec.tuning {
             Tuning::Default => usize::MAX,
-            Tuning::Throughput => TURN,
+            Tuning::Throughput => MESSAGES_PER_YIELD,
         };
         let answer = move || zmq::answer(&socket, responder, turn);
         let thread = threads::start("handler", answer)?;

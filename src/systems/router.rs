@@ -10,11 +10,11 @@ use std::thread::JoinHandle;
 use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
-use super::{Client, Heeded, Server, System, zmq};
+use super::{Client, Server, ServerOptions, System, zmq};
 use crate::measure::ServerTally;
 use crate::message::{Responder, Sequence};
+use crate::os::threads;
 use crate::spec::{Backend, ClientSpec, Endpoint, ServerSpec};
-use crate::threads;
 use crate::wire::{Codec, Zmtp};
 
 pub struct Router;
@@ -51,11 +51,11 @@ impl System for Router {
         Ok(Box::new(zmq::Req::connect(to, who)?))
     }
 
-    fn heeded(&self, spec: &ServerSpec) -> Heeded {
-        Heeded {
+    fn server_options(&self, spec: &ServerSpec) -> ServerOptions {
+        ServerOptions {
             workers: Some(spec.workers.get()),
             backend: Some(spec.backend),
-            ..Heeded::default()
+            ..ServerOptions::default()
         }
     }
 

@@ -192,7 +192,7 @@ fn answer_one(
     };
     // A REP socket must answer before it receives again.
     if let Err(rejected) = outcome {
-        responder.apologise(rejected, reply);
+        responder.write_error_reply(rejected, reply);
     }
     // zmq_send copies what it is given, so that the buffer serves the next reply too.
     socket.send(reply.as_slice(), 0)
@@ -259,7 +259,7 @@ impl Client for Req {
         }
     }
 
-    fn came_late(&mut self) -> bool {
+    fn has_late_reply(&mut self) -> bool {
         self.socket.recv(&mut self.reply, zmq::DONTWAIT).is_ok()
     }
 }

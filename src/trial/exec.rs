@@ -13,9 +13,9 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use crate::load::{Requester, Stop, first_request};
+use crate::load::{CancelToken, RetryingClient, first_request};
 use crate::message::EchoError;
-use crate::process::ProcessEnd;
+use crate::os::process::ProcessEnd;
 use crate::spec::{ClientSpec, Endpoint, ExecSpec, LoadSpec};
 use crate::systems::System;
 
@@ -57,7 +57,7 @@ impl ExecProcess {
         system: &'static dyn System,
         spec: &ExecSpec,
         load: &LoadSpec,
-        stop: &Stop,
+        stop: &CancelToken,
     ) -> Result<Self> {
         let endpoint = spec.address.clone().map_or_else(free_port, Ok)?;
         // It could share the port with the new process, and answer in its place.
@@ -135,7 +135,7 @@ impl ExecProcess {
         system: &'static dyn System,
         load: &LoadSpec,
         timeout: Duration,
-        stop: &Stop,
+        stop: &CancelToken,
     ) -> Result<()> {
         let until = Instant::now() + timeout;
         loop {
@@ -202,9 +202,9 @@ fn first_echo(
         max_message: (load.reply_payload as usize).max(1 << 20) + 4096,
         channels: load.channels,
     };
-    let stop = Stop::default();
+    let stop = CancelToken::default();
     let request = first_request(load, &who.name);
-    Requester::new(system, endpoint, who, &stop).echo(&request).map(drop)
+    RetryingClient::new(system, endpoint, who, &stop).echo(&request).map(drop)
 }
 
 /// A port of loopback that is free now. Another process may take it before the server does; then

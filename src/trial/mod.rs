@@ -7,33 +7,33 @@
 //! A single contender is loaded in one window. Several take turns in slices ([`run_sliced`]). What the
 //! processes used is read at the ends of a window, by the thread that coordinates the clients.
 
-mod account;
-mod child;
 mod contender;
-mod evidence;
+mod cpu_accounting;
 mod exec;
-mod granted;
+mod placement_report;
+mod process_sampler;
+mod row_builder;
 mod server;
-mod slice_watch;
+mod server_process;
+mod slice_sampler;
 mod sliced;
 mod warning;
-mod watch;
 
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 
-use self::account::Account;
 pub use self::contender::Contender;
-use self::evidence::Evidence;
-use self::granted::Granted;
+use self::cpu_accounting::CpuAccounting;
+use self::placement_report::PlacementReport;
+use self::process_sampler::ProcessSampler;
+use self::row_builder::RowBuilder;
 use self::server::Server;
 pub use self::sliced::run_sliced;
 pub use self::warning::Warning;
-use self::watch::Watch;
-use crate::cpus::{CpuChoice, Cpus, Placement};
-use crate::load::{self, Outcome, Stop};
+use crate::load::{self, CancelToken, Outcome};
 use crate::measure::{Moments, Percentiles, Totals};
+use crate::os::cpus::{CpuChoice, Cpus, Placement};
 use crate::results::{ClientLine, Row, SliceRow, ThreadRow};
 use crate::spec::{LoadSpec, TrialSpec};
 
@@ -68,7 +68,7 @@ pub type Progress<'a> = Option<&'a mut dyn FnMut(u64)>;
 pub fn run(
     contender: &Contender,
     spec: &TrialSpec,
-    stop: &Stop,
+    stop: &CancelToken,
     progress: Progress<'_>,
 ) -> Result<Trial> {
     let available = Cpus::of(0)?;
@@ -82,15 +82,15 @@ fn run_placed(
     contender: &Contender,
     spec: &TrialSpec,
     available: &Cpus,
-    stop: &Stop,
+    stop: &CancelToken,
     progress: Progress<'_>,
 ) -> Result<Trial> {
     let started_at = SystemTime::now();
     let placement = place(std::slice::from_ref(contender), spec, available)?;
     let mut server = placement.start(contender, &spec.load, stop)?;
     let endpoint = server.endpoint().clone();
-    let granted = Granted::to(server.tree().map(|tree| tree.root), available.count())?;
-    let mut watch = Watch::new(&mut server, stop, progress);
+    let granted = PlacementReport::to(server.tree().map(|tree| tree.root), available.count())?;
+    let mut watch = ProcessSampler::new(&mut server, stop, progress);
     let driven = load::run(contender.system, &endpoint, &spec.load, stop, &mut watch);
     let seen = watch.finish();
     let Outcome { tallies, distributions, window } = driven?;
@@ -101,8 +101,8 @@ fn run_placed(
     let last_words = server.last_words();
     let stopped = if seen.server_gone { None } else { server.stop()? };
     let all = Totals::of(&tallies);
-    let account = Account::of(&seen, &window, &granted, all.messages());
-    let evidence = Evidence {
+    let account = CpuAccounting::of(&seen, &window, &granted, all.messages());
+    let evidence = RowBuilder {
         contender,
         spec,
         started_at,
@@ -147,7 +147,7 @@ fn place(contenders: &[Contender], spec: &TrialSpec, available: &Cpus) -> Result
 
 impl Places {
     /// Starts a server on its CPUs, and returns to those of the clients.
-    fn start(&self, contender: &Contender, load: &LoadSpec, stop: &Stop) -> Result<Server> {
+    fn start(&self, contender: &Contender, load: &LoadSpec, stop: &CancelToken) -> Result<Server> {
         self.server.bind_this_thread()?;
         let server = Server::start(contender, load, stop);
         self.clients.bind_this_thread()?;

@@ -6,10 +6,10 @@ use anyhow::{Result, bail};
 use nix::unistd::Uid;
 use procfs::process::Process;
 
-use super::child::{ServerProcess, Stopped};
 use super::contender::Contender;
 use super::exec::ExecProcess;
-use crate::load::{self, Stop};
+use super::server_process::{ServerProcess, Stopped};
+use crate::load::{self, CancelToken};
 use crate::measure::{Processes, Tree, Usage};
 use crate::spec::{Endpoint, LoadSpec, Target};
 
@@ -34,7 +34,7 @@ impl Server {
     /// # Errors
     ///
     /// Where it does not start, cannot be reached, or has no such process.
-    pub fn start(contender: &Contender, load: &LoadSpec, stop: &Stop) -> Result<Self> {
+    pub fn start(contender: &Contender, load: &LoadSpec, stop: &CancelToken) -> Result<Self> {
         let system = contender.system;
         let (endpoint, kind) = match &contender.target {
             Target::Running { address, pid } => {

@@ -4,16 +4,16 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 
-use super::account::Account;
-use super::evidence::{Evidence, Sliced};
-use super::granted::Granted;
+use super::cpu_accounting::CpuAccounting;
+use super::placement_report::PlacementReport;
+use super::row_builder::{RowBuilder, Sliced};
 use super::server::Server;
-use super::slice_watch::{Measured, SliceWatch};
+use super::slice_sampler::{Measured, SliceSampler};
 use super::{Contender, Progress, Trial, place};
-use crate::cpus::Cpus;
-use crate::load::Stop;
+use crate::load::CancelToken;
 use crate::load::slices::{self, Loaded, SlicedOutcome};
 use crate::measure::Totals;
+use crate::os::cpus::Cpus;
 use crate::spec::{SliceLength, TrialSpec};
 
 /// Runs a trial of all contenders in slices: all servers start once, all clients connect once, and
@@ -29,7 +29,7 @@ pub fn run_sliced(
     contenders: &[Contender],
     spec: &TrialSpec,
     slice: SliceLength,
-    stop: &Stop,
+    stop: &CancelToken,
     progress: Progress<'_>,
 ) -> Result<Vec<Trial>> {
     let available = Cpus::of(0)?;
@@ -45,7 +45,7 @@ struct Run<'a> {
     spec: &'a TrialSpec,
     slice: SliceLength,
     available: &'a Cpus,
-    stop: &'a Stop,
+    stop: &'a CancelToken,
 }
 
 impl Run<'_> {
@@ -53,7 +53,7 @@ impl Run<'_> {
         let started_at = SystemTime::now();
         let mut servers = self.start()?;
         let granted = |server: &Server| {
-            Granted::to(server.tree().map(|tree| tree.root), self.available.count())
+            PlacementReport::to(server.tree().map(|tree| tree.root), self.available.count())
         };
         let granted = servers.iter().map(granted).collect::<Result<Vec<_>>>()?;
         let endpoints: Vec<_> = servers.iter().map(|server| server.endpoint().clone()).collect();
@@ -62,7 +62,7 @@ impl Run<'_> {
         let loaded: Vec<_> = loaded.collect();
         let labels: Vec<_> = self.contenders.iter().map(|contender| &*contender.label).collect();
         let identity = (&*self.spec.run_id, self.spec.trial, self.spec.load.clients.get());
-        let mut watch = SliceWatch::new(&mut servers, &granted, &labels, identity, progress)?;
+        let mut watch = SliceSampler::new(&mut servers, &granted, &labels, identity, progress)?;
         let order = (self.slice, self.spec.seed);
         let outcomes = slices::run(&loaded, &self.spec.load, order, self.stop, &mut watch);
         let outcomes = outcomes.map_err(|(index, error)| self.of_contender(index, error))?;
@@ -92,7 +92,7 @@ impl Run<'_> {
         &self,
         started_at: SystemTime,
         contender: &Contender,
-        granted: &Granted,
+        granted: &PlacementReport,
         mut server: Server,
         outcome: &SlicedOutcome,
         measured: Measured,
@@ -105,8 +105,8 @@ impl Run<'_> {
             Err(error) => (None, Some(format!("{error:#}"))),
         };
         let all = Totals::of(&outcome.tallies);
-        let account = Account::of_slices(&measured, granted, all.messages());
-        let evidence = Evidence {
+        let account = CpuAccounting::of_slices(&measured, granted, all.messages());
+        let evidence = RowBuilder {
             contender,
             spec: self.spec,
             started_at,

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use echometer::cpus::CpuChoice;
-use echometer::load::Stop;
+use echometer::load::CancelToken;
+use echometer::os::cpus::CpuChoice;
 use echometer::results::Row;
 use echometer::spec::{LoadSpec, ServerSpec, Target, TrialSpec};
 use echometer::systems::{SYSTEMS, System};
@@ -45,7 +45,7 @@ pub fn trial_of(manner: &str, load: &LoadSpec) -> Row {
         run_id: manner.to_owned(),
         trial: 1,
     };
-    trial::run(&contender, &spec, &Stop::default(), None).unwrap().row
+    trial::run(&contender, &spec, &CancelToken::default(), None).unwrap().row
 }
 
 /// Of the tests of one file, one at a time: for those that want the machine for themselves.

@@ -20,11 +20,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use echometer::measure::ServerTally;
 use echometer::message::{BasicMessage, Responder, Sequence, respond};
-use echometer::process::{ProcessEnd, wait_for_any};
+use echometer::os::process::{ProcessEnd, wait_for_any};
+use echometer::os::threads;
 use echometer::results::{JsonLines, ServerLine};
 use echometer::spec::{Endpoint, ServerSpec};
-use echometer::systems::Heeded;
-use echometer::threads;
+use echometer::systems::ServerOptions;
 use protobuf::Message;
 use signal_hook::consts::SIGTERM;
 use signal_hook::low_level::pipe;
@@ -231,7 +231,7 @@ impl Server {
             all.merge(lock(responder).take_tally());
         }
         all.malformed = self.lies.load(Ordering::Relaxed);
-        ServerLine::new("scripted", &format!("{:?}", self.manner), Heeded::default(), &all)
+        ServerLine::new("scripted", &format!("{:?}", self.manner), ServerOptions::default(), &all)
     }
 }
 

@@ -8,13 +8,13 @@ use mio::{Registry, Token};
 
 use super::connection::{Connection, Step};
 use super::timer::Pauses;
-use crate::load::Stop;
+use crate::load::CancelToken;
 use crate::load::failure::count;
-use crate::load::requester::{BACKOFF, OVERDUE};
+use crate::load::retrying_client::{BACKOFF, OVERDUE};
 use crate::load::schedule::Schedule;
 use crate::measure::{ClientTally, Distributions, Times, Window};
 use crate::message::{self, EchoError, Request};
-use crate::sleeper::Sleeper;
+use crate::os::precise_sleep::Sleeper;
 use crate::spec::{ClientSpec, Endpoint, LoadSpec};
 use crate::systems::System;
 
@@ -41,7 +41,7 @@ pub struct Common<'a> {
     pub endpoint: Endpoint,
     pub to: SocketAddr,
     pub spec: &'a LoadSpec,
-    pub stop: &'a Stop,
+    pub stop: &'a CancelToken,
     pub registry: Registry,
     /// `None` until all clients have echoed once.
     pub window: Option<Window>,
@@ -166,7 +166,7 @@ impl Client {
     /// Looks a last time for replies that are late.
     pub fn settle(&mut self, space: &mut [u8]) {
         while let Some(mut connection) = self.overdue.pop_front() {
-            self.tally.faults.late += u64::from(connection.came_late(space));
+            self.tally.faults.late += u64::from(connection.has_late_reply(space));
         }
     }
 
@@ -336,7 +336,7 @@ impl Client {
         if self.overdue.len() > OVERDUE
             && let Some(mut oldest) = self.overdue.pop_front()
         {
-            self.tally.faults.late += u64::from(oldest.came_late(&mut common.space));
+            self.tally.faults.late += u64::from(oldest.has_late_reply(&mut common.space));
         }
         // The server has answered such; it would answer the same again.
         let in_vain = matches!(

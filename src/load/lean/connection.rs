@@ -188,7 +188,7 @@ impl Connection {
     }
 
     /// Whether the reply to a request that timed out has come by now.
-    pub fn came_late(&mut self, space: &mut [u8]) -> bool {
+    pub fn has_late_reply(&mut self, space: &mut [u8]) -> bool {
         let step = self.proceed(space, &mut |_| Ok(true));
         matches!(step, Ok(Step::Replied(_)))
     }

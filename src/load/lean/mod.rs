@@ -24,7 +24,7 @@ use super::coordination::{Coordination, Drained, Event, Order, Report};
 use super::failure::explain;
 use crate::measure::{Distributions, PlayerTally, Window};
 use crate::message::Request;
-use crate::sleeper::Sleeper;
+use crate::os::precise_sleep::Sleeper;
 use crate::spec::{ClientSpec, Endpoint, LoadSpec};
 use crate::systems::System;
 

@@ -7,7 +7,7 @@ use plotters::prelude::{DrawingArea, IntoDrawingArea, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, FontTransform, RGBColor, TextStyle};
 
-use super::colours::GROUND;
+use super::colours::BACKGROUND;
 use super::marker::{Shape, marker};
 use crate::report::text::{escaped, visible};
 
@@ -22,7 +22,7 @@ const FONT_FACTOR: f64 = 1.24;
 const RING: i32 = 11;
 
 /// How much is seen of what is drawn so that others are seen through it.
-pub const HAZE: f64 = 0.12;
+pub const BAND_OPACITY: f64 = 0.12;
 
 /// A place: to the right and down from the upper left corner.
 pub type Place = (i32, i32);
@@ -94,7 +94,7 @@ pub fn picture(
     {
         let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
         let canvas = Canvas(area);
-        canvas.rectangle((0, 0), (WIDTH, height), GROUND.light)?;
+        canvas.rectangle((0, 0), (WIDTH, height), BACKGROUND.light)?;
         draw(&canvas)?;
         canvas.0.present().map_err(cannot)?;
     }
@@ -184,7 +184,7 @@ impl Canvas<'_> {
 
     /// What is within places, so that others are seen through it.
     pub fn band(&self, around: Vec<Place>, colour: RGBColor) -> Result<()> {
-        self.0.draw(&Polygon::new(around, colour.mix(HAZE).filled())).map_err(cannot)
+        self.0.draw(&Polygon::new(around, colour.mix(BAND_OPACITY).filled())).map_err(cannot)
     }
 
     pub fn rectangle(&self, from: Place, to: Place, colour: impl Color) -> Result<()> {

@@ -15,11 +15,11 @@ const fn tone(light: (u8, u8, u8), dark: (u8, u8, u8)) -> Tone {
 }
 
 /// What charts are drawn on.
-pub const GROUND: Tone = tone((255, 255, 255), (21, 24, 29));
+pub const BACKGROUND: Tone = tone((255, 255, 255), (21, 24, 29));
 /// Words and numbers.
-pub const INK: Tone = tone((34, 38, 43), (231, 234, 238));
+pub const FOREGROUND: Tone = tone((34, 38, 43), (231, 234, 238));
 /// Words that explain, axes.
-pub const MUTED: Tone = tone((85, 91, 99), (168, 176, 186));
+pub const SECONDARY_TEXT: Tone = tone((85, 91, 99), (168, 176, 186));
 /// Lines of the grid.
 pub const GRID: Tone = tone((222, 225, 229), (50, 55, 63));
 
@@ -37,7 +37,7 @@ pub const SERIES: [Tone; 7] = [
 impl Tone {
     /// All that charts use.
     pub fn all() -> impl Iterator<Item = Tone> {
-        [GROUND, INK, MUTED, GRID].into_iter().chain(SERIES)
+        [BACKGROUND, FOREGROUND, SECONDARY_TEXT, GRID].into_iter().chain(SERIES)
     }
 
     /// Both as `#RRGGBB`, as they stand in a chart.
@@ -69,15 +69,15 @@ mod tests {
     fn contrast_is_that_of_the_standard() {
         assert!((contrast(RGBColor(0, 0, 0), RGBColor(255, 255, 255)) - 21.0).abs() < 1e-9);
         // The grey that is said to just pass on white.
-        assert!((contrast(RGBColor(118, 118, 118), GROUND.light) - 4.54).abs() < 0.01);
+        assert!((contrast(RGBColor(118, 118, 118), BACKGROUND.light) - 4.54).abs() < 0.01);
     }
 
     #[test]
     fn words_and_lines_are_seen_on_both_grounds() {
-        for (tones, least) in [(&[INK, MUTED][..], 4.5), (&SERIES[..], 3.0)] {
+        for (tones, least) in [(&[FOREGROUND, SECONDARY_TEXT][..], 4.5), (&SERIES[..], 3.0)] {
             for tone in tones {
                 let (light, dark) =
-                    (contrast(tone.light, GROUND.light), contrast(tone.dark, GROUND.dark));
+                    (contrast(tone.light, BACKGROUND.light), contrast(tone.dark, BACKGROUND.dark));
                 assert!(light >= least && dark >= least, "{tone:?}: {light:.2}, {dark:.2}");
             }
         }

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use plotters::style::{Color, RGBColor};
 
-use super::canvas::{Canvas, HAZE, Place, Side, Stroke, WIDTH, fitting, width_of};
-use super::colours::INK;
+use super::canvas::{BAND_OPACITY, Canvas, Place, Side, Stroke, WIDTH, fitting, width_of};
+use super::colours::FOREGROUND;
 use super::marker::Shape;
 
 /// The height of a line of the legend.
@@ -54,7 +54,7 @@ impl Legend {
         for (i, (sample, words)) in (0..).zip(&self.0) {
             let at = ((i % columns) * (WIDTH / columns), top + LINE / 2 + (i / columns) * LINE);
             draw_sample(canvas, *sample, at)?;
-            canvas.words(words, (at.0 + SAMPLE, at.1), Side::Right, INK.light)?;
+            canvas.words(words, (at.0 + SAMPLE, at.1), Side::Right, FOREGROUND.light)?;
         }
         Ok(())
     }
@@ -72,9 +72,11 @@ fn draw_sample(canvas: &Canvas<'_>, sample: Sample, (x, y): Place) -> Result<()>
             }
             Ok(())
         }
-        Sample::Mark(shape) => canvas.mark(shape, (middle, y), true, INK.light),
+        Sample::Mark(shape) => canvas.mark(shape, (middle, y), true, FOREGROUND.light),
         Sample::Patch(colour) => canvas.rectangle((x + 8, y - 8), (x + 28, y + 8), colour),
-        Sample::Ring => canvas.ring((middle, y), INK.light),
-        Sample::Band => canvas.rectangle((x, y - 8), (right, y + 8), INK.light.mix(HAZE)),
+        Sample::Ring => canvas.ring((middle, y), FOREGROUND.light),
+        Sample::Band => {
+            canvas.rectangle((x, y - 8), (right, y + 8), FOREGROUND.light.mix(BAND_OPACITY))
+        }
     }
 }

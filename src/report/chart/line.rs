@@ -3,12 +3,12 @@
 use anyhow::{Result, bail};
 
 use super::canvas::{About, Canvas, Place, Side, Stroke, WIDTH, picture, rounded, width_of};
-use super::colours::{GRID, INK, MUTED};
+use super::colours::{FOREGROUND, GRID, SECONDARY_TEXT};
+use super::crossings::Rings;
 use super::legend::{Legend, Sample};
 use super::marker::Shape;
-use super::rings::Rings;
+use super::markers::Line;
 use super::scale::Scale;
-use super::spots::Line;
 
 /// The height between the axes' ends.
 const HEIGHT: i32 = 340;
@@ -63,8 +63,8 @@ impl LineChart {
             }
             self.rings.places(&self.lines, |x, y| frame.place(x, y)).into_iter().try_for_each(
                 |at| {
-                    canvas.line(&[at, (at.0, Frame::BOTTOM)], Stroke::Thin, INK.light)?;
-                    canvas.ring(at, INK.light)
+                    canvas.line(&[at, (at.0, Frame::BOTTOM)], Stroke::Thin, FOREGROUND.light)?;
+                    canvas.ring(at, FOREGROUND.light)
                 },
             )?;
             legend.draw(canvas, bottom)
@@ -89,7 +89,7 @@ impl LineChart {
             legend.add(sample, label);
         }
         for (stroke, meaning) in &self.strokes {
-            legend.add(Sample::Line(Some(*stroke), MUTED.light, None), meaning);
+            legend.add(Sample::Line(Some(*stroke), SECONDARY_TEXT.light, None), meaning);
         }
         let spots = || self.lines.iter().flat_map(|line| &line.spots);
         let shown = |shape: &Shape| spots().any(|spot| spot.shape == Some(*shape));
@@ -126,16 +126,16 @@ impl Frame<'_> {
         let Axis { title, scale, written } = &self.chart.y;
         let title =
             if scale.is_logarithmic() { format!("{title}, log scale") } else { title.clone() };
-        canvas.words(&title, (0, 16), Side::Right, MUTED.light)?;
+        canvas.words(&title, (0, 16), Side::Right, SECONDARY_TEXT.light)?;
         for tick in scale.ticks(5) {
             let (_, y) = self.place(0.0, tick);
             canvas.line(&[(self.left, y), (Self::RIGHT, y)], Stroke::Thin, GRID.light)?;
-            canvas.words(&written(tick), (self.left - 8, y), Side::Left, MUTED.light)?;
+            canvas.words(&written(tick), (self.left - 8, y), Side::Left, SECONDARY_TEXT.light)?;
         }
         canvas.line(
             &[(self.left, Self::BOTTOM), (Self::RIGHT, Self::BOTTOM)],
             Stroke::Thin,
-            MUTED.light,
+            SECONDARY_TEXT.light,
         )?;
         self.draw_level_axis(canvas)
     }
@@ -154,11 +154,11 @@ impl Frame<'_> {
                 continue;
             }
             taken = middle + half + 12;
-            canvas.line(&[(x, y), (x, y + 6)], Stroke::Thin, MUTED.light)?;
-            canvas.words(&words, (middle, y + 22), Side::Around, MUTED.light)?;
+            canvas.line(&[(x, y), (x, y + 6)], Stroke::Thin, SECONDARY_TEXT.light)?;
+            canvas.words(&words, (middle, y + 22), Side::Around, SECONDARY_TEXT.light)?;
         }
         let middle = i32::midpoint(self.left, Self::RIGHT);
-        canvas.words(title, (middle, Self::BOTTOM + 50), Side::Around, MUTED.light)
+        canvas.words(title, (middle, Self::BOTTOM + 50), Side::Around, SECONDARY_TEXT.light)
     }
 
     fn draw_band(&self, canvas: &Canvas<'_>, line: &Line) -> Result<()> {

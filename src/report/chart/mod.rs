@@ -5,21 +5,21 @@
 
 mod canvas;
 mod colours;
+mod crossings;
 mod legend;
 mod line;
-mod look;
 mod marker;
-mod rings;
+mod markers;
 mod scale;
-mod spots;
 mod stacked;
+mod theme;
 
 pub use canvas::{About, Stroke};
 pub use colours::Tone;
+pub use crossings::{Ring, Rings};
 pub use line::{Axis, LineChart};
-pub use look::{Look, is_crowded};
 pub use marker::Shape;
-pub use rings::{Ring, Rings};
+pub use markers::{Line, Spot};
 pub use scale::Scale;
-pub use spots::{Line, Spot};
 pub use stacked::{Bar, BarChart};
+pub use theme::{Look, is_crowded};

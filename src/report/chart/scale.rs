@@ -21,7 +21,7 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// For these values, of which those that are negative or no numbers are not heeded.
+    /// For these values, of which those that are negative or no numbers are not server_options.
     ///
     /// 0 is at the left end of any scale that has to show it.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Self {

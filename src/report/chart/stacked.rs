@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use super::canvas::{About, Canvas, Side, Stroke, WIDTH, fitting, picture, rounded, width_of};
-use super::colours::{INK, MUTED, SERIES};
+use super::colours::{FOREGROUND, SECONDARY_TEXT, SERIES};
 use super::legend::{Legend, Sample};
 
 /// The height of what belongs to one bar: its name, its parts, the bar, and a gap.
@@ -55,7 +55,7 @@ impl BarChart {
             legend.add(Sample::Patch(tone.light), kind);
         }
         if let Some((_, words)) = &self.baseline {
-            legend.add(Sample::Line(Some(Stroke::Dashed), MUTED.light, None), words);
+            legend.add(Sample::Line(Some(Stroke::Dashed), SECONDARY_TEXT.light, None), words);
         }
         let count = i32::try_from(self.bars.len()).unwrap_or(i32::MAX / EACH / 2);
         let bottom = TOP + EACH * count;
@@ -94,20 +94,20 @@ impl BarChart {
     }
 
     fn draw_titles(&self, canvas: &Canvas<'_>) -> Result<()> {
-        canvas.words(&self.title, (0, 16), Side::Right, MUTED.light)?;
+        canvas.words(&self.title, (0, 16), Side::Right, SECONDARY_TEXT.light)?;
         for (title, x) in self.columns.iter().zip([WIDTH - COLUMN, WIDTH]) {
-            canvas.words(title, (x, 16), Side::Left, MUTED.light)?;
+            canvas.words(title, (x, 16), Side::Left, SECONDARY_TEXT.light)?;
         }
         Ok(())
     }
 
     fn draw_bar(&self, canvas: &Canvas<'_>, bar: &Bar, kinds: &[&str], top: i32) -> Result<()> {
         let label = fitting(&bar.label, WIDTH);
-        canvas.words(&label, (0, top + 12), Side::Right, INK.light)?;
+        canvas.words(&label, (0, top + 12), Side::Right, FOREGROUND.light)?;
         let each = |(kind, length): &(String, f64)| format!("{kind} {}", (self.written)(*length));
         let parts = bar.parts.iter().map(each).collect::<Vec<_>>().join(" + ");
         let parts = fitting(&parts, WIDTH);
-        canvas.words(&parts, (0, top + 36), Side::Right, MUTED.light)?;
+        canvas.words(&parts, (0, top + 36), Side::Right, SECONDARY_TEXT.light)?;
         let (upper, lower) = (top + 50, top + 74);
         let mut sum = 0.0;
         for (kind, length) in &bar.parts {
@@ -122,9 +122,9 @@ impl BarChart {
         }
         let middle = i32::midpoint(upper, lower);
         let behind = self.behind(bar, self.length(sum));
-        canvas.words(&bar.total, (behind, middle), Side::Right, INK.light)?;
+        canvas.words(&bar.total, (behind, middle), Side::Right, FOREGROUND.light)?;
         for (words, x) in bar.beside.iter().zip([WIDTH - COLUMN, WIDTH]) {
-            canvas.words(words, (x, middle), Side::Left, INK.light)?;
+            canvas.words(words, (x, middle), Side::Left, FOREGROUND.light)?;
         }
         Ok(())
     }
@@ -144,7 +144,7 @@ impl BarChart {
         // Through the bars, and not through words.
         (0..count).try_for_each(|i| {
             let top = TOP + EACH * i;
-            canvas.line(&[(x, top + 46), (x, top + 78)], Stroke::Dashed, INK.light)
+            canvas.line(&[(x, top + 46), (x, top + 78)], Stroke::Dashed, FOREGROUND.light)
         })
     }
 }

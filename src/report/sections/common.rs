@@ -3,7 +3,7 @@
 use crate::analysis::{Axis, Curve, Point};
 use crate::report::chart::{self, Line, Look, Scale, Spot};
 use crate::report::numbers::number;
-use crate::report::phrases::written;
+use crate::report::prose::phrases::written;
 
 /// The axis of the curves, from left to right, for points at these places.
 pub fn level_axis(axis: Axis, places: impl IntoIterator<Item = f64>) -> chart::Axis {

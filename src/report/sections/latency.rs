@@ -12,9 +12,9 @@ use crate::report::chart::{
 use crate::report::numbers::{grouped, number};
 use crate::report::paced::{load, table as due_table};
 use crate::report::page::{Block, Figure, Section};
-use crate::report::phrases::{capital, named};
+use crate::report::prose::findings::place;
+use crate::report::prose::phrases::{capital, named};
 use crate::report::table;
-use crate::report::words::place;
 
 pub fn section(given: &Given<'_>) -> Result<Section> {
     let mut section = Section::new("latency", "Latency");

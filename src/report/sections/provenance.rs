@@ -3,8 +3,8 @@
 use super::Given;
 use crate::report::numbers::{UNKNOWN, grouped, shown};
 use crate::report::page::{Block, Section, Table};
-use crate::report::phrases::listed;
-use crate::report::remarks;
+use crate::report::prose::notes;
+use crate::report::prose::phrases::listed;
 use crate::results::{Program, Run};
 
 pub fn section(given: &Given<'_>) -> Section {
@@ -17,7 +17,7 @@ pub fn section(given: &Given<'_>) -> Section {
         );
         return section;
     }
-    let (commands, more) = remarks::commands(runs);
+    let (commands, more) = notes::commands(runs);
     section.say(match more {
         0 => "To measure it again:".to_owned(),
         more => format!(

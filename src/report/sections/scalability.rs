@@ -1,15 +1,15 @@
-//! Scalability: how the curves go on, by two laws.
+//! Usl: how the curves go on, by two laws.
 
 use anyhow::Result;
 
 use super::Given;
 use super::common::{level_axis, looks, measured, upright_axis};
 use super::throughput::draw;
-use crate::analysis::{Axis, ClosedLoop, Curve, Scalability, Unfit, scalability};
+use crate::analysis::{Axis, ClosedLoop, Curve, Usl, UslError, scalability};
 use crate::report::chart::{About, Line, LineChart, Look, Rings, Scale, Spot, Stroke, is_crowded};
 use crate::report::numbers::{UNKNOWN, grouped, shown};
 use crate::report::page::{Block, Figure, Section, Table};
-use crate::report::phrases::{limited, listed, named};
+use crate::report::prose::phrases::{limited, listed, named};
 
 /// Why most curves have none.
 const POOR: &str = "the law has to explain 90 % of the differences between points";
@@ -18,7 +18,7 @@ const POOR: &str = "the law has to explain 90 % of the differences between point
 const BEYOND: f64 = 1.5;
 
 pub fn section(given: &Given<'_>) -> Result<Section> {
-    let mut section = Section::new("scalability", "Scalability");
+    let mut section = Section::new("scalability", "Usl");
     if given.curves.is_empty() {
         section.say("How throughput scales is told of closed loops, and none was measured.");
         return Ok(section);
@@ -36,7 +36,7 @@ pub fn section(given: &Given<'_>) -> Result<Section> {
     }
     let laws: Vec<_> = given.curves.iter().map(Laws::of).collect();
     section.say(
-        "The Universal Scalability Law (Gunther) explains a curve by what each client adds, by what \
+        "The Universal Usl Law (Gunther) explains a curve by what each client adds, by what \
          they wait for one after the other (contention, sigma), and by what they cost each other \
          (coherence, kappa). The law of closed loops bounds it from above: N clients with a round \
          trip of R and a pause of Z make N / (R + Z) messages/s at most, and a server that spends D \
@@ -53,7 +53,7 @@ pub fn section(given: &Given<'_>) -> Result<Section> {
 /// A curve, and what explains and bounds it.
 struct Laws<'a> {
     curve: &'a Curve,
-    fit: Result<Scalability, Unfit>,
+    fit: Result<Usl, UslError>,
     bound: Option<ClosedLoop>,
 }
 
@@ -111,7 +111,7 @@ fn unfit(laws: &[Laws<'_>]) -> Vec<String> {
         let Err(why) = &law.fit else { continue };
         let name = named(&law.curve.label);
         let (why, name) = match why {
-            Unfit::Poor(r_squared) => (POOR.to_owned(), {
+            UslError::Poor(r_squared) => (POOR.to_owned(), {
                 let percent = (r_squared.max(0.0) * 100.0).floor();
                 format!("{name} with {percent:.0} %")
             }),

@@ -10,9 +10,9 @@ use crate::report::chart::{
 };
 use crate::report::numbers::grouped;
 use crate::report::page::{Block, Figure, Section};
-use crate::report::phrases::{capital, named};
+use crate::report::prose::findings::place;
+use crate::report::prose::phrases::{capital, named};
 use crate::report::table;
-use crate::report::words::place;
 
 /// The picture that is a file of its own too.
 pub const MAIN: &str = "throughput";

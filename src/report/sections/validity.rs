@@ -4,9 +4,9 @@ use super::Given;
 use super::common::name_of;
 use crate::report::numbers::{grouped, shown};
 use crate::report::page::{Block, Section, Table};
-use crate::report::phrases::{named, written};
-use crate::report::remarks;
-use crate::report::words::place;
+use crate::report::prose::findings::place;
+use crate::report::prose::notes;
+use crate::report::prose::phrases::{named, written};
 
 pub fn section(given: &Given<'_>) -> Section {
     let mut section = Section::new("validity", "Fairness, errors, validity");
@@ -17,12 +17,12 @@ pub fn section(given: &Given<'_>) -> Section {
         (all, 0) => format!("All {all} trials hold: where the server was asked too, both sides agree on what happened."),
         (all, bad) => format!("{bad} of {all} trials do not hold, and are in no mean."),
     });
-    let remarks: Vec<_> = remarks::not_ranked(given.curves, given.axis)
+    let remarks: Vec<_> = notes::not_ranked(given.curves, given.axis)
         .into_iter()
-        .chain(remarks::set_aside(given.curves))
-        .chain(remarks::slices_left_out(given.rows))
-        .chain(remarks::notes(given.rows))
-        .chain(remarks::corrected(given.comparisons))
+        .chain(notes::set_aside(given.curves))
+        .chain(notes::slices_left_out(given.rows))
+        .chain(notes::notes(given.rows))
+        .chain(notes::corrected(given.comparisons))
         .collect();
     if !remarks.is_empty() {
         section.blocks.push(Block::List(remarks));
@@ -63,7 +63,7 @@ fn fairness(given: &Given<'_>) -> String {
 fn left_out(given: &Given<'_>) -> Table {
     let mut table = Table::new("Trials that are left out", &["system", "clients", "trial", "why"]);
     for row in given.rows.iter().filter(|row| !row.valid) {
-        let why = row.invalid_reason.as_deref().unwrap_or(remarks::NO_REASON);
+        let why = row.invalid_reason.as_deref().unwrap_or(notes::NO_REASON);
         table.add([
             row.system.clone(),
             row.clients.to_string(),

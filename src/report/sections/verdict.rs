@@ -3,7 +3,7 @@
 use super::Given;
 use crate::analysis::{Axis, Finding};
 use crate::report::page::{Block, Section};
-use crate::report::phrases::listed;
+use crate::report::prose::phrases::listed;
 use crate::report::text::visible;
 
 /// Of more statements, those that answer are led with, and the others are one click away.

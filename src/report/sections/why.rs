@@ -7,7 +7,7 @@ use crate::analysis::{Cost, RoleCost};
 use crate::report::chart::{About, Bar, BarChart, is_crowded};
 use crate::report::numbers::{grouped, number, shown};
 use crate::report::page::{Block, Figure, Section, Table};
-use crate::report::phrases::named;
+use crate::report::prose::phrases::named;
 
 pub fn section(given: &Given<'_>) -> Result<Section> {
     let mut section = Section::new("why", "Why");

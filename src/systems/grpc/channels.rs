@@ -8,8 +8,8 @@ use anyhow::Result;
 use grpcio::{ChannelBuilder, Client, Environment, RpcStatusCode};
 
 use super::{environment, length_limit};
-use crate::cpus;
 use crate::message::EchoError;
+use crate::os::cpus;
 use crate::spec::{Channels, ClientSpec, Endpoint};
 
 /// The completion queues of all clients of this process: one for each CPU it may run on.

@@ -24,13 +24,13 @@ use grpcio::{
 use log::warn;
 
 use super::{Server, cannot_listen};
-use crate::cpus;
 use crate::measure::ServerTally;
 use crate::message::{self, Rejected, Responder, Sequence};
+use crate::os::cpus;
 use crate::spec::{Endpoint, ServerSpec, Tuning};
 
 /// How long a server that was stopped is given to drop its handlers by itself.
-const SETTLING: Duration = Duration::from_millis(250);
+const HANDLER_DRAIN_TIME: Duration = Duration::from_millis(250);
 
 /// How long it may take to do so when its queues are shut down.
 const STOPPING: Duration = Duration::from_secs(2);
@@ -47,11 +47,11 @@ fn core_version() -> std::borrow::Cow<'static, str> {
 
 /// What costs the C-core time with every message, and serves nobody here: filters of which
 /// none is in use, probes of the connection's bandwidth, and statistics.
-const SPARED: [(&CStr, i32); 3] =
+const THROUGHPUT_CHANNEL_ARGS: [(&CStr, i32); 3] =
     [(c"grpc.minimal_stack", 1), (c"grpc.http2.bdp_probe", 0), (c"grpc.enable_channelz", 0)];
 
 fn tuned(builder: ChannelBuilder, tuning: Tuning) -> ChannelBuilder {
-    let spared: &[_] = if tuning == Tuning::Throughput { &SPARED } else { &[] };
+    let spared: &[_] = if tuning == Tuning::Throughput { &THROUGHPUT_CHANNEL_ARGS } else { &[] };
     spared
         .iter()
         .fold(builder, |builder, (name, value)| builder.raw_cfg_int((*name).to_owned(), *value))
@@ -157,8 +157,8 @@ impl Answerer {
     }
 
     /// The reply that says why there is none.
-    fn apologise(&mut self, rejected: Rejected) -> Frame {
-        self.responder.apologise(rejected, &mut self.reply);
+    fn write_error_reply(&mut self, rejected: Rejected) -> Frame {
+        self.responder.write_error_reply(rejected, &mut self.reply);
         Frame::to_send(&self.reply)
     }
 }
@@ -233,7 +233,7 @@ impl GrpcServer {
         drop(self.server.take());
         // Now and then C-core keeps one request slot, and with it a handler that nothing will
         // come to, until its queue is shut down: by then, none is at work any more.
-        let ended = self.gather(&mut all, SETTLING);
+        let ended = self.gather(&mut all, HANDLER_DRAIN_TIME);
         drop(self.environment.take());
         if !ended && !self.gather(&mut all, STOPPING) {
             // Rarely, not even then: what that handler counted by itself is lost, but not the

@@ -23,7 +23,7 @@ use super::channels::Channel;
 use super::{Answerer, Frame, GrpcServer, completion_queues, library, method};
 use crate::message::{self, EchoError, Reply, Request};
 use crate::spec::{ClientSpec, Endpoint, ServerSpec};
-use crate::systems::{Client, Heeded, Server, System};
+use crate::systems::{Client, Server, ServerOptions, System};
 use crate::wire::{Codec, Http2};
 
 const CONVERSE: Method<Frame, Frame> = method(MethodType::Duplex, "/msg.Hello/Converse");
@@ -58,8 +58,11 @@ impl System for Conversation {
         Ok(Box::new(StreamClient { sender, receiver, channel, who: who.clone() }))
     }
 
-    fn heeded(&self, spec: &ServerSpec) -> Heeded {
-        Heeded { completion_queues: Some(completion_queues(spec)), ..Heeded::default() }
+    fn server_options(&self, spec: &ServerSpec) -> ServerOptions {
+        ServerOptions {
+            completion_queues: Some(completion_queues(spec)),
+            ..ServerOptions::default()
+        }
     }
 
     fn has_channels(&self) -> bool {
@@ -85,7 +88,7 @@ async fn converse(
     mut replies: DuplexSink<Frame>,
 ) -> grpcio::Result<()> {
     while let Some(request) = requests.try_next().await? {
-        let reply = answerer.answer(request).unwrap_or_else(|why| answerer.apologise(why));
+        let reply = answerer.answer(request).unwrap_or_else(|why| answerer.write_error_reply(why));
         // Only passed to C-core: that it was written is waited for with the next one.
         replies.feed((reply, WriteFlags::default())).await?;
     }
@@ -120,7 +123,7 @@ impl Client for StreamClient {
         message::check(request, bytes)
     }
 
-    fn came_late(&mut self) -> bool {
+    fn has_late_reply(&mut self) -> bool {
         let look = |context: &mut Context<'_>| Pin::new(&mut self.receiver).poll_next(context);
         matches!(wait(Instant::now(), look), Some(Some(Ok(_))))
     }

@@ -16,7 +16,7 @@ use super::direct::Direct;
 use super::{Answerer, Frame, GrpcServer, completion_queues, library, method};
 use crate::message::{self, EchoError, Reply, Request};
 use crate::spec::{ClientSpec, Endpoint, ServerSpec, Tuning};
-use crate::systems::{Client, Heeded, Server, System};
+use crate::systems::{Client, Server, ServerOptions, System};
 use crate::wire::{Codec, Http2};
 
 const RESPOND: Method<Frame, Frame> = method(MethodType::Unary, "/msg.Hello/Respond");
@@ -49,8 +49,11 @@ impl System for Unary {
         Ok(Box::new(UnaryClient { channel: Channel::of(to, who)?, who: who.clone() }))
     }
 
-    fn heeded(&self, spec: &ServerSpec) -> Heeded {
-        Heeded { completion_queues: Some(completion_queues(spec)), ..Heeded::default() }
+    fn server_options(&self, spec: &ServerSpec) -> ServerOptions {
+        ServerOptions {
+            completion_queues: Some(completion_queues(spec)),
+            ..ServerOptions::default()
+        }
     }
 
     fn has_channels(&self) -> bool {

@@ -16,7 +16,7 @@ const READ: usize = 64 * 1024;
 
 /// How many messages of one connection are answered before it is the others' turn: one read may bring
 /// thousands.
-const TURN: usize = 16;
+const MESSAGES_PER_YIELD: usize = 16;
 
 /// What all connections of a thread read and write with.
 pub struct Space {
@@ -149,7 +149,7 @@ impl Connection {
         let mut rest = input;
         let mut answered = 0;
         while self.output.is_empty() && !stopping.load(Ordering::Relaxed) {
-            if answered == TURN {
+            if answered == MESSAGES_PER_YIELD {
                 self.more = !rest.is_empty();
                 return Ok(input.len() - rest.len());
             }
@@ -169,7 +169,7 @@ impl Connection {
                 message::respond(&mut self.responder, request, &mut space.reply)
             };
             if let Err(rejected) = outcome {
-                self.responder.apologise(rejected, &mut space.reply);
+                self.responder.write_error_reply(rejected, &mut space.reply);
             }
             put_frame(&space.reply, &mut space.frame)?;
             self.write(&space.frame)?;

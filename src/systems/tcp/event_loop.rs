@@ -21,12 +21,12 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::connection::{Connection, Space};
-use crate::cpus;
 use crate::measure::ServerTally;
+use crate::os::cpus;
+use crate::os::threads;
 use crate::spec::{Endpoint, ServerSpec};
 use crate::systems::Server;
 use crate::systems::acceptor::Acceptor;
-use crate::threads;
 
 /// What epoll calls the event that wakes a loop. Connections have the numbers from 0 on.
 const WAKE: u64 = u64::MAX;

@@ -117,7 +117,7 @@ impl Client for TcpClient {
         }
     }
 
-    fn came_late(&mut self) -> bool {
+    fn has_late_reply(&mut self) -> bool {
         let stream = self.stream.get_ref();
         // Of its first byte on: what it answers was asked for with the connection.
         let peeked = stream.set_nonblocking(true).and_then(|()| stream.peek(&mut [0]));

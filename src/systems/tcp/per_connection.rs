@@ -16,10 +16,10 @@ use log::warn;
 use super::{put_frame, read_body, read_length};
 use crate::measure::ServerTally;
 use crate::message::{self, Responder, Sequence};
+use crate::os::threads;
 use crate::spec::{Endpoint, ServerSpec};
 use crate::systems::Server;
 use crate::systems::acceptor::Acceptor;
-use crate::threads;
 
 /// What the threads of a server share. No message touches it: a connection is entered when
 /// it opens, and taken out, its tally merged, when it has ended.
@@ -82,7 +82,7 @@ fn answer(stream: &TcpStream, responder: &mut Responder) -> io::Result<()> {
             message::respond(responder, &request, &mut reply)
         };
         if let Err(rejected) = outcome {
-            responder.apologise(rejected, &mut reply);
+            responder.write_error_reply(rejected, &mut reply);
         }
         put_frame(&reply, &mut frame)?;
         writer.write_all(&frame)?;

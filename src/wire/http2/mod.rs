@@ -243,7 +243,7 @@ impl Http2 {
         if settings::acknowledges(frame)? {
             return Ok(None);
         }
-        settings::heed(frame, &mut self.request, &mut self.sending)?;
+        settings::apply(frame, &mut self.request, &mut self.sending)?;
         frame::begin(frame::SETTINGS, frame::ACK, 0, 0, out);
         self.send_rest(out);
         let first = !std::mem::replace(&mut self.settled, true);

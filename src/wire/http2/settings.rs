@@ -47,7 +47,7 @@ pub fn acknowledges(frame: &Frame<'_>) -> Result<bool, EchoError> {
 }
 
 /// Does as the server's settings ask.
-pub fn heed(
+pub fn apply(
     frame: &Frame<'_>,
     request: &mut RequestBlock,
     sending: &mut Sending,

@@ -13,7 +13,7 @@ use grpcio_sys::{
     grpc_server_register_method_payload_handling,
 };
 
-use super::super::{SPARED, length_limit};
+use super::super::{THROUGHPUT_CHANNEL_ARGS, length_limit};
 use super::slot::Slot;
 
 /// What comes out of the completion queue.
@@ -52,8 +52,11 @@ impl Core {
     /// A server with one method, which has no connection yet.
     pub fn new(method: &CStr, max_message: usize) -> Self {
         let longest = [(c"grpc.max_receive_message_length", length_limit(max_message))];
-        let mut arguments: Vec<_> =
-            SPARED.iter().chain(&longest).map(|(key, value)| argument(key, *value)).collect();
+        let mut arguments: Vec<_> = THROUGHPUT_CHANNEL_ARGS
+            .iter()
+            .chain(&longest)
+            .map(|(key, value)| argument(key, *value))
+            .collect();
         let arguments =
             grpc_channel_args { num_args: arguments.len(), args: arguments.as_mut_ptr() };
         let reading =

@@ -34,10 +34,10 @@ use self::slot::{Event, Method, Slot};
 use super::{STOPPING, completion_queues};
 use crate::measure::ServerTally;
 use crate::message::{self, Rejected, Responder, Sequence};
+use crate::os::threads;
 use crate::spec::{Endpoint, ServerSpec};
 use crate::systems::Server;
 use crate::systems::acceptor::Acceptor;
-use crate::threads;
 
 /// How many calls of one server may be under way: those that are sent need a moment
 /// to be off. More than that wait in C-core.
@@ -45,7 +45,7 @@ const SLOTS: usize = 256;
 
 /// How many calls are taken in, at most, before they are answered. None waits for another that
 /// has not come yet.
-const TOGETHER: usize = 16;
+const MAX_BATCH: usize = 16;
 
 /// The thread of one of C-core's servers.
 struct Worker {
@@ -70,7 +70,7 @@ impl Worker {
             // SAFETY: the slots are boxed, and dropped after the queue has ended.
             unsafe { self.core.request(slot) };
         }
-        let mut came = Vec::with_capacity(TOGETHER);
+        let mut came = Vec::with_capacity(MAX_BATCH);
         loop {
             // Waits for one call, and then takes what has come with it.
             match self.core.next(came.is_empty()) {
@@ -85,7 +85,7 @@ impl Worker {
                             Event::Over => {}
                         }
                     }
-                    if came.len() < TOGETHER {
+                    if came.len() < MAX_BATCH {
                         continue;
                     }
                 }

@@ -20,7 +20,7 @@ const fn tag(number: u32, kind: WireType) -> u32 {
 
 /// A `BasicMessage` that has come. Its texts are part of the bytes that it came in.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Incoming<'a> {
+pub struct DecodedMessage<'a> {
     pub sender: &'a str,
     pub message: &'a str,
     pub sequence: u64,
@@ -28,10 +28,10 @@ pub struct Incoming<'a> {
     pub reply_bytes: u32,
 }
 
-impl<'a> Incoming<'a> {
+impl<'a> DecodedMessage<'a> {
     /// Reads all of the bytes; fields that are not known are passed over.
     pub fn read(bytes: &'a [u8]) -> Result<Self> {
-        let mut incoming = Incoming::default();
+        let mut incoming = DecodedMessage::default();
         let mut stream = CodedInputStream::from_bytes(bytes);
         while let Some(tag) = stream.read_raw_tag_or_eof()? {
             match tag {
@@ -74,8 +74,8 @@ mod tests {
     }
 
     fn as_read_here(bytes: &[u8]) -> Option<BasicMessage> {
-        let Incoming { sender, message, sequence, acknowledges, reply_bytes } =
-            Incoming::read(bytes).ok()?;
+        let DecodedMessage { sender, message, sequence, acknowledges, reply_bytes } =
+            DecodedMessage::read(bytes).ok()?;
         Some(BasicMessage {
             sender: sender.to_owned(),
             message: message.to_owned(),
@@ -122,7 +122,8 @@ mod tests {
             b"\x32\xc0\xa8\xa5\x04ab",
             b"\x33\x12\xc0\xa8\xa5\x04ab",
         ] {
-            let taken = allocation_counter::measure(|| assert!(Incoming::read(broken).is_err()));
+            let taken =
+                allocation_counter::measure(|| assert!(DecodedMessage::read(broken).is_err()));
             assert!(taken.bytes_max < 1024, "{taken:?}");
         }
     }

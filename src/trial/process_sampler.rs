@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::load::{Observer, Stop};
+use crate::load::{CancelToken, Observer};
 use crate::measure::{Counters, CpuTimes, RoleUsage, Usage, by_role};
 
 use super::Progress;
@@ -59,9 +59,9 @@ impl Ends<Usage> {
 }
 
 /// Looks on, and stops the clients if their server has ended.
-pub struct Watch<'a, 'p> {
+pub struct ProcessSampler<'a, 'p> {
     server: &'a mut Server,
-    stop: &'a Stop,
+    stop: &'a CancelToken,
     progress: Progress<'p>,
     seen: Seen,
 }
@@ -69,9 +69,9 @@ pub struct Watch<'a, 'p> {
 /// All that is looked at, at one end of the window.
 type Look = (Option<CpuTimes>, Option<Usage>, Option<Usage>);
 
-impl<'a, 'p> Watch<'a, 'p> {
-    pub fn new(server: &'a mut Server, stop: &'a Stop, progress: Progress<'p>) -> Self {
-        Watch { server, stop, progress, seen: Seen::default() }
+impl<'a, 'p> ProcessSampler<'a, 'p> {
+    pub fn new(server: &'a mut Server, stop: &'a CancelToken, progress: Progress<'p>) -> Self {
+        ProcessSampler { server, stop, progress, seen: Seen::default() }
     }
 
     /// Looks at the server a last time.
@@ -101,7 +101,7 @@ impl<'a, 'p> Watch<'a, 'p> {
     }
 }
 
-impl Observer for Watch<'_, '_> {
+impl Observer for ProcessSampler<'_, '_> {
     fn wants_progress(&self) -> bool {
         self.progress.is_some()
     }

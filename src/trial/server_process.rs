@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use crate::process::ProcessEnd;
+use crate::os::process::ProcessEnd;
 use crate::results::ServerLine;
 use crate::spec::{Endpoint, ServerSpec};
 

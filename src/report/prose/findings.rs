@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::numbers::{about_bytes, bytes, grouped};
-use super::paced::paced;
+use super::super::numbers::{about_bytes, bytes, grouped};
+use super::super::paced::paced;
+use super::super::sliced;
 use super::phrases::{FEW, MORE_TRIALS, capital, limited, listed, named};
-use super::sliced;
 use crate::analysis::{Axis, Crossover, End, Estimate, FEWEST_TRIALS, Finding, Lead, Place};
 use crate::analysis::{Reach, Verdict};
 use crate::results::ALL_DISTURBED;
@@ -338,7 +338,7 @@ fn ratio(a: Estimate, b: Estimate) -> String {
 }
 
 /// A value of an axis with what it counts.
-pub(super) fn value(axis: Axis, x: f64) -> String {
+pub(in crate::report) fn value(axis: Axis, x: f64) -> String {
     let (number, plural) = (grouped(x, 0), if x == 1.0 { "" } else { "s" });
     match axis {
         Axis::Clients => format!("{number} client{plural}"),
@@ -349,7 +349,7 @@ pub(super) fn value(axis: Axis, x: f64) -> String {
 }
 
 /// At a value of an axis.
-pub(super) fn place(axis: Axis, x: f64) -> String {
+pub(in crate::report) fn place(axis: Axis, x: f64) -> String {
     let value = value(axis, x);
     match axis {
         Axis::Clients => format!("at {value}"),

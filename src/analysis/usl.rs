@@ -1,4 +1,4 @@
-//! The Universal Scalability Law, fitted to a curve over clients.
+//! The Universal Usl Law, fitted to a curve over clients.
 //!
 //! X(N) = λN / (1 + σ(N - 1) + κN(N - 1)): λ is the throughput of one client, σ (contention) the
 //! share of the work that only one can do at a time, κ (coherence) what each pair of clients
@@ -19,11 +19,11 @@ pub const FEWEST_POINTS: usize = usl::MIN_MEASUREMENTS;
 const LEAST_R_SQUARED: f64 = 0.9;
 
 /// A peak at more than so many times the most clients that were measured is a guess.
-const FARTHEST: f64 = 10.0;
+const MAX_EXTRAPOLATION: f64 = 10.0;
 
 /// The law with the coefficients that fit a curve best.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Scalability {
+pub struct Usl {
     /// Messages per second of one client.
     pub lambda: f64,
     /// Contention; below 0 where clients together cost less than each alone, as they do where a
@@ -42,7 +42,7 @@ pub struct Scalability {
 
 /// Why there is no law.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum Unfit {
+pub enum UslError {
     /// So many are too few.
     #[error("it takes {FEWEST_POINTS} numbers of clients, and there are {0}")]
     FewPoints(usize),
@@ -57,7 +57,7 @@ pub enum Unfit {
     NotByClients,
 }
 
-impl Scalability {
+impl Usl {
     /// Messages per second that the law tells for so many clients.
     pub fn at(&self, clients: f64) -> f64 {
         let pairs = clients * (clients - 1.0);
@@ -67,12 +67,12 @@ impl Scalability {
     /// The law with these coefficients, over points that end at `most` clients.
     fn new(lambda: f64, sigma: f64, kappa: f64, points: &[(f64, f64)]) -> Self {
         let (peak, asymptote_per_s) = (None, None);
-        let law = Scalability { lambda, sigma, kappa, r_squared: 0.0, peak, asymptote_per_s };
+        let law = Usl { lambda, sigma, kappa, r_squared: 0.0, peak, asymptote_per_s };
         let most = points.iter().fold(1.0, |most, (clients, _)| clients.max(most));
         // From a σ of 1 on, every client beside the first one is in the way.
         let peak_at = ((1.0 - sigma).max(0.0) / kappa).sqrt().max(1.0);
-        let is_near = peak_at <= most * FARTHEST;
-        Scalability {
+        let is_near = peak_at <= most * MAX_EXTRAPOLATION;
+        Usl {
             r_squared: r_squared(points, |clients| law.at(clients)),
             peak: is_near.then(|| (peak_at, law.at(peak_at))),
             asymptote_per_s: (!is_near && sigma > 0.0).then(|| lambda / sigma),
@@ -93,30 +93,30 @@ impl Scalability {
 ///
 /// Where the curve is not over clients, has fewer than [`FEWEST_POINTS`] points, or is not
 /// described by the law: R² under 0.9.
-pub fn scalability(curve: &Curve) -> Result<Scalability, Unfit> {
+pub fn scalability(curve: &Curve) -> Result<Usl, UslError> {
     if curve.options.contains_key(Axis::Clients.option()) {
-        return Err(Unfit::NotByClients);
+        return Err(UslError::NotByClients);
     }
     let points: Vec<_> =
         curve.points.iter().map(|p| (p.clients as f64, p.throughput.mean)).collect();
     if points.len() < FEWEST_POINTS {
-        return Err(Unfit::FewPoints(points.len()));
+        return Err(UslError::FewPoints(points.len()));
     }
     if points.iter().any(|(clients, rate)| *clients < 1.0 || *rate <= 0.0 || !rate.is_finite()) {
-        return Err(Unfit::NoFit("there are points without a message".to_owned()));
+        return Err(UslError::NoFit("there are points without a message".to_owned()));
     }
     let law = fit(curve)?;
     // A coherence below 0 has no meaning: the curve goes on to rise, and is fitted without.
     let law = if law.kappa < 0.0 { fit_contention(&points)? } else { law };
-    let law = Scalability::new(law.lambda, law.sigma, law.kappa, &points);
+    let law = Usl::new(law.lambda, law.sigma, law.kappa, &points);
     if !law.is_sound(&points) {
-        return Err(Unfit::NoFit("the coefficients that fit best have no meaning".to_owned()));
+        return Err(UslError::NoFit("the coefficients that fit best have no meaning".to_owned()));
     }
-    if law.r_squared < LEAST_R_SQUARED { Err(Unfit::Poor(law.r_squared)) } else { Ok(law) }
+    if law.r_squared < LEAST_R_SQUARED { Err(UslError::Poor(law.r_squared)) } else { Ok(law) }
 }
 
 /// The three coefficients that fit best.
-fn fit(curve: &Curve) -> Result<Model, Unfit> {
+fn fit(curve: &Curve) -> Result<Model, UslError> {
     // In units of the peak, or large throughputs would hide small coefficients.
     let unit = curve.peak().map_or(1.0, |peak| peak.throughput.mean);
     let measured = curve.points.iter().map(|point| {
@@ -126,7 +126,7 @@ fn fit(curve: &Curve) -> Result<Model, Unfit> {
     let measured: Vec<_> = measured.collect();
     // It panics where its search meets what is not a number; that is no more than a poor fit.
     let model = quietly(|| catch_unwind(AssertUnwindSafe(|| Model::build(&measured))))
-        .map_err(|_| Unfit::NoFit("the search for coefficients did not end".to_owned()))?;
+        .map_err(|_| UslError::NoFit("the search for coefficients did not end".to_owned()))?;
     Ok(Model { lambda: model.lambda * unit, ..model })
 }
 
@@ -154,7 +154,7 @@ fn quietly<T>(work: impl FnOnce() -> T) -> T {
 
 /// The two coefficients that fit best where κ is 0: N/X = (1 - σ)/λ + (σ/λ)N is a line, whose
 /// least squares are taken.
-fn fit_contention(points: &[(f64, f64)]) -> Result<Model, Unfit> {
+fn fit_contention(points: &[(f64, f64)]) -> Result<Model, UslError> {
     let count = points.len() as f64;
     let line = points.iter().map(|(clients, rate)| (*clients, clients / rate));
     let sums = line.clone().fold((0.0, 0.0), |(x, y), point| (x + point.0, y + point.1));
@@ -169,7 +169,7 @@ fn fit_contention(points: &[(f64, f64)]) -> Result<Model, Unfit> {
     if lambda > 0.0 && sigma.is_finite() {
         Ok(Model { lambda, sigma, kappa: 0.0 })
     } else {
-        Err(Unfit::NoFit("the throughput rises faster than the clients".to_owned()))
+        Err(UslError::NoFit("the throughput rises faster than the clients".to_owned()))
     }
 }
 
@@ -202,12 +202,12 @@ mod tests {
         curves(&rows, Axis::Clients).remove(0)
     }
 
-    fn law(lambda: f64, sigma: f64, kappa: f64) -> Scalability {
-        Scalability::new(lambda, sigma, kappa, &CLIENTS.map(|n| (n as f64, 1.0)))
+    fn law(lambda: f64, sigma: f64, kappa: f64) -> Usl {
+        Usl::new(lambda, sigma, kappa, &CLIENTS.map(|n| (n as f64, 1.0)))
     }
 
     /// The law's own points, each off by a share that alternates.
-    fn of_law(law: &Scalability, noise: f64) -> Curve {
+    fn of_law(law: &Usl, noise: f64) -> Curve {
         let signs = [1.0, -1.0, -0.5, 0.5].into_iter().cycle();
         curve(
             CLIENTS
@@ -255,7 +255,7 @@ mod tests {
         near(found.asymptote_per_s.unwrap(), 100_000.0, 1e-3);
         assert_eq!(found.peak, None);
         // A curve that rises a little more than contention alone allows: still κ = 0.
-        let rising = of_law(&Scalability { kappa: -2e-4, ..law(10_000.0, 0.1, 0.0) }, 0.0);
+        let rising = of_law(&Usl { kappa: -2e-4, ..law(10_000.0, 0.1, 0.0) }, 0.0);
         let found = scalability(&rising).unwrap();
         assert!(found.kappa == 0.0 && found.asymptote_per_s.is_some(), "{found:?}");
     }
@@ -279,16 +279,16 @@ mod tests {
     #[test]
     fn what_the_law_does_not_describe_is_refused() {
         let saw = CLIENTS.iter().zip([1.0, 9.0].into_iter().cycle()).map(|(n, y)| (*n, y));
-        assert!(matches!(scalability(&curve(saw)), Err(Unfit::Poor(_) | Unfit::NoFit(_))));
+        assert!(matches!(scalability(&curve(saw)), Err(UslError::Poor(_) | UslError::NoFit(_))));
         let flat = curve(CLIENTS.map(|n| (n, 7.0)));
-        assert!(matches!(scalability(&flat), Err(Unfit::Poor(_) | Unfit::NoFit(_))));
+        assert!(matches!(scalability(&flat), Err(UslError::Poor(_) | UslError::NoFit(_))));
         let few = curve(CLIENTS[..5].iter().map(|n| (*n, 7.0)));
-        assert_eq!(scalability(&few), Err(Unfit::FewPoints(5)));
+        assert_eq!(scalability(&few), Err(UslError::FewPoints(5)));
         let dead = curve(CLIENTS.map(|n| (n, 0.0)));
-        assert!(matches!(scalability(&dead), Err(Unfit::NoFit(_))));
+        assert!(matches!(scalability(&dead), Err(UslError::NoFit(_))));
         let mut over_workers = curve(CLIENTS.map(|n| (n, 7.0)));
         over_workers.options.insert("clients", "24 clients".to_owned());
-        assert_eq!(scalability(&over_workers), Err(Unfit::NotByClients));
+        assert_eq!(scalability(&over_workers), Err(UslError::NotByClients));
     }
 
     proptest! {

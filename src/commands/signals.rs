@@ -7,7 +7,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::low_level::pipe;
 
-use crate::load::Stop;
+use crate::load::CancelToken;
 
 const CANNOT: &str = "cannot handle signals";
 
@@ -22,8 +22,8 @@ pub fn stream() -> Result<UnixStream> {
 
 /// Two flags that the first signal sets: `stop`, which others may set too, and the one that
 /// is returned. The second signal ends the process at once.
-pub fn set(stop: &Stop) -> Result<Stop> {
-    let interrupted = Stop::default();
+pub fn set(stop: &CancelToken) -> Result<CancelToken> {
+    let interrupted = CancelToken::default();
     for signal in [SIGINT, SIGTERM] {
         // In this order: the first signal finds the flag unset.
         flag::register_conditional_shutdown(signal, 130, interrupted.flag()).context(CANNOT)?;

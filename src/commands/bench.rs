@@ -7,9 +7,9 @@ use anyhow::{Context, Result};
 use super::progress::Bar;
 use super::repeat::{Repeat, Spread};
 use super::{Ending, provenance, signals, tell};
-use crate::host;
-use crate::load::Stop;
-use crate::report::phrases::counted;
+use crate::load::CancelToken;
+use crate::os::host;
+use crate::report::prose::phrases::counted;
 use crate::results::{CsvSink, Hgrm, JsonLines, Row, RunFile, SliceRow, ThreadRow, beside};
 use crate::spec::{Driver, TrialSpec};
 use crate::trial::{self, Contender, Trial};
@@ -49,7 +49,7 @@ impl Bench {
     pub(super) fn run(mut self) -> Result<Ending> {
         host::check_file_limit(self.spec.load.clients.get(), self.descriptors_per_client())?;
         let mut files = self.open_files()?;
-        let stop = Stop::default();
+        let stop = CancelToken::default();
         let interrupted = signals::set(&stop)?;
         let mut spreads = vec![Spread::default(); self.contenders.len()];
         let mut all_hold = true;
@@ -135,7 +135,7 @@ impl Bench {
     }
 
     /// Measures the contender with this index in one window, or all in slices.
-    fn measure(&self, contender: Option<usize>, stop: &Stop) -> Result<Vec<Trial>> {
+    fn measure(&self, contender: Option<usize>, stop: &CancelToken) -> Result<Vec<Trial>> {
         let (contenders, spec) = (&self.contenders, &self.spec);
         let run = |progress: trial::Progress<'_>| match (spec.slice, contender) {
             (Some(slice), _) => trial::run_sliced(contenders, spec, slice, stop, progress),

@@ -7,13 +7,13 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::{Ending, print, signals, tell};
-use crate::process::{ProcessEnd, wait_for_any};
-use crate::report::phrases::counted;
+use crate::os::process::{ProcessEnd, wait_for_any};
+use crate::os::threads;
+use crate::os::{heap, host};
+use crate::report::prose::phrases::counted;
 use crate::results::{JsonLines, ServerLine};
 use crate::spec::{ServerSpec, Tuning};
 use crate::systems::System;
-use crate::threads;
-use crate::{heap, host};
 
 /// What to serve.
 pub struct Serve {
@@ -49,8 +49,8 @@ impl Serve {
             None => wait_for_any([signals.as_fd()], self.uptime)?,
         };
         let tally = server.stop()?;
-        let heeded = self.system.heeded(&self.spec);
-        let line = ServerLine::new(self.system.name(), &self.spec.name, heeded, &tally);
+        let server_options = self.system.server_options(&self.spec);
+        let line = ServerLine::new(self.system.name(), &self.spec.name, server_options, &tally);
         if let Some(metrics) = &mut metrics {
             metrics.append(std::slice::from_ref(&line))?;
         }

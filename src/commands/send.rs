@@ -3,7 +3,7 @@
 use anyhow::{Result, anyhow};
 
 use super::{Ending, print};
-use crate::load::{self, Requester, Stop};
+use crate::load::{self, CancelToken, RetryingClient};
 use crate::message;
 use crate::spec::{ClientSpec, Endpoint};
 use crate::systems::System;
@@ -24,9 +24,9 @@ impl Send {
     pub(super) fn run(self) -> Result<Ending> {
         let Send { system, to, who, messages } = self;
         load::reach(system, &to, who.timeout)?;
-        let stop = Stop::default();
+        let stop = CancelToken::default();
         let mut request = message::request(&who.name, String::new(), 0);
-        let mut requester = Requester::new(system, &to, who, &stop);
+        let mut requester = RetryingClient::new(system, &to, who, &stop);
         for (i, text) in messages.into_iter().enumerate() {
             if i > 0 {
                 request.advance();

@@ -3,7 +3,7 @@
 /// Counts of requests that were sent and not answered as they should be, retries included,
 /// over the whole trial.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Faults {
+pub struct ErrorCounts {
     /// Waits that ended without a reply.
     pub timeouts: u64,
     /// Of these, replies that came all the same, when nobody waited for them any more.
@@ -23,9 +23,9 @@ pub struct Faults {
     pub sent: u64,
 }
 
-impl Faults {
+impl ErrorCounts {
     /// Takes in what another client counted.
-    pub fn merge(&mut self, other: &Faults) {
+    pub fn merge(&mut self, other: &ErrorCounts) {
         self.timeouts += other.timeouts;
         self.late += other.late;
         self.repeats += other.repeats;

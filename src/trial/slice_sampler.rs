@@ -14,13 +14,13 @@ use anyhow::Result;
 use nix::sys::resource::{UsageWho, getrusage};
 
 use super::Progress;
-use super::granted::Granted;
+use super::placement_report::PlacementReport;
 use super::server::Server;
-use crate::cpus::Cpus;
-use crate::load::slices::{Fate, Slice, SliceObserver};
+use crate::load::slices::{Slice, SliceDecision, SliceObserver};
 use crate::measure::{
     Activity, Counters, CpuTimes, Loss, Processes, RoleUsage, Tree, Usage, by_role, cpu_time, share,
 };
+use crate::os::cpus::Cpus;
 use crate::results::{SliceRow, rounded};
 
 /// What was measured of one contender.
@@ -119,9 +119,9 @@ struct Clocks {
 }
 
 /// Looks at all contenders.
-pub struct SliceWatch<'a, 'p> {
+pub struct SliceSampler<'a, 'p> {
     servers: &'a mut [Server],
-    granted: &'a [Granted],
+    granted: &'a [PlacementReport],
     labels: &'a [&'a str],
     /// The run, the trial, and the number of clients.
     identity: (&'a str, u32, usize),
@@ -140,7 +140,7 @@ pub struct SliceWatch<'a, 'p> {
     measured: Vec<Measured>,
 }
 
-impl<'a, 'p> SliceWatch<'a, 'p> {
+impl<'a, 'p> SliceSampler<'a, 'p> {
     /// Begins to look at `servers`.
     ///
     /// # Errors
@@ -148,7 +148,7 @@ impl<'a, 'p> SliceWatch<'a, 'p> {
     /// Where /proc is not readable.
     pub fn new(
         servers: &'a mut [Server],
-        granted: &'a [Granted],
+        granted: &'a [PlacementReport],
         labels: &'a [&'a str],
         identity: (&'a str, u32, usize),
         progress: Progress<'p>,
@@ -164,7 +164,7 @@ impl<'a, 'p> SliceWatch<'a, 'p> {
         let trees = servers.iter().map(|server| server.tree().map(&mut index_of)).collect();
         let processes = Processes::watch(known)?;
         let measured = servers.iter().map(|_| Measured::default()).collect();
-        Ok(SliceWatch {
+        Ok(SliceSampler {
             knows_others: servers.iter().all(Server::is_accounted_for),
             granted,
             labels,
@@ -288,7 +288,7 @@ impl<'a, 'p> SliceWatch<'a, 'p> {
     }
 }
 
-impl SliceObserver for SliceWatch<'_, '_> {
+impl SliceObserver for SliceSampler<'_, '_> {
     fn begin(&mut self, slice: Duration) {
         for (server, measured) in self.servers.iter_mut().zip(&mut self.measured) {
             measured.slice = slice;
@@ -305,7 +305,7 @@ impl SliceObserver for SliceWatch<'_, '_> {
         self.ends[1] = Some(self.clocks(contender));
     }
 
-    fn drained(&mut self, slice: &Slice) -> Fate {
+    fn drained(&mut self, slice: &Slice) -> SliceDecision {
         let contender = slice.contender;
         let (now, activity) = self.look();
         let losses = self.losses(contender, &now, activity.as_ref());
@@ -317,17 +317,17 @@ impl SliceObserver for SliceWatch<'_, '_> {
         measured.completed += slice.completed;
         measured.server_gone |= self.servers[contender].has_ended();
         let fate = match (measured.server_gone || slice.gave_up, worst.is_disturbing()) {
-            (true, _) => Fate::Gone,
-            (false, true) => Fate::LeaveOut,
-            (false, false) => Fate::Keep,
+            (true, _) => SliceDecision::Gone,
+            (false, true) => SliceDecision::LeaveOut,
+            (false, false) => SliceDecision::Keep,
         };
         let cpu = used(self.ends, slice.window.length());
         match fate {
-            Fate::Keep => self.keep(slice, &now, losses, cpu),
-            Fate::LeaveOut => measured.left_out += 1,
-            Fate::Gone => {}
+            SliceDecision::Keep => self.keep(slice, &now, losses, cpu),
+            SliceDecision::LeaveOut => measured.left_out += 1,
+            SliceDecision::Gone => {}
         }
-        let row = self.row(slice, cpu, worst, fate == Fate::Keep);
+        let row = self.row(slice, cpu, worst, fate == SliceDecision::Keep);
         self.measured[contender].rows.push(row);
         self.last = now;
         fate

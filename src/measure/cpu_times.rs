@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::cpus::Cpus;
+use crate::os::cpus::Cpus;
 
 /// The counters of every CPU at one instant, by its number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

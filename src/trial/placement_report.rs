@@ -2,14 +2,14 @@
 
 use anyhow::Result;
 
-use crate::cpus::Cpus;
-use crate::quota;
+use crate::os::cpus::Cpus;
+use crate::os::quota;
 
 use super::warning::Warning;
 
 /// The CPUs as the kernel reports them, and not as they were asked for.
 #[derive(Debug)]
-pub struct Granted {
+pub struct PlacementReport {
     /// Those of the server; `None` where it is not ours.
     pub server: Option<Cpus>,
     /// Those of the clients.
@@ -20,14 +20,14 @@ pub struct Granted {
     pub available: usize,
 }
 
-impl Granted {
+impl PlacementReport {
     /// What is granted to the process `server` and to the calling thread, of so many CPUs.
     ///
     /// # Errors
     ///
     /// Where the server has ended.
     pub fn to(server: Option<u32>, available: usize) -> Result<Self> {
-        Ok(Granted {
+        Ok(PlacementReport {
             server: server.map(Cpus::of).transpose()?,
             clients: Cpus::of(0)?,
             quota: quota::of_this_process(),
@@ -80,7 +80,7 @@ mod tests {
         available: usize,
     ) -> Vec<Warning> {
         let server = server.map(|list| list.parse().unwrap());
-        Granted { server, clients: clients.parse().unwrap(), quota, available }.warnings()
+        PlacementReport { server, clients: clients.parse().unwrap(), quota, available }.warnings()
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use super::numbers::{bytes, number};
+use super::super::numbers::{bytes, number};
 use crate::analysis::Axis;
 
 /// More names than this in one sentence are not read.

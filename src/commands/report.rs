@@ -9,7 +9,7 @@ use strum::{Display, EnumString, VariantNames};
 use super::measured::{Measured, curves};
 use super::{Ending, print, tell};
 use crate::analysis::{self, Axis, Comparison, Curve, RoundsByRow};
-use crate::report::{self, Given, MAIN_FIGURE, Page, remarks};
+use crate::report::{self, Given, MAIN_FIGURE, Page, prose::notes};
 use crate::results;
 use crate::systems::BASELINE;
 
@@ -117,7 +117,7 @@ fn text(measured: &Measured, comparisons: &[Comparison], verdict: &[String]) -> 
 /// How to measure it again.
 fn tell_commands(measured: &Measured) {
     let runs = measured.provenance.as_ref().map_or(&[][..], |provenance| &provenance.runs);
-    let (commands, more) = remarks::commands(runs);
+    let (commands, more) = notes::commands(runs);
     if more > 0 {
         tell(format_args!("to measure it again: {more} commands that run.json tells, and"));
     }
@@ -129,14 +129,14 @@ fn tell_commands(measured: &Measured) {
 /// What the tables do not say.
 fn said(measured: &Measured, comparisons: &[Comparison]) -> Vec<String> {
     let Measured { rows, axis, curves, .. } = measured;
-    let few = remarks::few_trials(curves).into_iter();
-    let left_out = remarks::left_out(rows);
-    few.chain(remarks::not_ranked(curves, *axis))
-        .chain(remarks::set_aside(curves))
+    let few = notes::few_trials(curves).into_iter();
+    let left_out = notes::left_out(rows);
+    few.chain(notes::not_ranked(curves, *axis))
+        .chain(notes::set_aside(curves))
         .chain(left_out)
-        .chain(remarks::slices_left_out(rows))
-        .chain(remarks::notes(rows))
-        .chain(remarks::corrected(comparisons))
+        .chain(notes::slices_left_out(rows))
+        .chain(notes::notes(rows))
+        .chain(notes::corrected(comparisons))
         .collect()
 }
 

@@ -3,8 +3,8 @@
 use plotters::style::RGBColor;
 
 use super::canvas::Stroke;
-use super::look::Look;
 use super::marker::Shape;
+use super::theme::Look;
 
 /// A point of a line.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -2,26 +2,26 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::cpus::{CpuChoice, Cpus};
 use crate::measure::{
     ClientTally, Distributions, Fairness, Percentiles, RoleUsage, TOLERANCE, Totals, Usage,
     disagreement, is_rate_kept, littles_law,
 };
+use crate::os::cpus::{CpuChoice, Cpus};
 use crate::results::{ALL_DISTURBED, ClientLine, Row, ThreadRow, rounded};
 use crate::spec::{Arrivals, SliceLength, Target, TrialSpec};
-use crate::systems::Heeded;
+use crate::systems::ServerOptions;
 
-use super::account::Account;
-use super::child::Stopped;
+use super::cpu_accounting::CpuAccounting;
+use super::server_process::Stopped;
 use super::warning::Warning;
-use super::{Contender, Granted, Trial};
+use super::{Contender, PlacementReport, Trial};
 
 /// Everything that a row is made of.
-pub struct Evidence<'a> {
+pub struct RowBuilder<'a> {
     pub contender: &'a Contender,
     pub spec: &'a TrialSpec,
     pub started_at: SystemTime,
-    pub granted: &'a Granted,
+    pub granted: &'a PlacementReport,
     /// The counted time.
     pub window: Duration,
     /// The load was ended before its time.
@@ -29,7 +29,7 @@ pub struct Evidence<'a> {
     pub tallies: &'a [ClientTally],
     pub all: Totals,
     pub distributions: &'a Distributions,
-    pub account: Account,
+    pub account: CpuAccounting,
     /// The server at the end.
     pub last: Option<&'a Usage>,
     /// What its threads used by their roles, and the echoes of the same span.
@@ -61,7 +61,7 @@ pub struct Sliced {
 /// From this share of a CPU on, a contender that is not loaded costs the others something.
 const IDLE_COST: f64 = 0.01;
 
-impl Evidence<'_> {
+impl RowBuilder<'_> {
     /// Makes the row.
     pub fn judge(self) -> Trial {
         let all = &self.all;
@@ -91,27 +91,27 @@ impl Evidence<'_> {
     fn asked(&self) -> Row {
         let TrialSpec { load, run_id, trial, client_cpus, .. } = self.spec;
         let system = self.contender.system;
-        let (heeded, tuning, work) = match &self.contender.target {
+        let (server_options, tuning, work) = match &self.contender.target {
             Target::Spawn { server, .. } => (
-                system.heeded(server),
+                system.server_options(server),
                 Some(server.tuning.to_string()),
                 Some(server.work.to_string()),
             ),
-            Target::Running { .. } | Target::Exec(_) => (Heeded::default(), None, None),
+            Target::Running { .. } | Target::Exec(_) => (ServerOptions::default(), None, None),
         };
         let server_cpus_asked = self.contender.target.cpus().map(CpuChoice::to_string);
         Row {
             run_id: run_id.clone(),
             trial: *trial,
             started_at: humantime::format_rfc3339_millis(self.started_at).to_string(),
-            host: crate::host::name(),
+            host: crate::os::host::name(),
             system: system.name().to_owned(),
             label: self.contender.label.clone(),
             driver: load.driver.to_string(),
             clients: load.clients.get(),
-            workers: heeded.workers,
-            backend: heeded.backend.map(|backend| backend.to_string()),
-            completion_queues: heeded.completion_queues,
+            workers: server_options.workers,
+            backend: server_options.backend.map(|backend| backend.to_string()),
+            completion_queues: server_options.completion_queues,
             tuning,
             work,
             channels: system.has_channels().then(|| load.channels.to_string()),

@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use crate::cpus::Cpus;
 use crate::measure::{
     Bound, Counters, CpuShares, DISTURBED, DISTURBED_SHARE, Side, Window, busy, share,
 };
+use crate::os::cpus::Cpus;
 use crate::results::{Row, per, rounded, us_per};
 
-use super::granted::Granted;
-use super::slice_watch::Measured;
+use super::placement_report::PlacementReport;
+use super::process_sampler::Seen;
+use super::slice_sampler::Measured;
 use super::warning::Warning;
-use super::watch::Seen;
 
 /// What was used in the part of the window that was looked at.
-pub struct Account {
+pub struct CpuAccounting {
     server: Usage,
     clients: Usage,
     bound: Option<Bound>,
@@ -59,9 +59,9 @@ impl Usage {
     }
 }
 
-impl Account {
+impl CpuAccounting {
     /// Of what was seen in the window, in which there were so many `messages`.
-    pub fn of(seen: &Seen, window: &Window, granted: &Granted, messages: u64) -> Self {
+    pub fn of(seen: &Seen, window: &Window, granted: &PlacementReport, messages: u64) -> Self {
         let span = observed(seen, window);
         let part = share(span, window.length());
         let apart = is_apart(granted);
@@ -76,11 +76,11 @@ impl Account {
             idle: shares(seen, &granted.all()).map(|shares| shares.idle),
         });
         let messages = messages as f64 * part.min(1.0);
-        Account::judge(server, clients, together, granted, messages)
+        CpuAccounting::judge(server, clients, together, granted, messages)
     }
 
     /// Of kept slices, in which there were so many `messages`.
-    pub fn of_slices(measured: &Measured, granted: &Granted, messages: u64) -> Self {
+    pub fn of_slices(measured: &Measured, granted: &PlacementReport, messages: u64) -> Self {
         let of_all = |first: &crate::measure::Usage| Some(measured.last.as_ref()?.since(first));
         let server = measured.first.as_ref().and_then(of_all);
         let scaled = |all: Counters, completed: u64, cpu: Duration| {
@@ -106,21 +106,21 @@ impl Account {
         }
         let together = together(server.used, clients.used, measured.window, granted)
             .map(|busy| Side { busy, idle: None });
-        Account::judge(server, clients, together, granted, messages as f64)
+        CpuAccounting::judge(server, clients, together, granted, messages as f64)
     }
 
     fn judge(
         server: Usage,
         clients: Usage,
         together: Option<Side>,
-        granted: &Granted,
+        granted: &PlacementReport,
         messages: f64,
     ) -> Self {
         // Of CPUs that both have, or an unknown server may have, the idle time is not one side's.
         let apart = is_apart(granted);
         let bound = clients.side(apart);
         let bound = bound.and_then(|side| Bound::of(server.side(apart), side, together));
-        Account { server, clients, bound, quota: granted.quota, messages }
+        CpuAccounting { server, clients, bound, quota: granted.quota, messages }
     }
 
     /// Who else used the CPUs of a side.
@@ -187,7 +187,7 @@ fn shares(seen: &Seen, cpus: &Cpus) -> Option<CpuShares> {
 }
 
 /// Whether no CPU is of both sides, or may be.
-fn is_apart(granted: &Granted) -> bool {
+fn is_apart(granted: &PlacementReport) -> bool {
     granted.server.is_some() && granted.shared().is_none()
 }
 
@@ -196,7 +196,7 @@ fn together(
     server: Option<Counters>,
     clients: Option<Counters>,
     span: Duration,
-    granted: &Granted,
+    granted: &PlacementReport,
 ) -> Option<f64> {
     let used = server?.cpu + clients?.cpu;
     if let Some(quota) = granted.lower_quota() {

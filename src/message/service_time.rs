@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
 
-use crate::sleeper::Sleeper;
+use crate::os::precise_sleep::Sleeper;
 use crate::spec::Work;
 
 /// One handler's way to do its [`Work`].
 #[derive(Debug)]
-pub enum Working {
+pub enum ServiceTime {
     /// Uses this much CPU time of the thread.
     Spin(Duration),
     /// Waits for so long.
@@ -23,13 +23,13 @@ pub enum Working {
     },
 }
 
-impl Working {
+impl ServiceTime {
     /// What does `work`; `None` where there is none to do.
     pub fn of(work: Work) -> Option<Self> {
         match work {
             Work::None => None,
-            Work::Spin(time) => Some(Working::Spin(time)),
-            Work::Sleep(time) => Some(Working::Sleep { time, sleeper: None }),
+            Work::Spin(time) => Some(ServiceTime::Spin(time)),
+            Work::Sleep(time) => Some(ServiceTime::Sleep { time, sleeper: None }),
         }
     }
 
@@ -37,8 +37,8 @@ impl Working {
     #[cold]
     pub fn work(&mut self) {
         match self {
-            Working::Spin(time) => spin(*time),
-            Working::Sleep { time, sleeper } => {
+            ServiceTime::Spin(time) => spin(*time),
+            ServiceTime::Sleep { time, sleeper } => {
                 let until = Instant::now() + *time;
                 sleeper.get_or_insert_with(Sleeper::on_this_thread).sleep_until(until);
             }
@@ -114,7 +114,7 @@ mod tests {
     fn a_spin_uses_as_much_cpu_time_as_was_asked_for() {
         for us in [10, 100] {
             let time = Duration::from_micros(us);
-            let mut working = Working::of(Work::Spin(time)).unwrap();
+            let mut working = ServiceTime::of(Work::Spin(time)).unwrap();
             let used = mean(cpu_time, || working.work());
             println!("spin of {time:?}: {used:?}, a reading {:?}", cost_of_a_read());
             assert!(used > time.mul_f64(0.9) && used < time.mul_f64(1.1), "{time:?}: {used:?}");
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_sleep_uses_no_cpu_time_and_is_as_long_as_was_asked_for() {
         let time = Duration::from_millis(1);
-        let mut working = Working::of(Work::Sleep(time)).unwrap();
+        let mut working = ServiceTime::of(Work::Sleep(time)).unwrap();
         let used = mean(cpu_time, || working.work());
         assert!(used < time / 5, "{used:?}");
         let begun = Instant::now();

@@ -5,12 +5,12 @@ use std::time::SystemTime;
 
 use anyhow::Result;
 
-use crate::cpus::Cpus;
+use crate::os::cpus::Cpus;
+use crate::os::{host, quota};
 use crate::results::{Machine, Program, Run, Trials};
 use crate::spec::TrialSpec;
 use crate::systems::SYSTEMS;
 use crate::trial::Contender;
-use crate::{host, quota};
 
 /// The run that the trials of `spec` are part of, as far as this process knows it.
 ///

@@ -9,9 +9,9 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Set by an interrupt, or when a server has gone; then a load ends before its time.
 #[derive(Debug, Default, Clone)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct CancelToken(Arc<AtomicBool>);
 
-impl Stop {
+impl CancelToken {
     /// Ends the load.
     pub fn set(&self) {
         self.0.store(true, Ordering::Relaxed);

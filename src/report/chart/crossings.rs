@@ -1,7 +1,7 @@
 //! Rings around the places where one line overtakes another.
 
 use super::canvas::{Place, rounded};
-use super::spots::{Line, Spot};
+use super::markers::{Line, Spot};
 
 /// A place where one line overtakes another.
 #[derive(Debug, Clone, PartialEq)]

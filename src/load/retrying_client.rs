@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::measure::Faults;
+use crate::measure::ErrorCounts;
 use crate::message::{EchoError, Reply, Request};
 use crate::spec::{ClientSpec, Endpoint};
 use crate::systems::{Client, System};
 
-use super::Stop;
+use super::CancelToken;
 use super::failure::{count, explain};
 
 /// The pause before the first reconnection; it doubles with each further one.
@@ -21,35 +21,35 @@ pub const OVERDUE: usize = 2;
 /// A client that closes its connection after each failure, and resends on a new one.
 ///
 /// The policy is the same for all systems: none of their clients retries by itself.
-pub struct Requester<'a> {
+pub struct RetryingClient<'a> {
     system: &'static dyn System,
     to: &'a Endpoint,
     who: ClientSpec,
-    stop: &'a Stop,
+    stop: &'a CancelToken,
     client: Option<Box<dyn Client>>,
     overdue: VecDeque<Box<dyn Client>>,
-    faults: Faults,
+    faults: ErrorCounts,
     /// From then on, nothing is tried again.
     close: Option<Instant>,
     abandoned: bool,
 }
 
-impl<'a> Requester<'a> {
+impl<'a> RetryingClient<'a> {
     /// A client that is not connected yet.
     pub fn new(
         system: &'static dyn System,
         to: &'a Endpoint,
         who: ClientSpec,
-        stop: &'a Stop,
+        stop: &'a CancelToken,
     ) -> Self {
-        Requester {
+        RetryingClient {
             system,
             to,
             who,
             stop,
             client: None,
             overdue: VecDeque::new(),
-            faults: Faults::default(),
+            faults: ErrorCounts::default(),
             close: None,
             abandoned: false,
         }
@@ -71,12 +71,12 @@ impl<'a> Requester<'a> {
     }
 
     /// What went wrong so far.
-    pub fn faults(&self) -> &Faults {
+    pub fn faults(&self) -> &ErrorCounts {
         &self.faults
     }
 
     /// What went wrong in all. Looks a last time for replies that are late.
-    pub fn settle(&mut self) -> Faults {
+    pub fn settle(&mut self) -> ErrorCounts {
         self.look_for_late_replies(0);
         self.faults
     }
@@ -157,7 +157,7 @@ impl<'a> Requester<'a> {
     /// Closes the oldest overdue connections until `most` are left, with a look at each.
     fn look_for_late_replies(&mut self, most: usize) {
         while self.overdue.len() > most {
-            let came = self.overdue.pop_front().is_some_and(|mut client| client.came_late());
+            let came = self.overdue.pop_front().is_some_and(|mut client| client.has_late_reply());
             self.faults.late += u64::from(came);
         }
     }

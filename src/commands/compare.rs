@@ -7,8 +7,8 @@ use anyhow::{Result, bail};
 use super::measured::Measured;
 use super::{Ending, print, tell};
 use crate::analysis::{self, Options, Verdict};
-use crate::report::phrases::counted;
-use crate::report::{self, remarks};
+use crate::report::prose::phrases::counted;
+use crate::report::{self, prose::notes};
 
 /// Options that make no difference to what is measured: who is asked, and where. The one that
 /// the points are told apart by. And those that not every system heeds: rows tell which do.
@@ -68,7 +68,7 @@ impl Compare {
         let table = report::shown_as_text(&report::changes(&changes));
         print(&format!("A: {dir_a}\nB: {dir_b}\n\n{table}"))?;
         for (side, measured) in [("A", &a), ("B", &b)] {
-            for line in remarks::left_out(&measured.rows) {
+            for line in notes::left_out(&measured.rows) {
                 tell(format_args!("{side}: {line}"));
             }
         }

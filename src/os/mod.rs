@@ -1,0 +1,9 @@
+//! Linux: CPUs and affinity, cgroup quotas, processes, threads, the heap, and precise sleep.
+
+pub mod cpus;
+pub mod heap;
+pub mod host;
+pub mod precise_sleep;
+pub mod process;
+pub mod quota;
+pub mod threads;

@@ -1,0 +1,5 @@
+//! Sentences: findings, the notes of rows, and the phrases that both use.
+
+pub mod findings;
+pub mod notes;
+pub mod phrases;
