@@ -1,5 +1,5 @@
-//! ContenderState `proto/message.proto` into Rust, with a parser of its own: no protoc is needed. And
-//! notes from what the program is built, for `run.json`.
+//! Generates Rust code from `proto/message.proto` without protoc, and passes the commit and the
+//! compiler versions to the program, which writes them to `run.json`.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,12 +12,12 @@ fn main() {
         .input("proto/message.proto")
         .cargo_out_dir("wire")
         .run_from_script();
-    note_commit();
-    note_compilers();
+    set_commit();
+    set_compilers();
 }
 
-fn note_commit() {
-    // Written with each commit and checkout. A file that is not there would always be changed.
+fn set_commit() {
+    // Every commit and checkout writes these files. Cargo treats a missing file as always changed.
     for file in [".git/HEAD", ".git/logs/HEAD"].iter().filter(|file| Path::new(file).exists()) {
         println!("cargo:rerun-if-changed={file}");
     }
@@ -29,7 +29,7 @@ fn note_commit() {
     println!("cargo:rustc-env=ECHOMETER_COMMIT={commit}");
 }
 
-fn note_compilers() {
+fn set_compilers() {
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     let cxx = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
     println!("cargo:rerun-if-env-changed=CXX");
@@ -39,7 +39,7 @@ fn note_compilers() {
     }
 }
 
-/// The first line that a command prints; `None` where it fails, or prints nothing.
+/// Returns the first line that a command prints; `None` if it fails or prints nothing.
 fn first_line(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;

@@ -1,12 +1,13 @@
-//! The least that an echo server can do: one thread, epoll, and the request sent back as it
-//! came. What the tcp server carries over what this carries is printed for each of its tunings.
+//! Compares the tcp server with a minimal echo server: one thread, epoll, and replies that are a
+//! copy of the request. Prints the throughput ratio for each tuning of the tcp server.
 //!
 //! ```text
 //! cargo bench --bench bare_epoll
 //! ```
 //!
-//! All take turns, in PASSES passes, under the lean driver with CLIENTS clients, each trial with
-//! a fresh server; the bare one is this program again, started as `echometer serve` is.
+//! The servers take turns in PASSES passes (default: 6). Each trial starts a new server and loads
+//! it with CLIENTS clients (default: 24) of the lean driver. The minimal server is this program,
+//! started in the same way as `echometer serve`.
 
 mod common;
 
@@ -29,13 +30,13 @@ const SIGNAL: Token = Token(usize::MAX - 1);
 
 fn main() -> Result<()> {
     let arguments: Vec<_> = std::env::args().collect();
-    if arguments.get(1).is_some_and(|verb| verb == "serve") {
+    if arguments.get(1).is_some_and(|command| command == "serve") {
         return serve(&arguments);
     }
-    if common::asked_by_cargo() {
+    if common::is_test_run() {
         return Ok(());
     }
-    let (passes, clients) = (common::setting("PASSES", 6)?, common::setting("CLIENTS", 24)?);
+    let (passes, clients) = (common::env_or("PASSES", 6)?, common::env_or("CLIENTS", 24)?);
     let tcp = systems::find("tcp").map_err(|error| anyhow!(error))?;
     let load = common::load(Driver::Lean { threads: None }, clients, Duration::from_secs(1))?;
     let echometer = PathBuf::from(env!("CARGO_BIN_EXE_echometer"));
@@ -46,16 +47,17 @@ fn main() -> Result<()> {
     ];
     let (mut default_ratios, mut tuned_ratios) = (Vec::new(), Vec::new());
     for pass in 0..passes {
-        let mut carried = [0.0; 3];
+        let mut throughputs = [0.0; 3];
         for turn in 0..3 {
-            // In six passes, all orders that there are.
+            // Six passes cover all six orders.
             let n = if pass % 2 == 0 { (pass + turn) % 3 } else { (pass + 3 - turn) % 3 };
-            carried[n] = common::throughput(tcp, servers[n].clone(), load.clone())?;
+            throughputs[n] = common::throughput(tcp, servers[n].clone(), load.clone())?;
         }
-        let [default, tuned, bare] = carried;
+        let [default, tuned, bare] = throughputs;
         let (default_ratio, tuned_ratio) = (default / bare, tuned / bare);
         eprintln!(
-            "{default:.0}/s tcp, {tuned:.0}/s tuned, {bare:.0}/s bare: {default_ratio:.3}, {tuned_ratio:.3}"
+            "tcp {default:.0}/s ({default_ratio:.3}), tuned {tuned:.0}/s ({tuned_ratio:.3}), \
+             minimal {bare:.0}/s"
         );
         default_ratios.push(default_ratio);
         tuned_ratios.push(tuned_ratio);
@@ -65,30 +67,30 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Plays `echometer serve tcp`, and sends back what comes.
+/// Runs the minimal server with the interface of `echometer serve tcp`.
 fn serve(arguments: &[String]) -> Result<()> {
     let metrics = arguments.iter().skip_while(|argument| *argument != "--metrics").nth(1);
     let mut metrics = metrics.map(|path| JsonLines::open(path.as_ref())).transpose()?;
-    let (signals, told) = std::os::unix::net::UnixStream::pair()?;
-    signal_hook::low_level::pipe::register(signal_hook::consts::SIGTERM, told)?;
+    let (signals, signal_writer) = std::os::unix::net::UnixStream::pair()?;
+    signal_hook::low_level::pipe::register(signal_hook::consts::SIGTERM, signal_writer)?;
     let mut poll = Poll::new()?;
     let mut listener = TcpListener::bind("127.0.0.1:0".parse()?)?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     let fd = std::os::fd::AsRawFd::as_raw_fd(&signals);
     poll.registry().register(&mut SourceFd(&fd), SIGNAL, Interest::READABLE)?;
     println!("listening {}", listener.local_addr()?);
-    let answered = echo(&mut poll, &listener)?;
+    let accesses = echo(&mut poll, &listener)?;
     let mut line =
         ServerLine::new("tcp", "bare", ServerOptions::default(), &ServerTally::default());
-    line.accesses = answered;
+    line.accesses = accesses;
     metrics.as_mut().map_or(Ok(()), |metrics| metrics.append(&[line]))
 }
 
-/// Sends back what comes until it is told to stop: how many times.
+/// Sends back each request until SIGTERM. Returns the number of requests.
 fn echo(poll: &mut Poll, listener: &TcpListener) -> Result<u64> {
-    let (mut streams, mut opened, mut answered) = (HashMap::<usize, TcpStream>::new(), 0, 0);
+    let (mut streams, mut next_id, mut accesses) = (HashMap::<usize, TcpStream>::new(), 0, 0);
     let mut events = Events::with_capacity(1024);
-    let mut space = vec![0; 64 * 1024];
+    let mut buffer = vec![0; 64 * 1024];
     loop {
         match poll.poll(&mut events, None) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -96,25 +98,29 @@ fn echo(poll: &mut Poll, listener: &TcpListener) -> Result<u64> {
         }
         for event in &events {
             match event.token() {
-                SIGNAL => return Ok(answered),
+                SIGNAL => return Ok(accesses),
                 LISTENER => {
                     while let Ok((mut stream, _)) = listener.accept() {
                         stream.set_nodelay(true)?;
-                        poll.registry().register(&mut stream, Token(opened), Interest::READABLE)?;
-                        streams.insert(opened, stream);
-                        opened += 1;
+                        poll.registry().register(
+                            &mut stream,
+                            Token(next_id),
+                            Interest::READABLE,
+                        )?;
+                        streams.insert(next_id, stream);
+                        next_id += 1;
                     }
                 }
-                Token(number) => {
-                    let Some(stream) = streams.get_mut(&number) else { continue };
-                    match stream.read(&mut space) {
-                        // A message of this size comes in one piece, and leaves in one.
+                Token(id) => {
+                    let Some(stream) = streams.get_mut(&id) else { continue };
+                    match stream.read(&mut buffer) {
+                        // A message of this size arrives in one piece and is sent in one piece.
                         Ok(length) if length > 0 => {
-                            stream.write_all(&space[..length])?;
-                            answered += 1;
+                            stream.write_all(&buffer[..length])?;
+                            accesses += 1;
                         }
                         Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                        _ => drop(streams.remove(&number)),
+                        _ => drop(streams.remove(&id)),
                     }
                 }
             }

@@ -1,21 +1,23 @@
-//! What our own code costs per message: what the frameworks do is not in it.
+//! Cost of echometer's own code per message, without the frameworks.
 //!
 //! ```text
 //! cargo bench
 //! ```
 //!
-//! `server` is all that is ours on a server's way from the request's bytes to the reply's:
-//! decode, answer, tally, encode. `client` is what a client adds: encode, check, record.
+//! `server` decodes a request, counts it, and encodes the reply. `client` checks the reply, counts
+//! the echo, records its latency, and encodes the next request. `record` only records a latency.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use echometer::measure::{ClientTally, Distributions, Moments, Percentiles, Times, Window};
+use echometer::measure::{
+    ClientTally, Distributions, EchoTimes, LatencyHistogram, Moments, Window,
+};
 use echometer::message::{self, Responder, Sequence};
 use echometer::spec::ServerSpec;
 
-/// As large as the experiment's.
+/// Payload size of the experiments in bytes.
 const PAYLOAD: usize = 64;
 
 fn server(c: &mut Criterion) {
@@ -45,7 +47,12 @@ fn client(c: &mut Criterion) {
                 let checked = message::check(&request, black_box(&reply));
                 let received = Instant::now();
                 let verified = checked.is_ok_and(|reply| reply.verified);
-                tally.succeeded(verified, Times { due: None, sent, received }, &window, &mut all);
+                tally.record_success(
+                    verified,
+                    EchoTimes { due: None, sent, received },
+                    &window,
+                    &mut all,
+                );
                 request.advance();
                 request
             },
@@ -55,7 +62,7 @@ fn client(c: &mut Criterion) {
 }
 
 fn record(c: &mut Criterion) {
-    let (mut latency, mut percentiles) = (Moments::default(), Percentiles::default());
+    let (mut latency, mut percentiles) = (Moments::default(), LatencyHistogram::default());
     c.bench_function("record", |b| {
         b.iter(|| {
             if let Some(ns) = latency.record(black_box(Duration::from_micros(217))) {

@@ -1,4 +1,4 @@
-//! Fails the build if libzmq would be compiled without flags that it needs.
+//! Fails the build if libzmq would be compiled without the flags that it needs.
 
 #[path = "src/lib.rs"]
 mod flags;

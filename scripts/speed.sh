@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# What the project promises, measured: each figure with its target next to it. First the precision
-# of slices (proof.sh), then speed.
+# Measures the project's performance targets and prints each figure next to its target: first the
+# precision of slices (proof.sh), then speed.
 #
 #   ./scripts/speed.sh
 #
-# A benchmark and no test: targets that are missed do not change its status. Ratios to tcp are taken pass by
-# pass, the systems taking turns, and their median is shown; absolute speeds drift.
+# A benchmark, not a test: missed targets do not change the exit status. Absolute speeds drift, so
+# ratios to tcp are computed within each pass over all systems, and their median is printed.
 #
-#   PASSES    11     passes over the systems: many short ones beat few long ones
-#   DURATION  700ms  the window of one point
+#   PASSES    11     number of passes: many short ones are more precise than few long ones
+#   DURATION  700ms  window of one point
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
@@ -33,7 +33,7 @@ main() {
     measuring
 }
 
-# All points of the comparisons at 24 clients, in passes: what drifts hits all of them.
+# All points of the comparisons at 24 clients, in passes, so that drift affects all of them alike.
 measure() {
     for pass in $(seq "$PASSES"); do
         for point in $(shuf -e {tcp,rep,router,grpc}:{native:default,lean:default,lean:throughput} \
@@ -46,7 +46,7 @@ measure() {
     done
 }
 
-# What the lean driver costs, and that it is not the bound.
+# The CPU time of the lean driver, and whether it is the bound.
 clients() {
     local column=client_cpu_us_per_msg
     show 'CPU per message of lean / native clients, rep' \

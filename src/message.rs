@@ -1,8 +1,8 @@
-//! The wire message, and the three things that are done with it: a client makes a
-//! [`request`], a server thread [`respond`]s, the client [`check`]s the reply.
+//! The wire message and its three operations: a client creates a [`request`], a server thread
+//! [`respond`]s, and the client [`check`]s the reply.
 //!
-//! Every system carries the bytes that these functions make, and nothing else: a
-//! difference between two systems is therefore never a difference between two handlers.
+//! Every system carries the bytes that these functions create, and nothing else. Differences
+//! between systems are therefore never differences between handlers.
 //!
 //! ```
 //! use echometer::message::{self, Responder, Sequence};
@@ -41,25 +41,25 @@ mod wire {
 }
 pub use wire::message::BasicMessage;
 
-/// How the reply to a request that cannot be answered begins.
+/// Prefix of the message in an error reply.
 ///
-/// Such a reply acknowledges nothing, so that without this mark it would read like one
-/// from a peer that does not sequence.
+/// An error reply has no `acknowledges` field. Without this prefix, it would look like a reply from
+/// a peer that does not use sequences.
 pub const MALFORMED: &str = "malformed request";
 
-/// A client's request: one message that is sent again and again, each time with the next
-/// sequence. The bytes are encoded before the clock is read, once for all attempts.
+/// A client's request: one message that is sent repeatedly, each time with the next sequence. It is
+/// encoded before the clock is read, once for all attempts.
 #[derive(Debug, Clone)]
 pub struct Request {
     message: BasicMessage,
     bytes: Vec<u8>,
-    /// Where in the bytes the sequence stands.
-    sequence_at: Range<usize>,
+    /// Position of the sequence in `bytes`.
+    sequence_range: Range<usize>,
 }
 
-/// Makes the request of the client `sender`, with the sequence 1.
+/// Creates the request of the client `sender`, with sequence 1.
 ///
-/// `reply_bytes` asks for the reply's message to be padded to that many bytes; 0 does not.
+/// `reply_bytes` is the size to which the reply's message is padded; 0 means no padding.
 pub fn request(sender: &str, text: String, reply_bytes: u32) -> Request {
     let message = BasicMessage {
         sender: sender.to_owned(),
@@ -68,63 +68,64 @@ pub fn request(sender: &str, text: String, reply_bytes: u32) -> Request {
         reply_bytes,
         ..BasicMessage::default()
     };
-    let mut request = Request { message, bytes: Vec::new(), sequence_at: 0..0 };
+    let mut request = Request { message, bytes: Vec::new(), sequence_range: 0..0 };
     request.encode();
     request
 }
 
 impl Request {
-    /// Moves on to the next sequence, in place where it takes as many bytes.
+    /// Increments the sequence, in place if its encoded length does not change.
     #[inline]
     pub fn advance(&mut self) {
         self.message.sequence += 1;
-        let place = &mut self.bytes[self.sequence_at.clone()];
-        if varint_length(self.message.sequence) == place.len() {
-            put_varint(self.message.sequence, place);
+        let encoded = &mut self.bytes[self.sequence_range.clone()];
+        if varint_length(self.message.sequence) == encoded.len() {
+            write_varint(self.message.sequence, encoded);
         } else {
             self.encode();
         }
     }
 
-    /// The same sequence with another text.
+    /// Replaces the text and keeps the sequence.
     pub fn set_text(&mut self, text: String) {
         self.message.message = text;
         self.encode();
     }
 
-    /// The client's count of this message, from 1.
+    /// Returns the client's number of this message, from 1.
     pub fn sequence(&self) -> u64 {
         self.message.sequence
     }
 
-    /// The serialized `BasicMessage`.
+    /// Returns the serialized `BasicMessage`.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     fn encode(&mut self) {
-        // Fields are encoded by their numbers: the sequence is the third.
+        // Fields are encoded in the order of their numbers. The sequence is field 3, and its tag is
+        // 1 byte.
         let before = BasicMessage {
             sender: self.message.sender.clone(),
             message: self.message.message.clone(),
             ..BasicMessage::default()
         };
         let start = usize::try_from(before.compute_size()).unwrap_or(usize::MAX) + 1;
-        self.sequence_at = start..start + varint_length(self.message.sequence);
+        self.sequence_range = start..start + varint_length(self.message.sequence);
         encode(&self.message, &mut self.bytes);
     }
 }
 
-/// How many bytes a number takes, 7 bits each.
+/// Returns the length of a number as a varint, which has 7 bits per byte.
 #[inline]
 fn varint_length(number: u64) -> usize {
     (64 - (number | 1).leading_zeros() as usize).div_ceil(7)
 }
 
-/// Writes a number into as many bytes as it takes, the lowest 7 bits first.
+/// Writes a number as a varint, lowest 7 bits first. `out` has exactly its length.
 #[inline]
-fn put_varint(mut number: u64, place: &mut [u8]) {
-    let Some((last, others)) = place.split_last_mut() else { return };
+fn write_varint(mut number: u64, out: &mut [u8]) {
+    let Some((last, others)) = out.split_last_mut() else { return };
     for byte in others {
         *byte = (number & 0x7f) as u8 | 0x80;
         number >>= 7;
@@ -132,12 +133,12 @@ fn put_varint(mut number: u64, place: &mut [u8]) {
     *last = (number & 0x7f) as u8;
 }
 
-/// Where a server thread takes the sequence of its replies from.
+/// Source of the reply sequence of a server thread.
 #[derive(Debug, Clone)]
 pub enum Sequence {
-    /// The thread counts its own replies.
+    /// A counter of the thread: the number of replies so far.
     Own(u64),
-    /// The server counts over all of its threads: one atomic addition a message.
+    /// A counter that all threads of the server share: one atomic addition per message.
     Shared(Arc<AtomicU64>),
 }
 
@@ -153,62 +154,62 @@ impl Sequence {
     }
 }
 
-/// One answering thread of a server: who it is, what it has counted, and the memory that
-/// it uses again for every message.
+/// State of one server thread that answers requests: its identity, its tally, and buffers that it
+/// reuses for every message.
 #[derive(Debug)]
 pub struct Responder {
     server: String,
     worker: Option<String>,
     sequence: Sequence,
-    /// The longest request, and the longest reply that may be asked for.
+    /// Maximum size of a request and of a requested reply, in bytes.
     max_message: usize,
-    working: Option<ServiceTime>,
+    service_time: Option<ServiceTime>,
     tally: ServerTally,
     reply: BasicMessage,
     padding: String,
 }
 
 impl Responder {
-    /// A thread of this server. `worker` is its own name, where replies tell it.
+    /// Creates the responder of one thread. `worker` is the thread's name, if replies include it.
     pub fn new(server: &ServerSpec, worker: Option<String>, sequence: Sequence) -> Self {
         Responder {
             server: server.name.clone(),
             worker,
             sequence,
             max_message: server.max_message,
-            working: ServiceTime::of(server.work),
+            service_time: ServiceTime::of(server.work),
             tally: ServerTally::default(),
             reply: BasicMessage { sender: server.name.clone(), ..BasicMessage::default() },
             padding: String::new(),
         }
     }
 
-    /// What the thread has counted; it begins anew.
+    /// Returns the thread's tally and resets it.
     pub fn take_tally(&mut self) -> ServerTally {
         std::mem::take(&mut self.tally)
     }
 
-    /// Counts a request that cannot be answered but by saying why.
-    pub fn reject(&mut self, why: &str) -> Rejected {
+    /// Counts a request that can only be answered with an error.
+    pub fn reject(&mut self, reason: &str) -> Rejected {
         self.tally.malformed += 1;
-        Rejected(format!("{MALFORMED}: {why}"))
+        Rejected(format!("{MALFORMED}: {reason}"))
     }
 
-    /// Counts a request that is longer than the server takes; `None`: it is not.
+    /// Rejects a request longer than the server's limit; `None`: it is within the limit.
     #[inline]
-    pub fn reject_if_long(&mut self, length: usize) -> Option<Rejected> {
-        let most = self.max_message;
-        (length > most)
-            .then(|| self.reject(&format!("{length} bytes are over the limit of {most}")))
+    pub fn reject_if_too_long(&mut self, length: usize) -> Option<Rejected> {
+        let limit = self.max_message;
+        (length > limit)
+            .then(|| self.reject(&format!("{length} bytes are over the limit of {limit}")))
     }
 
-    /// Puts `rejected` into `reply`, for a system whose only way to say so is a reply.
+    /// Encodes `rejected` as an error reply, for systems without a status code.
     pub fn write_error_reply(&self, rejected: Rejected, reply: &mut Vec<u8>) {
         let sender = self.server.clone();
         encode(&BasicMessage { sender, message: rejected.0, ..BasicMessage::default() }, reply);
     }
 
-    fn compose(&mut self, request: &DecodedMessage<'_>) {
+    fn build_reply(&mut self, request: &DecodedMessage<'_>) {
         self.reply.sequence = self.sequence.next();
         self.reply.acknowledges = request.sequence;
         let text = &mut self.reply.message;
@@ -226,20 +227,20 @@ impl Responder {
     }
 }
 
-/// Why a request was not answered.
+/// The reason why a request was rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Rejected(String);
 
-/// Answers one request: decodes it, does the work that the server is asked to do with each,
-/// counts it, and puts the encoded answer into `reply`.
+/// Answers one request: decodes it, does the configured work, counts it, and encodes the answer
+/// into `reply`.
 ///
 /// This is the handler of every system.
 ///
 /// # Errors
 ///
-/// Where the bytes are no `BasicMessage`, or ask for a reply that is too large; `reply`
-/// is then as it was. It is counted (see [`Responder::reject`]).
+/// If the bytes are not a `BasicMessage` or request a reply that is too large. `reply` is then
+/// unchanged, and the request is counted as malformed (see [`Responder::reject`]).
 pub fn respond(
     responder: &mut Responder,
     request: &[u8],
@@ -249,49 +250,49 @@ pub fn respond(
         Ok(request) => request,
         Err(error) => return Err(responder.reject(&format!("not a BasicMessage ({error})"))),
     };
-    let (asked, most) = (request.reply_bytes as usize, responder.max_message);
-    if asked > most {
+    let (requested, limit) = (request.reply_bytes as usize, responder.max_message);
+    if requested > limit {
         return Err(
-            responder.reject(&format!("a reply of {asked} bytes is over the limit of {most}"))
+            responder.reject(&format!("a reply of {requested} bytes is over the limit of {limit}"))
         );
     }
-    if let Some(working) = &mut responder.working {
-        working.work();
+    if let Some(service_time) = &mut responder.service_time {
+        service_time.spend();
     }
-    responder.compose(&request);
+    responder.build_reply(&request);
     encode(&responder.reply, reply);
-    responder.tally.answered(request.sender, Instant::now());
+    responder.tally.record_answer(request.sender, Instant::now());
     Ok(())
 }
 
 /// A reply that answers the request it was checked against.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// The server's count of this reply, from 1; 0 where the server does not count.
+    /// The server's number of this reply, from 1; 0 if the server does not use sequences.
     pub sequence: u64,
-    /// Whether the reply named the request that it answers.
+    /// Whether the reply names the request that it answers.
     pub verified: bool,
     /// The reply's text.
     pub message: String,
 }
 
-/// Reads a reply and makes sure that it answers `request`.
+/// Decodes a reply and checks that it answers `request`.
 ///
 /// # Errors
 ///
-/// [`EchoError::Malformed`] for bytes that are no message, [`EchoError::Refused`] for a
-/// server that could not answer, [`EchoError::Stray`] for the answer to another request.
+/// [`EchoError::Malformed`] if the bytes are not a message, [`EchoError::Refused`] if the server
+/// rejected the request, [`EchoError::Stray`] if the reply answers another request.
 pub fn check(request: &Request, reply: &[u8]) -> Result<Reply, EchoError> {
     let (reply, verified) = read_reply(request.sequence(), reply)?;
     Ok(Reply { sequence: reply.sequence, verified, message: reply.message.to_owned() })
 }
 
-/// Makes sure that a reply answers the request `sent`, and takes no memory; `true`: it says so
-/// itself.
+/// Checks that a reply answers the request with the sequence `sent`, without allocating. Returns
+/// whether the reply names that request.
 ///
 /// # Errors
 ///
-/// As [`check`].
+/// The same as those of [`check`].
 #[inline]
 pub fn verify(sent: u64, reply: &[u8]) -> Result<bool, EchoError> {
     read_reply(sent, reply).map(|(_, verified)| verified)
@@ -313,6 +314,6 @@ fn read_reply(sent: u64, reply: &[u8]) -> Result<(DecodedMessage<'_>, bool), Ech
 
 fn encode(message: &BasicMessage, into: &mut Vec<u8>) {
     into.clear();
-    // Writing to a Vec cannot fail, and proto3 has no field that must be set.
-    message.write_to_vec(into).expect("a BasicMessage encodes into memory");
+    // Writing to a Vec cannot fail, and proto3 has no required fields.
+    message.write_to_vec(into).expect("encoding a BasicMessage into a Vec cannot fail");
 }

@@ -1,4 +1,4 @@
-//! `bench`, the real binary, from beginning to end: what it measures, and what it leaves.
+//! `echometer bench` from start to exit: the measured values and the files that it writes.
 
 mod common;
 
@@ -6,19 +6,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Stdio;
 
-use common::bench::{Bench, Measured, bench, connections_to, is_alive, rows};
-use common::scripted::alone;
-use common::{Guard, Served, echometer, eventually, file_in_new_directory, run, server_spec};
+use common::bench::{Bench, BenchResult, bench, connections_to, is_alive, rows};
+use common::scripted::machine_lock;
+use common::{
+    Guard, ServerProcess, echometer, eventually, file_in_new_directory, run, server_spec,
+};
 use echometer::os::cpus::{CpuChoice, Cpus, Placement};
 use echometer::results::Row;
 use echometer::systems::SYSTEMS;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-/// Short, and long enough for a thousand echoes.
+/// Short, but long enough for a thousand echoes.
 const SHORT: [&str; 4] = ["--duration", "200ms", "--warmup", "50ms"];
 
-/// The columns that the row is promised to have, at least.
+/// Columns that a row must have at least.
 const COLUMNS: &str = "run_id, trial, started_at, host, system, driver, clients, workers, backend, \
     payload_bytes, reply_bytes, think_us, server_cpus, client_cpus, warmup_s, window_s, messages, \
     errors, timeouts, throughput_per_s, rtt_mean_us, rtt_min_us, rtt_p50_us, rtt_p90_us, \
@@ -26,7 +28,7 @@ const COLUMNS: &str = "run_id, trial, started_at, host, system, driver, clients,
     server_cpu_us_per_msg, client_cpu_us_per_msg, server_switches_per_msg, \
     client_switches_per_msg, server_rss_mib, server_threads, verified";
 
-/// Columns and their text, of the only row of a CSV text.
+/// Values by column name of the only row of a CSV text.
 fn columns(csv: &str) -> BTreeMap<String, String> {
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
     let headers = reader.headers().unwrap().clone();
@@ -36,8 +38,8 @@ fn columns(csv: &str) -> BTreeMap<String, String> {
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// The rows of a CSV text, of which is made sure that they make the same text again.
-fn read_back(csv: &str) -> Vec<Row> {
+/// Parses a CSV text and asserts that its rows serialize to the same text.
+fn parse_round_trip(csv: &str) -> Vec<Row> {
     let (_directory, path) = file_in_new_directory("results.csv");
     fs::write(&path, csv).unwrap();
     let rows = rows(&path);
@@ -49,7 +51,7 @@ fn read_back(csv: &str) -> Vec<Row> {
     rows
 }
 
-fn assert_holds(row: &Row, clients: usize) {
+fn assert_valid(row: &Row, clients: usize) {
     assert!(row.valid && row.verified && row.invalid_reason.is_none(), "{row:?}");
     assert_eq!((row.errors, row.timeouts, row.clients), (0, 0, clients), "{row:?}");
     assert!(row.messages > 0 && row.throughput_per_s > 0.0, "{row:?}");
@@ -60,46 +62,47 @@ fn assert_holds(row: &Row, clients: usize) {
 }
 
 #[test]
-fn every_system_is_measured_and_both_sides_agree() {
-    // A thousand clients beside it would leave no CPU to look at the window's opening.
-    let _alone = alone();
+fn every_system_is_measured_and_server_and_client_counts_agree() {
+    // A test with a thousand clients in parallel would leave no CPU time to open the window.
+    let _lock = machine_lock();
     for system in SYSTEMS {
         for clients in [1, 2, 4] {
             let (name, number) = (system.name(), clients.to_string());
             let point = ["bench", name, "--spawn", "--clients", &number, "--csv", "-"];
-            let ran = run(point.iter().chain(&SHORT));
-            assert_eq!(ran.status, 0, "{ran:?}");
-            // Other tests and virtual machines use the same CPUs, of which it warns.
+            let output = run(point.iter().chain(&SHORT));
+            assert_eq!(output.status, 0, "{output:?}");
+            // The bench warns if other tests or virtual machines use the same CPUs.
             let (warnings, summary): (Vec<_>, Vec<_>) =
-                ran.stderr.lines().partition(|line| line.starts_with("echometer: warning: "));
-            assert!(summary.len() == 2 && warnings.len() <= 5, "{ran:?}");
-            let rows = read_back(&ran.stdout);
-            assert_holds(&rows[0], clients);
+                output.stderr.lines().partition(|line| line.starts_with("echometer: warning: "));
+            assert!(summary.len() == 2 && warnings.len() <= 5, "{output:?}");
+            let rows = parse_round_trip(&output.stdout);
+            assert_valid(&rows[0], clients);
             assert_eq!(rows[0].system, name);
             assert!(rows[0].server_accesses.unwrap() >= rows[0].messages, "{rows:?}");
             assert_eq!(rows[0].server_clients, Some(clients));
-            let columns = columns(&ran.stdout);
+            let columns = columns(&output.stdout);
             let missing = COLUMNS.split(", ").filter(|name| !columns.contains_key(*name));
             assert_eq!(missing.collect::<Vec<_>>(), [""; 0]);
-            // In so short a window there may be no tick to tell user from system time.
-            let ticks = |name: &str| name.contains("_user_") || name.contains("_system_");
-            let of_server =
-                columns.iter().filter(|(name, _)| name.starts_with("server_") && !ticks(name));
-            assert!(of_server.clone().all(|(_, value)| !value.is_empty()), "{columns:?}");
+            // Such a short window may contain no tick that separates user from system time.
+            let needs_ticks = |name: &str| name.contains("_user_") || name.contains("_system_");
+            let server_columns = columns
+                .iter()
+                .filter(|(name, _)| name.starts_with("server_") && !needs_ticks(name));
+            assert!(server_columns.clone().all(|(_, value)| !value.is_empty()), "{columns:?}");
         }
     }
 }
 
 #[test]
-fn what_a_server_elsewhere_cannot_tell_is_empty_and_never_0() {
+fn server_columns_of_an_external_server_are_empty_and_never_0() {
     for system in SYSTEMS {
-        let server = Served::start(*system, &[]);
+        let server = ServerProcess::start(*system, &[]);
         let arguments = ["bench", system.name(), "--addr", &server.address, "--csv", "-"];
-        let ran = run(arguments.iter().chain(&SHORT));
-        assert_eq!(ran.status, 0, "{ran:?}");
-        assert_holds(&read_back(&ran.stdout)[0], 1);
+        let output = run(arguments.iter().chain(&SHORT));
+        assert_eq!(output.status, 0, "{output:?}");
+        assert_valid(&parse_round_trip(&output.stdout)[0], 1);
         let unknown = ["workers", "backend", "completion_queues"];
-        for (name, value) in columns(&ran.stdout) {
+        for (name, value) in columns(&output.stdout) {
             if name.starts_with("server_") || unknown.contains(&name.as_str()) {
                 assert_eq!(value, "", "{name}");
             }
@@ -109,20 +112,20 @@ fn what_a_server_elsewhere_cannot_tell_is_empty_and_never_0() {
 }
 
 #[test]
-fn rows_are_appended_behind_one_header() {
+fn rows_are_appended_after_one_header() {
     let (_directory, csv) = file_in_new_directory("results.csv");
     for trial in ["1", "2"] {
         let point = ["bench", SYSTEMS[0].name(), "--spawn", "--run-id", "a run", "--trial", trial];
         let to = ["--quiet", "--csv", csv.to_str().unwrap()];
-        let ran = run(point.iter().chain(&SHORT).chain(&to));
-        assert_eq!((ran.status, ran.stdout + &ran.stderr), (0, String::new()));
+        let output = run(point.iter().chain(&SHORT).chain(&to));
+        assert_eq!((output.status, output.stdout + &output.stderr), (0, String::new()));
     }
-    let rows = read_back(&fs::read_to_string(&csv).unwrap());
+    let rows = parse_round_trip(&fs::read_to_string(&csv).unwrap());
     let named = rows.iter().map(|row| (row.run_id.as_str(), row.trial));
     assert_eq!(named.collect::<Vec<_>>(), [("a run", 1), ("a run", 2)]);
 }
 
-/// Asserts that the object has the keys of the older tools.
+/// Asserts that the object has the keys that the older tools wrote.
 fn assert_keys(line: &Value) {
     for key in ["name", "n_clients", "messages", "latency (nsec)", "throughput (msg/sec)"] {
         assert!(line.get(key).is_some(), "{key}: {line}");
@@ -136,7 +139,7 @@ fn assert_keys(line: &Value) {
 }
 
 #[test]
-fn each_client_leaves_a_line_and_these_add_up_to_the_row() {
+fn each_client_writes_a_line_and_the_lines_add_up_to_the_row() {
     for system in SYSTEMS {
         let (_directory, results) = file_in_new_directory("clients.jsonl");
         let to = ["--results", results.to_str().unwrap(), "--clients", "3", "--spawn"];
@@ -154,12 +157,12 @@ fn each_client_leaves_a_line_and_these_add_up_to_the_row() {
 }
 
 #[test]
-fn each_client_has_a_connection_of_its_own() {
+fn each_client_has_its_own_connection() {
     for system in SYSTEMS {
-        let server = Served::start(*system, &[]);
+        let server = ServerProcess::start(*system, &[]);
         let load = ["--addr", &server.address, "--clients", "5", "--duration", "10m"];
         let bench = Bench::start(system.name(), &load);
-        (0..5).for_each(|client| bench.until_echoing(client));
+        (0..5).for_each(|client| bench.wait_until_echoing(client));
         eventually("there are 5 connections", || {
             (connections_to(server.port()) == 5).then_some(())
         });
@@ -169,25 +172,25 @@ fn each_client_has_a_connection_of_its_own() {
 }
 
 #[test]
-fn a_client_that_thinks_is_away_for_that_long() {
+fn a_client_with_think_time_pauses_for_that_time() {
     for system in SYSTEMS {
         let think = ["--spawn", "--think", "20ms", "--duration", "500ms", "--warmup", "0"];
-        let Measured { rows, .. } = bench(system.name(), &think);
-        assert_holds(&rows[0], 1);
-        // One at the beginning, and then at most one every 20 ms.
+        let BenchResult { rows, .. } = bench(system.name(), &think);
+        assert_valid(&rows[0], 1);
+        // One echo at the beginning, and then at most one every 20 ms.
         assert!((1..=26).contains(&rows[0].messages), "{rows:?}");
         assert_eq!(rows[0].think_us, 20_000.0);
     }
 }
 
 #[test]
-fn the_row_tells_what_was_asked_for() {
+fn the_row_records_the_requested_options() {
     for system in SYSTEMS {
         let sizes = ["--payload", "1000", "--reply-payload", "2KiB"];
         let server = ["--spawn", "--workers", "3", "--backend", "ipc", "--completion-queues", "2"];
         let measured = bench(system.name(), &[&sizes[..], &server, &SHORT].concat());
         let row = measured.row();
-        assert_holds(row, 1);
+        assert_valid(row, 1);
         assert_eq!((row.payload_bytes, row.reply_bytes), (1000, 2048));
         let mut spec = server_spec();
         spec.workers = 3.try_into().unwrap();
@@ -201,7 +204,7 @@ fn the_row_tells_what_was_asked_for() {
 }
 
 #[test]
-fn the_row_tells_on_which_cpus_the_two_sides_ran() {
+fn the_row_records_the_cpus_of_both_sides() {
     let available = Cpus::of(0).unwrap();
     for choice in ["auto", "all"] {
         let cpus: CpuChoice = choice.parse().unwrap();
@@ -217,14 +220,14 @@ fn the_row_tells_on_which_cpus_the_two_sides_ran() {
 }
 
 #[test]
-fn a_spawned_server_ends_with_its_trial_and_leaves_no_files() {
+fn a_spawned_server_exits_with_its_trial_and_leaves_no_files() {
     for system in SYSTEMS {
         let temporary = tempfile::tempdir().unwrap();
         let load = ["--spawn", "--backend", "ipc", "--duration", "300ms", "--warmup", "0"];
         let command = &mut echometer();
         let bench = Bench::start_by(command.env("TMPDIR", temporary.path()), system.name(), &load);
         let server = bench.server_pid();
-        assert_eq!(bench.end().ran.status, 0);
+        assert_eq!(bench.wait().output.status, 0);
         assert!(!is_alive(server));
         assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0, "{}", system.name());
     }
@@ -232,18 +235,18 @@ fn a_spawned_server_ends_with_its_trial_and_leaves_no_files() {
 
 #[test]
 fn a_thousand_clients_run_on_every_system() {
-    let _alone = alone();
+    let _lock = machine_lock();
     for system in SYSTEMS {
         let load = ["--spawn", "--clients", "1000", "--duration", "1s", "--warmup", "0"];
         let measured = bench(system.name(), &load);
-        assert_eq!(measured.ran.status, 0, "{measured:?}");
-        assert_holds(measured.row(), 1000);
+        assert_eq!(measured.output.status, 0, "{measured:?}");
+        assert_valid(measured.row(), 1000);
     }
 }
 
 #[test]
-fn clients_whose_turn_comes_when_the_window_has_closed_are_not_lost() {
-    let _alone = alone();
+fn clients_that_start_after_the_window_has_closed_are_not_lost() {
+    let _lock = machine_lock();
     for system in SYSTEMS {
         let (_directory, results) = file_in_new_directory("clients.jsonl");
         let load = ["--spawn", "--clients", "500", "--duration", "10ms", "--warmup", "0"];
@@ -251,12 +254,12 @@ fn clients_whose_turn_comes_when_the_window_has_closed_are_not_lost() {
         let measured = bench(system.name(), &[&load[..], &to].concat());
         assert_eq!(fs::read_to_string(&results).unwrap().lines().count(), 500, "{measured:?}");
         let reason = measured.row().invalid_reason.as_deref();
-        assert!(matches!(reason, None | Some("no echo ended inside the window")), "{measured:?}");
+        assert!(matches!(reason, None | Some("no echo completed in the window")), "{measured:?}");
     }
 }
 
 #[test]
-fn a_bench_whose_words_nobody_hears_leaves_all_its_rows() {
+fn a_bench_with_a_closed_stderr_writes_all_rows() {
     let (_directory, csv) = file_in_new_directory("rows.csv");
     let mut command = echometer();
     command.args(["bench", SYSTEMS[0].name(), "--spawn", "--trials", "2", "--warmup", "0"]);

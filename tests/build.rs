@@ -1,4 +1,4 @@
-//! How the libraries are built.
+//! Compiler flags of the bundled libraries, and the check that enforces them.
 
 mod common;
 
@@ -6,25 +6,25 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use common::{Ran, Served, Wire, eventually, finish, known};
+use common::{CommandOutput, ServerProcess, Wire, eventually, run_command, wire_of};
 use echometer::systems::SYSTEMS;
 use echometer_cxxflags::{check, required, variables};
 use procfs::process::{FDTarget, Process};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Without the flags of `.cargo/config.toml`, the threads of libzmq wake each other by a socket
-/// pair: that measures a library which no distribution has.
+/// Without the flags in `.cargo/config.toml`, the threads of libzmq wake each other through a
+/// socket pair, unlike in any distribution's build.
 #[test]
-fn the_threads_of_libzmq_wake_each_other_by_eventfd_and_have_names() {
-    for system in SYSTEMS.iter().filter(|system| known(**system).1 == Wire::ZeroMq) {
-        let server = Served::start(*system, &[]);
+fn libzmq_threads_wake_each_other_through_eventfd_and_have_names() {
+    for system in SYSTEMS.iter().filter(|system| wire_of(**system) == Wire::ZeroMq) {
+        let server = ServerProcess::start(*system, &[]);
         let process = Process::new(server.process.pid()).unwrap();
         let files = process.fd().unwrap().flatten().map(|file| file.target);
         let events =
             files.filter(|file| matches!(file, FDTarget::AnonInode(kind) if kind == "[eventfd]"));
-        assert!(events.count() >= 3, "the context's, the I/O thread's, the socket's");
-        // A thread names itself, in its own time.
+        assert!(events.count() >= 3, "eventfds of the context, the I/O thread and the socket");
+        // A thread sets its own name after it has started.
         eventually("the I/O thread has its name", || {
             let mut tasks = process.tasks().unwrap().flatten();
             tasks.any(|task| task.stat().is_ok_and(|it| it.comm == "ZMQbg/IO/0")).then_some(())
@@ -48,7 +48,7 @@ fn the_required_flags_are_read_from_the_configuration() {
 }
 
 #[test]
-fn flags_in_any_variable_that_the_compiler_gets_are_accepted() {
+fn flags_in_any_variable_that_the_compiler_reads_are_accepted() {
     let all = required().collect::<Vec<_>>().join(" ");
     for at in 0..4 {
         let mut values = [Some("-O2".to_owned()), None, None, None];
@@ -75,9 +75,9 @@ fn only_missing_flags_are_named() {
     assert!(error.ends_with(&format!("CXXFLAGS: {}", flags[0])), "{error}");
 }
 
-/// Builds the package that checks the flags, with this CXXFLAGS and from this directory. That
+/// Builds the package that checks the flags, with this CXXFLAGS and in this directory. This
 /// compiles none of the libraries.
-fn build_check(cxxflags: Option<&str>, directory: &Path) -> Ran {
+fn build_check(cxxflags: Option<&str>, directory: &Path) -> CommandOutput {
     let target = tempfile::tempdir().unwrap();
     let mut cargo = Command::new(env!("CARGO"));
     let manifest = Path::new(ROOT).join("Cargo.toml");
@@ -87,7 +87,7 @@ fn build_check(cxxflags: Option<&str>, directory: &Path) -> Ran {
         cargo.env_remove(name);
     }
     cargo.envs(cxxflags.map(|flags| ("CXXFLAGS", flags))).current_dir(directory);
-    finish(&mut cargo)
+    run_command(&mut cargo)
 }
 
 #[test]
@@ -95,22 +95,25 @@ fn the_build_fails_if_the_environment_replaces_the_flags() {
     let root = Path::new(ROOT);
     let flags = required().collect::<Vec<_>>().join(" ");
     for other in ["-O2", ""] {
-        let ran = build_check(Some(other), root);
-        assert_ne!(ran.status, 0, "{ran:?}");
-        assert!(ran.stderr.contains(&format!("add these flags to CXXFLAGS: {flags}\n")), "{ran:?}");
+        let output = build_check(Some(other), root);
+        assert_ne!(output.status, 0, "{output:?}");
+        assert!(
+            output.stderr.contains(&format!("add these flags to CXXFLAGS: {flags}\n")),
+            "{output:?}"
+        );
     }
     for accepted in [None, Some(format!("-O2 {flags}"))] {
-        let ran = build_check(accepted.as_deref(), root);
-        assert_eq!(ran.status, 0, "{ran:?}");
+        let output = build_check(accepted.as_deref(), root);
+        assert_eq!(output.status, 0, "{output:?}");
     }
 }
 
 #[test]
 fn the_build_fails_if_cargo_does_not_read_the_configuration() {
-    let elsewhere = tempfile::tempdir().unwrap();
-    let ran = build_check(None, elsewhere.path());
-    assert_ne!(ran.status, 0, "{ran:?}");
+    let other_directory = tempfile::tempdir().unwrap();
+    let output = build_check(None, other_directory.path());
+    assert_ne!(output.status, 0, "{output:?}");
     let flags = required().collect::<Vec<_>>().join(" ");
-    assert!(ran.stderr.contains("run cargo in the directory of echometer"), "{ran:?}");
-    assert!(ran.stderr.contains(&format!("to these flags: {flags}\n")), "{ran:?}");
+    assert!(output.stderr.contains("run cargo in the directory of echometer"), "{output:?}");
+    assert!(output.stderr.contains(&format!("to these flags: {flags}\n")), "{output:?}");
 }

@@ -1,4 +1,4 @@
-//! Clients on a channel each, and on one for all of them.
+//! gRPC channels: one per client, or one shared by all clients.
 
 mod common;
 
@@ -20,12 +20,12 @@ fn serve(system: &dyn System, spec: &ServerSpec) -> (Box<dyn Server>, u16) {
     (server, port)
 }
 
-/// So many clients, each of which has echoed.
+/// [`CLIENTS`] clients, each of which has completed one echo.
 fn clients(system: &dyn System, server: &dyn Server, channels: Channels) -> Vec<Box<dyn Client>> {
     let connect = |number| {
-        let who = ClientSpec { channels, ..client_spec(&format!("client-{number}")) };
-        let mut client = system.connect(server.endpoint(), &who).unwrap();
-        let request = message::request(&who.name, "hello".to_owned(), 0);
+        let spec = ClientSpec { channels, ..client_spec(&format!("client-{number}")) };
+        let mut client = system.connect(server.endpoint(), &spec).unwrap();
+        let request = message::request(&spec.name, "hello".to_owned(), 0);
         assert!(client.echo(&request).unwrap().verified);
         client
     };
@@ -33,7 +33,7 @@ fn clients(system: &dyn System, server: &dyn Server, channels: Channels) -> Vec<
 }
 
 #[test]
-fn clients_that_share_a_channel_have_one_connection_and_others_one_each() {
+fn a_shared_channel_has_one_connection_and_a_channel_per_client_has_one_each() {
     for system in with_channels() {
         for (channels, connections) in [(Channels::Shared, 1), (Channels::PerClient, CLIENTS)] {
             let (server, port) = serve(system, &server_spec());
@@ -47,24 +47,24 @@ fn clients_that_share_a_channel_have_one_connection_and_others_one_each() {
 }
 
 #[test]
-fn a_shared_channel_whose_server_has_gone_is_not_used_again() {
+fn a_shared_channel_of_a_stopped_server_is_not_reused() {
     for system in with_channels() {
         let (server, _) = serve(system, &server_spec());
         let address = server.endpoint().clone();
-        let mut left = clients(system, &*server, Channels::Shared);
+        let mut old_clients = clients(system, &*server, Channels::Shared);
         server.stop().unwrap();
         let request = message::request("client-0", "hello".to_owned(), 0);
-        assert!(left[0].echo(&request).is_err(), "{}", system.name());
-        // At the same address, while others still have the old channel.
+        assert!(old_clients[0].echo(&request).is_err(), "{}", system.name());
+        // A new server at the same address, while the old clients still hold the old channel.
         let (server, _) = serve(system, &ServerSpec { address, ..server_spec() });
-        let again = clients(system, &*server, Channels::Shared);
-        drop((left, again));
+        let new_clients = clients(system, &*server, Channels::Shared);
+        drop((old_clients, new_clients));
         assert_eq!(server.stop().unwrap().accesses, 4);
     }
 }
 
 #[test]
-fn rows_say_who_has_a_channel_where_there_are_any() {
+fn rows_record_the_channel_option_of_systems_that_have_channels() {
     for system in SYSTEMS {
         for (driver, channels) in
             [("native", "shared"), ("native", "per-client"), ("lean", "per-client")]
@@ -72,7 +72,7 @@ fn rows_say_who_has_a_channel_where_there_are_any() {
             let load = ["--spawn", "--clients=3", "--duration=100ms", "--warmup=20ms"];
             let choice = ["--driver", driver, "--channels", channels];
             let measured = bench(system.name(), &[&load[..], &choice].concat());
-            assert_eq!(measured.ran.status, 0, "{measured:?}");
+            assert_eq!(measured.output.status, 0, "{measured:?}");
             let row = measured.row();
             assert!(row.valid && row.verified, "{row:?}");
             assert_eq!(row.channels.as_deref(), system.has_channels().then_some(channels));

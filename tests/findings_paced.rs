@@ -1,16 +1,16 @@
-//! What is said of rows at given rates, and of any rows at all.
+//! Findings about open-loop rows, and properties of the findings about any rows.
 
 mod common;
 
-use common::rows::{around, said, with};
+use common::rows::{around, modified, sentences};
 use echometer::analysis::{Axis, curves, findings};
 use echometer::results::Row;
 use proptest::prelude::*;
 
 #[test]
-fn of_rates_one_is_told_and_those_that_were_not_kept() {
+fn the_highest_kept_rate_and_missed_rates_are_reported() {
     let at = |system: &str, rate: f64, sent: f64, us: f64| {
-        with(around(system, 24, sent), |row| {
+        modified(around(system, 24, sent), |row| {
             row.rate_per_s = Some(rate);
             row.arrivals = Some("poisson".to_owned());
             row.due_p99_us = Some(us);
@@ -23,19 +23,19 @@ fn of_rates_one_is_told_and_those_that_were_not_kept() {
         at("a", 900.0, 810.0, 9000.0),
         at("b", 360.0, 300.0, 9000.0),
     ];
-    let told = said(&[peaks, paced.concat()].concat());
+    let found = sentences(&[peaks, paced.concat()].concat());
     assert_eq!(
-        told[1..],
+        found[1..],
         [
-            "a: at 70 % of its peak, 99 % of the requests are answered within 200 us of when they \
-             are due. Not kept: 90 % of its peak was offered 900/s, sent 810/s.",
-            "b kept no rate: 90 % of its peak was offered 360/s, sent 300/s."
+            "a: at 70 % of its peak, 99 % of requests are answered within 200 us of their scheduled \
+             send time. Rates not kept: 810 of 900 requests/s sent (90 % of its peak).",
+            "b kept no rate: 300 of 360 requests/s sent (90 % of its peak)."
         ]
     );
     assert_eq!(
-        said(&paced.concat())[0],
-        "a: at 700 messages/s, 99 % of the requests are answered within 200 us of when they are \
-         due. Not kept: offered 900/s, sent 810/s."
+        sentences(&paced.concat())[0],
+        "a: at 700 requests/s, 99 % of requests are answered within 200 us of their scheduled send \
+         time. Rates not kept: 810 of 900 requests/s sent."
     );
 }
 
@@ -63,7 +63,7 @@ fn any_row() -> impl Strategy<Value = Row> {
 
 proptest! {
     #[test]
-    fn whatever_was_measured_something_true_can_be_said(
+    fn findings_about_any_rows_are_sentences_without_nan_or_infinity(
         rows in proptest::collection::vec(any_row(), 0..60)
     ) {
         for axis in Axis::ALL {

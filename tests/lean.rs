@@ -1,5 +1,5 @@
-//! The lean driver, through the real binary: the same counts and the same checks as with the
-//! clients of the frameworks.
+//! `echometer bench --driver lean`: the same counts and the same checks as with the native
+//! driver.
 
 mod common;
 
@@ -8,8 +8,10 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
-use common::bench::{Bench, Measured, bench, connections_to, is_alive};
-use common::{Served, Wire, eventually, file_in_new_directory, known, nobody, run};
+use common::bench::{Bench, BenchResult, bench, connections_to, is_alive};
+use common::{
+    ServerProcess, Wire, eventually, file_in_new_directory, run, unused_address, wire_of,
+};
 use echometer::message::BasicMessage;
 use echometer::systems::SYSTEMS;
 use nix::sys::resource::{Resource, getrlimit};
@@ -19,7 +21,7 @@ use serde_json::Value;
 
 const SHORT: [&str; 6] = ["--duration", "200ms", "--warmup", "50ms", "--driver", "lean"];
 
-/// Far longer than a test, and no patience.
+/// Far longer than any test, with short timeouts.
 const LONG: [&str; 10] = [
     "--duration",
     "10m",
@@ -33,11 +35,11 @@ const LONG: [&str; 10] = [
     "lean",
 ];
 
-/// Replies that come before they were asked for: more than a stack has room for.
-const IN_ADVANCE: u64 = 100_000;
+/// Replies that arrive before their requests. Recursion over them would overflow the stack.
+const EARLY_REPLIES: u64 = 100_000;
 
-/// A point of a spawned server.
-fn lean(system: &str, extra: &[&str]) -> Measured {
+/// One trial with the lean driver against a spawned server.
+fn lean(system: &str, extra: &[&str]) -> BenchResult {
     bench(system, &[&["--spawn"], &SHORT[..], extra].concat())
 }
 
@@ -48,12 +50,12 @@ fn counts_and_checks_are_those_of_the_native_driver() {
             let (_directory, results) = file_in_new_directory("clients.jsonl");
             let to = ["--clients", clients, "--results", results.to_str().unwrap()];
             let measured = lean(system.name(), &to);
-            assert_eq!(measured.ran.status, 0, "{measured:?}");
+            assert_eq!(measured.output.status, 0, "{measured:?}");
             let row = measured.row();
             assert!(row.valid && row.verified && row.errors == 0, "{row:?}");
             assert_eq!((row.driver.as_str(), row.clients.to_string()), ("lean", clients.into()));
             assert_eq!(row.server_clients, Some(row.clients));
-            // All that the server answered was completed: nothing is left in flight.
+            // All clients are listed, and their messages add up to those of the row.
             let text = fs::read_to_string(&results).unwrap();
             let lines: Vec<Value> =
                 text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -67,12 +69,12 @@ fn counts_and_checks_are_those_of_the_native_driver() {
 }
 
 #[test]
-fn messages_of_any_size_go_both_ways() {
+fn messages_of_any_size_are_echoed() {
     for system in SYSTEMS {
         for (payload, reply) in [("0", "0"), ("100000", "300000"), ("1000000", "1")] {
             let sizes = ["--payload", payload, "--reply-payload", reply, "--clients", "3"];
             let measured = lean(system.name(), &sizes);
-            assert_eq!(measured.ran.status, 0, "{measured:?}");
+            assert_eq!(measured.output.status, 0, "{measured:?}");
             assert!(measured.row().verified, "{measured:?}");
         }
     }
@@ -83,46 +85,46 @@ fn a_thousand_clients_share_two_threads() {
     for system in SYSTEMS {
         let many = ["--clients", "1000", "--threads", "2"];
         let measured = lean(system.name(), &many);
-        assert_eq!(measured.ran.status, 0, "{measured:?}");
+        assert_eq!(measured.output.status, 0, "{measured:?}");
         assert_eq!(measured.row().server_clients, Some(1000));
     }
 }
 
 #[test]
-fn ten_thousand_clients_are_fine_where_their_descriptors_are() {
-    // Whose server has no thread for each of them.
+fn ten_thousand_clients_run_or_are_rejected_with_the_descriptor_limit() {
+    // A system whose server has no thread per client.
     let load = ["--spawn", "--driver", "lean", "--clients", "10000", "--timeout", "30s"];
     let window = ["--duration", "500ms", "--warmup", "0"];
     let measured = bench(SYSTEMS[0].name(), &[&load[..], &window].concat());
     let (_, limit) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
-    // Some descriptors are for other things than clients.
+    // Some descriptors are not for clients.
     if limit >= 10_100 {
-        assert_eq!(measured.ran.status, 0, "{measured:?}");
+        assert_eq!(measured.output.status, 0, "{measured:?}");
         let row = measured.row();
         assert_eq!((row.server_clients, row.errors, row.disconnects), (Some(10_000), 0, Some(0)));
     } else {
-        assert_eq!(measured.ran.status, 1, "{measured:?}");
-        assert!(measured.ran.stderr.contains("10000 clients need"), "{measured:?}");
+        assert_eq!(measured.output.status, 1, "{measured:?}");
+        assert!(measured.output.stderr.contains("10000 clients need"), "{measured:?}");
     }
 }
 
 #[test]
-fn each_client_has_a_connection_of_its_own() {
+fn each_client_has_its_own_connection() {
     for system in SYSTEMS {
-        let server = Served::start(*system, &[]);
+        let server = ServerProcess::start(*system, &[]);
         let load = [&["--addr", &server.address, "--clients", "5"], &LONG[..]].concat();
         let bench = Bench::start(system.name(), &load);
         eventually("there are 5 connections", || {
             (connections_to(server.port()) == 5).then_some(())
         });
-        bench.until_echoing(0);
+        bench.wait_until_echoing(0);
         bench.process.signal(Signal::SIGKILL);
         assert_eq!(server.stop().metrics["clients"], 5);
     }
 }
 
 #[test]
-fn a_client_that_thinks_is_away_for_that_long() {
+fn a_client_with_think_time_pauses_for_that_time() {
     for system in SYSTEMS {
         let measured = lean(system.name(), &["--think", "20ms", "--clients", "2"]);
         let row = measured.row();
@@ -132,124 +134,128 @@ fn a_client_that_thinks_is_away_for_that_long() {
 }
 
 #[test]
-fn an_interrupt_ends_a_trial_whose_row_is_written_and_marked() {
+fn an_interrupted_trial_writes_an_invalid_row() {
     for system in SYSTEMS {
         let bench = Bench::start(system.name(), &[&["--spawn"], &LONG[..]].concat());
-        bench.until_echoing(0);
+        bench.wait_until_echoing(0);
         let server = bench.server_pid();
         bench.process.signal(Signal::SIGINT);
-        let measured = bench.end();
-        assert_eq!(measured.ran.status, 130, "{measured:?}");
+        let measured = bench.wait();
+        assert_eq!(measured.output.status, 130, "{measured:?}");
         assert_eq!(measured.row().invalid_reason.as_deref(), Some("interrupted"));
         assert!(!is_alive(server));
     }
 }
 
 #[test]
-fn a_server_that_goes_away_is_lost_and_not_waited_for() {
+fn clients_do_not_wait_for_a_server_that_exits() {
     for system in SYSTEMS {
-        let server = Served::start(*system, &[]);
+        let server = ServerProcess::start(*system, &[]);
         let load = [&["--addr", &server.address, "--clients", "3"], &LONG[..]].concat();
         let bench = Bench::start(system.name(), &load);
-        bench.until_echoing(0);
-        server.stop_by(Signal::SIGTERM);
-        let measured = bench.end();
-        assert_eq!(measured.ran.status, 1, "{measured:?}");
+        bench.wait_until_echoing(0);
+        server.stop_with(Signal::SIGTERM);
+        let measured = bench.wait();
+        assert_eq!(measured.output.status, 1, "{measured:?}");
         let row = measured.row();
         assert!(!row.valid && row.errors == 3, "{measured:?}");
-        assert!(row.invalid_reason.as_ref().unwrap().contains("lost their server"), "{row:?}");
+        assert!(
+            row.invalid_reason.as_ref().unwrap().contains("lost the connection to the server"),
+            "{row:?}"
+        );
     }
 }
 
 #[test]
-fn where_nobody_listens_is_said_at_once() {
-    let address = nobody();
+fn a_missing_server_is_reported_at_once() {
+    let address = unused_address();
     for system in SYSTEMS {
-        let ran = run(["bench", system.name(), "--addr", &address, "--driver", "lean"]);
-        ran.assert_fails(1, &["no server to reach", &address]);
+        let output = run(["bench", system.name(), "--addr", &address, "--driver", "lean"]);
+        output.assert_fails(1, &["cannot connect to", &address]);
     }
 }
 
-/// Does the same to every client that comes, one after the other; returns where.
-fn listen(treat: impl Fn(TcpStream) + Send + 'static) -> String {
+/// Starts a TCP server that calls `handle` for one connection after the other. Returns its
+/// address.
+fn listen(handle: impl Fn(TcpStream) + Send + 'static) -> String {
     let listener = TcpListener::bind(common::ANY_PORT).unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    std::thread::spawn(move || listener.incoming().for_each(|stream| treat(stream.unwrap())));
+    std::thread::spawn(move || listener.incoming().for_each(|stream| handle(stream.unwrap())));
     address
 }
 
 #[test]
-fn a_server_that_speaks_something_else_is_named_by_what_it_said() {
+fn a_server_of_another_protocol_is_reported() {
     let address = listen(|mut stream| {
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
-        // Until the client has had enough.
+        // Until the client closes the connection.
         let _ = stream.read_to_end(&mut Vec::new());
     });
     for system in SYSTEMS {
         let arguments = ["bench", system.name(), "--addr", &address, "--timeout", "2s"];
-        let ran = run(arguments.iter().chain(&["--driver", "lean", "--retries", "0"]));
-        ran.assert_fails(1, &["did not answer message 1"]);
+        let output = run(arguments.iter().chain(&["--driver", "lean", "--retries", "0"]));
+        output.assert_fails(1, &["did not answer message 1"]);
     }
 }
 
-/// A server that answers the first request, and many that nobody has sent yet, at once.
-fn answer_in_advance(mut stream: TcpStream) {
+/// Reads the first request and replies to it and to many requests that were not sent yet.
+fn reply_early(mut stream: TcpStream) {
     let _ = stream.read(&mut [0; 1024]);
-    let replies = (1..=IN_ADVANCE).flat_map(|acknowledges| {
+    let replies = (1..=EARLY_REPLIES).flat_map(|acknowledges| {
         let reply = BasicMessage { acknowledges, ..BasicMessage::default() };
         let bytes = reply.write_to_bytes().unwrap();
         [&u32::try_from(bytes.len()).unwrap().to_be_bytes()[..], &bytes].concat()
     });
     let _ = stream.write_all(&replies.collect::<Vec<_>>());
-    // Until the client has had enough.
+    // Until the client closes the connection.
     let _ = stream.read_to_end(&mut Vec::new());
 }
 
 #[test]
-fn replies_in_advance_are_taken_one_after_the_other() {
-    let address = listen(answer_in_advance);
-    let framed = SYSTEMS.iter().filter(|system| known(**system).1 == Wire::Framed);
+fn early_replies_are_accepted_one_after_the_other() {
+    let address = listen(reply_early);
+    let framed = SYSTEMS.iter().filter(|system| wire_of(**system) == Wire::Framed);
     for system in framed {
         let load = ["--addr", &address, "--driver", "lean", "--timeout", "300ms"];
         let rest = ["--retries", "0", "--duration", "2s", "--warmup", "0"];
         let measured = bench(system.name(), &[&load[..], &rest].concat());
-        // All of them, the first before the window, and then nothing more comes.
-        assert_eq!(measured.ran.status, 1, "{measured:?}");
+        // All except the first, which arrives before the window. Then the client times out.
+        assert_eq!(measured.output.status, 1, "{measured:?}");
         let row = measured.row();
-        assert!(row.messages == IN_ADVANCE - 1 && row.timeouts > 0, "{row:?}");
+        assert!(row.messages == EARLY_REPLIES - 1 && row.timeouts > 0, "{row:?}");
     }
 }
 
 #[test]
-fn a_server_that_answers_and_does_not_read_is_not_believed_for_long() {
-    // Empty messages, which sequence nothing.
+fn replies_before_the_end_of_a_request_are_malformed() {
+    // Empty messages, which have no sequences.
     let address = listen(|mut stream| while stream.write_all(&[0; 4096]).is_ok() {});
-    for system in SYSTEMS.iter().filter(|system| known(**system).1 == Wire::Framed) {
+    for system in SYSTEMS.iter().filter(|system| wire_of(**system) == Wire::Framed) {
         let load = ["--addr", &address, "--driver", "lean", "--timeout", "300ms"];
         let rest = ["--retries", "0", "--duration", "1s", "--warmup", "0", "--payload", "1MiB"];
         let measured = bench(system.name(), &[&load[..], &rest].concat());
-        assert_eq!(measured.ran.status, 1, "{measured:?}");
-        // Of each connection so many as the kernel has room for.
+        assert_eq!(measured.output.status, 1, "{measured:?}");
+        // Each connection completes at most as many echoes as socket buffers accept requests.
         let row = measured.row();
         assert!(row.malformed > Some(0) && row.messages < 100 * row.errors, "{row:?}");
-        let why = "it came before all of the request had gone";
-        assert!(measured.ran.stderr.contains(why), "{measured:?}");
+        let why = "it arrived before the request was completely sent";
+        assert!(measured.output.stderr.contains(why), "{measured:?}");
     }
 }
 
 #[test]
-fn a_reply_behind_its_timeout_is_none_with_either_driver() {
+fn a_reply_after_its_timeout_is_an_error_with_both_drivers() {
     for system in SYSTEMS {
         for driver in ["native", "lean"] {
             let slow = ["--spawn", "--work", "sleep:60ms", "--timeout", "30ms", "--retries", "0"];
-            let ran = run(["bench", system.name(), "--driver", driver].iter().chain(&slow));
-            ran.assert_fails(1, &["did not answer message 1", "no reply within 30ms"]);
+            let output = run(["bench", system.name(), "--driver", driver].iter().chain(&slow));
+            output.assert_fails(1, &["did not answer message 1", "no reply within 30ms"]);
         }
     }
 }
 
 #[test]
-fn threads_are_for_the_lean_driver() {
-    let ran = run(["bench", SYSTEMS[0].name(), "--spawn", "--threads", "2"]);
-    ran.assert_fails(2, &["--threads is for --driver lean"]);
+fn the_threads_flag_requires_the_lean_driver() {
+    let output = run(["bench", SYSTEMS[0].name(), "--spawn", "--threads", "2"]);
+    output.assert_fails(2, &["--threads needs --driver lean"]);
 }

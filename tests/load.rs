@@ -1,4 +1,4 @@
-//! The load through the public API: what it tells the one who looks on, and that it ends.
+//! The load through the public API: it reports progress to its observer, and it ends on time.
 
 mod common;
 
@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 
 use common::{load_spec, server_spec};
 use echometer::load::{self, CancelToken, Observer};
-use echometer::spec::{Arrivals, Driver, LoadSpec, Pace};
+use echometer::spec::{Arrivals, Driver, LoadSpec, OpenLoop};
 use echometer::systems::SYSTEMS;
 
-/// Notes what it is told.
+/// Records the calls.
 #[derive(Default)]
-struct Notes {
+struct Recorder {
     ticks: Vec<u64>,
     opened: usize,
     closed: usize,
 }
 
-impl Observer for Notes {
+impl Observer for Recorder {
     fn wants_progress(&self) -> bool {
         true
     }
@@ -36,26 +36,31 @@ impl Observer for Notes {
 }
 
 #[test]
-fn progress_is_told_all_the_time_however_many_clients_report() {
+fn progress_is_reported_regularly_with_many_clients() {
     let spec = load_spec(40);
     for system in SYSTEMS {
         let server = system.serve(&server_spec()).unwrap();
-        let mut notes = Notes::default();
-        load::run(*system, server.endpoint(), &spec, &CancelToken::default(), &mut notes).unwrap();
-        // Some ten are due; a machine that is busy may leave out a few.
-        assert!(notes.ticks.len() >= 4, "{}: {:?}", system.name(), notes.ticks);
-        assert!(notes.ticks.is_sorted() && notes.ticks.last() > Some(&0), "{:?}", notes.ticks);
-        assert_eq!((notes.opened, notes.closed), (1, 1));
+        let mut recorder = Recorder::default();
+        load::run(*system, server.endpoint(), &spec, &CancelToken::default(), &mut recorder)
+            .unwrap();
+        // About ten ticks are expected. A busy machine may skip a few.
+        assert!(recorder.ticks.len() >= 4, "{}: {:?}", system.name(), recorder.ticks);
+        assert!(
+            recorder.ticks.is_sorted() && recorder.ticks.last() > Some(&0),
+            "{:?}",
+            recorder.ticks
+        );
+        assert_eq!((recorder.opened, recorder.closed), (1, 1));
         server.stop().unwrap();
     }
 }
 
-/// Stops a server, or the load, when the window opens.
-struct AtTheOpening<F>(Option<F>);
+/// Calls the function when the window opens, for example to stop the server or the load.
+struct CallWhenOpened<F>(Option<F>);
 
-impl<F: FnOnce()> Observer for AtTheOpening<F> {
+impl<F: FnOnce()> Observer for CallWhenOpened<F> {
     fn opened(&mut self) {
-        self.0.take().into_iter().for_each(|act| act());
+        self.0.take().into_iter().for_each(|call| call());
     }
 }
 
@@ -64,49 +69,50 @@ const DRIVERS: [Driver; 2] = [Driver::Native, Driver::Lean { threads: None }];
 /// Longer than any test waits.
 const LONG: Duration = Duration::from_secs(120);
 
-/// Loads in which every client pauses for longer than that, as they are told to.
+/// Loads in which every client pauses for longer than any test: one by think time, one by rate.
 fn with_long_pauses(driver: Driver) -> [LoadSpec; 2] {
-    let pace = Some(Pace { per_s: 0.01, arrivals: Arrivals::Constant });
+    let open_loop = Some(OpenLoop { rate_per_s: 0.01, arrivals: Arrivals::Constant });
     let spec = LoadSpec { driver, ..load_spec(3) };
-    [LoadSpec { think: LONG, ..spec.clone() }, LoadSpec { pace, ..spec }]
+    [LoadSpec { think: LONG, ..spec.clone() }, LoadSpec { open_loop, ..spec }]
 }
 
 #[test]
-fn a_pause_holds_up_neither_the_close_nor_who_stops_the_load() {
+fn a_pause_delays_neither_the_end_of_the_window_nor_a_cancellation() {
     let system = SYSTEMS[0];
     let server = system.serve(&server_spec()).unwrap();
-    let begun = Instant::now();
+    let start = Instant::now();
     for spec in DRIVERS.into_iter().flat_map(with_long_pauses) {
-        let mut nobody = AtTheOpening(None::<fn()>);
+        let mut observer = CallWhenOpened(None::<fn()>);
         let short = LoadSpec { window: Duration::from_millis(200), ..spec.clone() };
-        load::run(system, server.endpoint(), &short, &CancelToken::default(), &mut nobody).unwrap();
+        load::run(system, server.endpoint(), &short, &CancelToken::default(), &mut observer)
+            .unwrap();
 
         let stop = CancelToken::default();
-        let mut stopper = AtTheOpening(Some(|| stop.set()));
+        let mut observer = CallWhenOpened(Some(|| stop.set()));
         let long = LoadSpec { window: LONG, ..spec };
-        load::run(system, server.endpoint(), &long, &stop, &mut stopper).unwrap();
+        load::run(system, server.endpoint(), &long, &stop, &mut observer).unwrap();
     }
-    assert!(begun.elapsed() < LONG);
+    assert!(start.elapsed() < LONG);
     server.stop().unwrap();
 }
 
 #[test]
-fn what_cannot_be_tried_again_before_the_close_is_neither_done_nor_failed() {
+fn a_retry_due_after_the_window_counts_neither_as_success_nor_as_error() {
     for driver in DRIVERS {
         for system in SYSTEMS {
             let server = system.serve(&server_spec()).unwrap();
             let to = server.endpoint().clone();
             let window = Duration::from_millis(700);
-            // Pauses of 50 ms and twice as much each time: more than a minute.
+            // The pauses between retries start at 50 ms and double: more than a minute in total.
             let timeout = Duration::from_millis(200);
             let spec = LoadSpec { driver, window, timeout, retries: 12, ..load_spec(3) };
-            let mut killer = AtTheOpening(Some(|| drop(server.stop().unwrap())));
-            let begun = Instant::now();
+            let mut observer = CallWhenOpened(Some(|| drop(server.stop().unwrap())));
+            let start = Instant::now();
             let outcome =
-                load::run(*system, &to, &spec, &CancelToken::default(), &mut killer).unwrap();
-            assert!(begun.elapsed() < LONG);
+                load::run(*system, &to, &spec, &CancelToken::default(), &mut observer).unwrap();
+            assert!(start.elapsed() < LONG);
             for client in outcome.tallies {
-                let faults = client.faults.disconnects + client.faults.timeouts;
+                let faults = client.error_counts.disconnects + client.error_counts.timeouts;
                 assert!(faults > 1 && !client.gave_up, "{client:?}");
                 assert_eq!(client.errors, 0, "{}: {client:?}", system.name());
             }

@@ -1,8 +1,8 @@
-//! The wire, by its properties: what any client and any server may rely on.
+//! Properties of requests and replies that clients and servers rely on.
 
 mod common;
 
-use common::raw::old_message;
+use common::raw::unsequenced_message;
 use common::server_spec;
 use echometer::message::{
     BasicMessage, EchoError, Reply, Request, Responder, Sequence, check, request, respond,
@@ -18,7 +18,7 @@ fn responder() -> Responder {
     Responder::new(&server, None, Sequence::Own(0))
 }
 
-/// A request that has been moved on `steps` times.
+/// A request that was advanced `steps` times.
 fn request_at(sender: &str, text: String, reply_bytes: u32, steps: usize) -> Request {
     let mut request = request(sender, text, reply_bytes);
     (0..steps).for_each(|_| request.advance());
@@ -39,7 +39,7 @@ proptest! {
     ) {
         let request = request_at(&sender, text, reply_bytes, steps);
         prop_assert_eq!(request.sequence(), steps as u64 + 1);
-        let (mut responder, mut bytes) = (responder(), b"what was there before".to_vec());
+        let (mut responder, mut bytes) = (responder(), b"previous content".to_vec());
         respond(&mut responder, request.bytes(), &mut bytes).unwrap();
         let reply = check(&request, &bytes).unwrap();
         prop_assert!(reply.verified);
@@ -54,23 +54,23 @@ proptest! {
         all in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..80), 1..20),
     ) {
         let mut responder = responder();
-        let (mut answered, mut refused) = (0, 0);
+        let (mut answered, mut rejected) = (0, 0);
         for bytes in &all {
             let mut reply = Vec::new();
             match respond(&mut responder, bytes, &mut reply) {
                 Ok(()) => answered += 1,
                 Err(why) => {
-                    refused += 1;
+                    rejected += 1;
                     prop_assert!(reply.is_empty() && why.to_string().starts_with("malformed"));
                 }
             }
         }
         let tally = responder.take_tally();
-        prop_assert_eq!((tally.accesses, tally.malformed), (answered, refused));
+        prop_assert_eq!((tally.accesses, tally.malformed), (answered, rejected));
     }
 
     #[test]
-    fn a_request_cut_off_anywhere_does_no_harm_to_the_next(cut in 0_usize..60) {
+    fn a_truncated_request_does_not_affect_the_next_one(cut in 0_usize..60) {
         let request = request("client", "x".repeat(50), 0);
         let (mut responder, mut reply) = (responder(), Vec::new());
         let _ = respond(&mut responder, &request.bytes()[..cut], &mut reply);
@@ -94,7 +94,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_as_a_reply_are_verified_only_if_they_acknowledge(
+    fn any_bytes_are_a_verified_reply_only_if_they_acknowledge_the_request(
         bytes in prop::collection::vec(any::<u8>(), 0..80),
     ) {
         let request = request("client", String::new(), 0);
@@ -105,38 +105,38 @@ proptest! {
     }
 
     #[test]
-    fn a_peer_that_does_not_sequence_is_answered(text in any::<String>()) {
+    fn a_request_without_a_sequence_is_answered(text in any::<String>()) {
         let (mut responder, mut bytes) = (responder(), Vec::new());
-        respond(&mut responder, &old_message(&text), &mut bytes).unwrap();
+        respond(&mut responder, &unsequenced_message(&text), &mut bytes).unwrap();
         let reply = BasicMessage::parse_from_bytes(&bytes).unwrap();
         prop_assert_eq!((reply.acknowledges, reply.sequence), (0, 1));
         prop_assert_eq!(reply.message, "reply msg #1");
     }
 
     #[test]
-    fn the_reply_of_a_peer_that_does_not_sequence_counts_as_unverified(
+    fn a_reply_without_a_sequence_is_unverified(
         text in "[a-z #0-9]{0,40}",
         steps in 0_usize..20,
     ) {
         prop_assume!(!text.starts_with("malformed"));
         let request = request_at("client", String::new(), 0, steps);
-        let reply = check(&request, &old_message(&text)).unwrap();
+        let reply = check(&request, &unsequenced_message(&text)).unwrap();
         prop_assert_eq!(reply, Reply { sequence: 0, verified: false, message: text });
     }
 }
 
 #[test]
-fn an_answer_takes_no_memory_but_for_the_first() {
+fn only_the_first_reply_allocates_memory() {
     let (mut responder, mut reply) = (responder(), Vec::new());
     let request = request("client", "x".repeat(64), 200);
     let mut answer = || respond(&mut responder, request.bytes(), &mut reply).unwrap();
     answer();
-    let taken = allocation_counter::measure(|| (0..50).for_each(|_| answer()));
-    assert_eq!(taken.count_total, 0);
+    let allocations = allocation_counter::measure(|| (0..50).for_each(|_| answer()));
+    assert_eq!(allocations.count_total, 0);
 }
 
 #[test]
-fn names_and_numbers_of_the_wire_are_what_other_programs_speak() {
+fn the_field_numbers_on_the_wire_are_fixed() {
     let mut request = request("ab", "c".to_owned(), 300);
     request.advance();
     // sender = 1, message = 2, sequence = 3, reply_bytes = 5.
@@ -146,7 +146,7 @@ fn names_and_numbers_of_the_wire_are_what_other_programs_speak() {
 }
 
 #[test]
-fn what_a_server_says_of_a_malformed_request_is_an_error_and_no_unverified_echo() {
+fn the_error_reply_to_a_malformed_request_is_an_error_and_not_an_unverified_echo() {
     let (mut responder, mut reply) = (responder(), Vec::new());
     let request = request("client", String::new(), MAX_REPLY + 1);
     let rejected = respond(&mut responder, request.bytes(), &mut reply).unwrap_err();

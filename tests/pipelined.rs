@@ -1,5 +1,5 @@
-//! Peers of the baseline that do not wait for one reply before they send the next request. None of
-//! our clients does, and a server that knows where each message ends need not care.
+//! Clients of the baseline that send further requests before the first reply. echometer's own
+//! clients never do so, but the servers support it because requests are length-prefixed.
 
 mod common;
 
@@ -8,19 +8,19 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-use common::raw::{framed, read_framed, text};
-use common::{DEADLINE, Served, Wire, client_spec, known};
+use common::raw::{framed, message_text, read_framed};
+use common::{DEADLINE, ServerProcess, Wire, client_spec, wire_of};
 use echometer::message::{self, BasicMessage};
 use echometer::spec::ClientSpec;
 use echometer::systems::{SYSTEMS, System};
 use procfs::process::Process;
 use protobuf::Message;
 
-/// A connection that sends and reads what it likes.
+/// A connection that sends and reads without restriction.
 struct Peer(TcpStream);
 
 impl Peer {
-    fn connect(server: &Served) -> Self {
+    fn connect(server: &ServerProcess) -> Self {
         let stream = TcpStream::connect(&server.address).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
@@ -33,7 +33,7 @@ impl Peer {
 
     /// The text of the next reply.
     fn reply(&mut self) -> String {
-        text(&read_framed(&mut self.0).unwrap()).unwrap()
+        message_text(&read_framed(&mut self.0).unwrap()).unwrap()
     }
 }
 
@@ -42,11 +42,11 @@ fn request(reply_bytes: u32) -> Vec<u8> {
     framed(&request.write_to_bytes().unwrap())
 }
 
-/// Runs `test` against each server of this wire, as it comes and as it is tuned.
-fn with_servers(flags: &[&str], test: impl Fn(&'static dyn System, &Served)) {
-    for system in SYSTEMS.iter().filter(|system| known(**system).1 == Wire::Framed) {
+/// Runs `test` against each server of this wire with both tunings.
+fn for_each_server(flags: &[&str], test: impl Fn(&'static dyn System, &ServerProcess)) {
+    for system in SYSTEMS.iter().filter(|system| wire_of(**system) == Wire::Framed) {
         for tuning in ["default", "throughput"] {
-            let server = Served::start(*system, &[&["--tuning", tuning], flags].concat());
+            let server = ServerProcess::start(*system, &[&["--tuning", tuning], flags].concat());
             test(*system, &server);
             let stopped = server.stop();
             assert_eq!(stopped.status.code(), Some(0), "{stopped:?}");
@@ -55,14 +55,14 @@ fn with_servers(flags: &[&str], test: impl Fn(&'static dyn System, &Served)) {
 }
 
 #[test]
-fn a_request_may_be_cut_anywhere_behind_another() {
-    with_servers(&[], |_, server| {
+fn a_request_may_be_split_anywhere_after_another_request() {
+    for_each_server(&[], |_, server| {
         let mut peer = Peer::connect(server);
         let (whole, cut) = (request(0), request(100));
         let mut count = 0;
         for at in 0..=cut.len() {
             let (first, rest) = cut.split_at(at);
-            // They leave together: with the reply to the one, the part of the other has been read.
+            // Sent together: the reply to the first request shows that the part was read, too.
             peer.send(&[&whole, first].concat());
             assert_eq!(peer.reply(), format!("reply msg #{}", count + 1), "cut at {at}");
             peer.send(rest);
@@ -74,9 +74,9 @@ fn a_request_may_be_cut_anywhere_behind_another() {
 }
 
 #[test]
-fn what_is_too_long_is_passed_over_wherever_it_is_cut() {
+fn an_oversized_request_is_skipped_wherever_it_is_split() {
     const LIMIT: usize = 64;
-    with_servers(&["--max-message", "64"], |_, server| {
+    for_each_server(&["--max-message", "64"], |_, server| {
         let long = framed(&[0xff; 2 * LIMIT]);
         for at in [0, 1, 4, 5, LIMIT, long.len() - 1, long.len()] {
             let mut peer = Peer::connect(server);
@@ -84,41 +84,42 @@ fn what_is_too_long_is_passed_over_wherever_it_is_cut() {
             peer.send(&[&request(0), first].concat());
             assert_eq!(peer.reply(), "reply msg #1");
             peer.send(&[rest, &request(0), &request(0)].concat());
-            let apology = peer.reply();
-            assert!(apology.contains("128 bytes are over the limit of 64"), "{apology}");
+            let error = peer.reply();
+            assert!(error.contains("128 bytes are over the limit of 64"), "{error}");
             assert_eq!([peer.reply(), peer.reply()], ["reply msg #2", "reply msg #3"]);
         }
     });
 }
 
-/// The resident memory of a server, in bytes.
-fn memory(server: &Served) -> u64 {
+/// Resident memory of a server in bytes.
+fn memory(server: &ServerProcess) -> u64 {
     let statm = Process::new(server.process.pid()).unwrap().statm().unwrap();
     statm.resident * procfs::page_size()
 }
 
-/// Asserts that further clients are served, each `times` over and within a second. They are so many
-/// that, whatever a server shares its connections among, one of them is where the others are.
-fn assert_others_are_served(system: &dyn System, server: &Served, times: usize) {
-    let who = ClientSpec { timeout: Duration::from_secs(1), ..client_spec("other") };
-    let connect = |_| system.connect(&server.endpoint(), &who).unwrap();
+/// Asserts that other clients complete `times` echoes each, with a timeout of one second. There is
+/// one more client than CPUs, so that at least one of them shares a thread with the connection
+/// under test.
+fn assert_others_are_served(system: &dyn System, server: &ServerProcess, times: usize) {
+    let spec = ClientSpec { timeout: Duration::from_secs(1), ..client_spec("other") };
+    let connect = |_| system.connect(&server.endpoint(), &spec).unwrap();
     let count = thread::available_parallelism().unwrap().get() + 1;
     let mut clients: Vec<_> = (0..count).map(connect).collect();
-    let mut wanted = message::request("other", "hello".to_owned(), 0);
+    let mut request = message::request("other", "hello".to_owned(), 0);
     for client in &mut clients {
         for _ in 0..times {
-            assert!(client.echo(&wanted).unwrap().verified);
-            wanted.advance();
+            assert!(client.echo(&request).unwrap().verified);
+            request.advance();
         }
     }
 }
 
 #[test]
-fn who_does_not_read_gets_no_further_replies_and_is_in_nobodys_way() {
+fn a_client_that_does_not_read_neither_blocks_others_nor_grows_memory() {
     const REQUESTS: usize = 250;
-    // Sixteen, the most that are answered in a turn, are more than a socket takes.
+    // Sixteen of them, the maximum per turn, exceed the socket buffers.
     const REPLY: usize = 512 * 1024;
-    with_servers(&["--max-message", "512KiB"], |system, server| {
+    for_each_server(&["--max-message", "512KiB"], |system, server| {
         let before = memory(server);
         let mut silent = Peer::connect(server);
         let requests = request(u32::try_from(REPLY).unwrap()).repeat(REQUESTS);
@@ -126,23 +127,23 @@ fn who_does_not_read_gets_no_further_replies_and_is_in_nobodys_way() {
         silent.send(&[requests.as_slice(), &too_long, &request(0)].concat());
         assert_others_are_served(system, server, 100);
         let grown = memory(server).saturating_sub(before);
-        assert!(grown < (REQUESTS * REPLY / 4) as u64, "{grown} bytes are kept for it");
+        assert!(grown < (REQUESTS * REPLY / 4) as u64, "{grown} bytes are buffered for it");
         for number in 1..=REQUESTS {
             let reply = silent.reply();
             assert_eq!(reply.len(), REPLY);
             assert!(reply.starts_with(&format!("reply msg #{number}.")), "{number}");
         }
-        let apology = silent.reply();
-        assert!(apology.contains("over the limit"), "{apology}");
+        let error = silent.reply();
+        assert!(error.contains("over the limit"), "{error}");
         assert_eq!(silent.reply(), format!("reply msg #{}", REQUESTS + 1));
     });
 }
 
-/// They take three seconds where they are answered one after the other, and nothing in between.
+/// The requests would take three seconds if they were answered without interruption.
 #[test]
-fn who_asks_for_much_at_once_has_others_served_meanwhile() {
+fn many_pipelined_requests_do_not_block_other_clients() {
     const REQUESTS: usize = 3000;
-    with_servers(&["--work", "sleep:1ms"], |system, server| {
+    for_each_server(&["--work", "sleep:1ms"], |system, server| {
         let mut greedy = Peer::connect(server);
         greedy.send(&request(0).repeat(REQUESTS));
         assert_eq!(greedy.reply(), "reply msg #1");
@@ -151,16 +152,20 @@ fn who_asks_for_much_at_once_has_others_served_meanwhile() {
 }
 
 #[test]
-fn who_has_said_all_still_gets_the_replies() {
+fn a_client_that_shuts_down_its_writing_side_gets_all_replies() {
     const REQUESTS: usize = 50;
     const REPLY: u32 = 256 * 1024;
-    with_servers(&[], |_, server| {
+    for_each_server(&[], |_, server| {
         let mut peer = Peer::connect(server);
         peer.send(&request(REPLY).repeat(REQUESTS));
         peer.0.shutdown(std::net::Shutdown::Write).unwrap();
         for _ in 0..REQUESTS {
             assert_eq!(peer.reply().len(), REPLY as usize);
         }
-        assert_eq!(peer.0.read(&mut [0]).unwrap(), 0, "it is closed behind the last");
+        assert_eq!(
+            peer.0.read(&mut [0]).unwrap(),
+            0,
+            "the server closes the connection after the last reply"
+        );
     });
 }

@@ -1,5 +1,5 @@
-//! `run.json` beside the rows: with what, where and how they were measured, so that somebody
-//! can do it again.
+//! `run.json` next to the rows: program, machine, options and commands, so that a run can be
+//! reproduced.
 
 mod common;
 
@@ -10,15 +10,15 @@ use std::process::{Command, Stdio};
 
 use common::bench::rows;
 use common::rows::report;
-use common::{Ran, Served, Wire, echometer, finish, known, run};
+use common::{CommandOutput, ServerProcess, Wire, echometer, run, run_command, wire_of};
 use echometer::os::cpus::Cpus;
 use echometer::systems::{SYSTEMS, System};
 use serde_json::Value;
 
 const SHORT: [&str; 4] = ["--duration", "100ms", "--warmup", "20ms"];
 
-/// Flags of `bench` that do not shape a trial: how many there are, and what becomes of them.
-const SHAPELESS: [&str; 13] = [
+/// Flags of `bench` that are not recorded as options of a trial.
+const NOT_TRIAL_OPTIONS: [&str; 13] = [
     "seed",
     "ready-timeout",
     "spawn",
@@ -34,8 +34,8 @@ const SHAPELESS: [&str; 13] = [
     "help",
 ];
 
-/// The options of a server, of which nothing is known where it runs already.
-const OF_THE_SERVER: [&str; 8] = [
+/// Options of the server, which are unknown for an external server.
+const SERVER_OPTIONS: [&str; 8] = [
     "server-cpus",
     "name",
     "workers",
@@ -46,34 +46,34 @@ const OF_THE_SERVER: [&str; 8] = [
     "max-message",
 ];
 
-/// The command line of a short bench whose rows go to the directory.
+/// The command line of a short bench that writes its rows to the directory.
 fn command_line(system: &dyn System, directory: &Path, extra: &[&str]) -> Vec<String> {
     let csv = directory.join("results.csv");
-    let words = ["bench", system.name()].into_iter().chain(SHORT).chain(extra.iter().copied());
-    words.chain(["--csv", csv.to_str().unwrap()]).map(str::to_owned).collect()
+    let arguments = ["bench", system.name()].into_iter().chain(SHORT).chain(extra.iter().copied());
+    arguments.chain(["--csv", csv.to_str().unwrap()]).map(str::to_owned).collect()
 }
 
-/// Runs it, with a server of its own.
+/// Runs a short bench with a spawned server.
 fn bench_into(directory: &Path, system: &dyn System, extra: &[&str]) {
-    let ran = run(command_line(system, directory, &[&["--spawn"], extra].concat()));
-    assert_eq!(ran.status, 0, "{ran:?}");
+    let output = run(command_line(system, directory, &[&["--spawn"], extra].concat()));
+    assert_eq!(output.status, 0, "{output:?}");
 }
 
-/// What run.json says.
-fn told(directory: &Path) -> Value {
+/// The content of run.json.
+fn run_json(directory: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(directory.join("run.json")).unwrap()).unwrap()
 }
 
-/// The options of the first trials of the first run.
+/// The options of the first entry in `trials` of the first run.
 fn options(directory: &Path) -> BTreeMap<String, String> {
-    serde_json::from_value(told(directory)["runs"][0]["trials"][0]["options"].clone()).unwrap()
+    serde_json::from_value(run_json(directory)["runs"][0]["trials"][0]["options"].clone()).unwrap()
 }
 
-fn named(names: &[&str]) -> BTreeSet<String> {
+fn name_set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-/// All flags of `bench`, as its help lists them.
+/// All flags of `bench` in its help.
 fn flags() -> BTreeSet<String> {
     let help = run(["bench", "--help"]).stdout;
     let lines = help.lines().map(str::trim).filter(|line| line.starts_with('-'));
@@ -82,13 +82,13 @@ fn flags() -> BTreeSet<String> {
 }
 
 #[test]
-fn every_option_that_shapes_a_trial_is_there_with_its_value_in_force() {
+fn every_trial_option_is_recorded_with_its_effective_value() {
     let directory = tempfile::tempdir().unwrap();
     bench_into(directory.path(), SYSTEMS[0], &[]);
     let options = options(directory.path());
-    let expected = &flags() - &named(&SHAPELESS);
+    let expected = &flags() - &name_set(&NOT_TRIAL_OPTIONS);
     let names: BTreeSet<_> = options.keys().cloned().collect();
-    assert_eq!(names, &expected - &named(&["addr"]));
+    assert_eq!(names, &expected - &name_set(&["addr"]));
     for (name, value) in [
         ("clients", "1"),
         ("channels", "per-client"),
@@ -113,8 +113,8 @@ fn every_option_that_shapes_a_trial_is_there_with_its_value_in_force() {
 }
 
 #[test]
-fn options_that_are_asked_for_take_the_place_of_the_defaults() {
-    let asked = [
+fn given_options_replace_the_defaults() {
+    let given = [
         ("clients", "2"),
         ("channels", "shared"),
         ("think", "1ms"),
@@ -131,41 +131,45 @@ fn options_that_are_asked_for_take_the_place_of_the_defaults() {
         ("work", "spin:10us"),
         ("name", "me"),
     ];
-    let flags: Vec<_> = asked.iter().map(|(name, value)| format!("--{name}={value}")).collect();
+    let flags: Vec<_> = given.iter().map(|(name, value)| format!("--{name}={value}")).collect();
     let directory = tempfile::tempdir().unwrap();
     let flags: Vec<_> = flags.iter().map(String::as_str).collect();
     bench_into(directory.path(), SYSTEMS[0], &flags);
     let options = options(directory.path());
-    for (name, value) in asked {
+    for (name, value) in given {
         assert_eq!(options[name], value, "{name}");
     }
 }
 
 #[test]
-fn of_a_server_elsewhere_its_address_is_told_and_no_option() {
+fn an_external_server_is_recorded_with_its_address_and_no_server_options() {
     let directory = tempfile::tempdir().unwrap();
-    let server = Served::start(SYSTEMS[0], &[]);
-    let ran = run(command_line(SYSTEMS[0], directory.path(), &["--addr", &server.address]));
-    assert_eq!(ran.status, 0, "{ran:?}");
+    let server = ServerProcess::start(SYSTEMS[0], &[]);
+    let output = run(command_line(SYSTEMS[0], directory.path(), &["--addr", &server.address]));
+    assert_eq!(output.status, 0, "{output:?}");
     let options = options(directory.path());
     assert_eq!(options["addr"], server.address);
     let names: BTreeSet<_> = options.keys().cloned().collect();
-    assert_eq!(names, &(&flags() - &named(&SHAPELESS)) - &named(&OF_THE_SERVER));
+    assert_eq!(names, &(&flags() - &name_set(&NOT_TRIAL_OPTIONS)) - &name_set(&SERVER_OPTIONS));
 }
 
 #[test]
-fn program_machine_and_command_are_told() {
+fn program_machine_and_command_are_recorded() {
     let directory = tempfile::tempdir().unwrap();
-    let words = command_line(SYSTEMS[0], directory.path(), &["--spawn", "--name", "it's a name"]);
-    assert_eq!(run(&words).status, 0);
-    let told = &told(directory.path())["runs"][0];
-    let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{told}")).to_owned();
+    let arguments =
+        command_line(SYSTEMS[0], directory.path(), &["--spawn", "--name", "it's a name"]);
+    assert_eq!(run(&arguments).status, 0);
+    let recorded = &run_json(directory.path())["runs"][0];
+    let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{recorded}")).to_owned();
 
-    let command = shlex::split(&text(&told["trials"][0]["command"])).unwrap();
-    assert_eq!((command[0].as_str(), &command[1..]), (env!("CARGO_BIN_EXE_echometer"), &words[..]));
-    assert_eq!(told["command"], told["trials"][0]["command"]);
+    let command = shlex::split(&text(&recorded["trials"][0]["command"])).unwrap();
+    assert_eq!(
+        (command[0].as_str(), &command[1..]),
+        (env!("CARGO_BIN_EXE_echometer"), &arguments[..])
+    );
+    assert_eq!(recorded["command"], recorded["trials"][0]["command"]);
 
-    let program = &told["program"];
+    let program = &recorded["program"];
     assert_eq!(program["version"], env!("CARGO_PKG_VERSION"));
     let commit = text(&program["commit"]);
     let hash = commit.trim_end_matches("-modified");
@@ -175,7 +179,7 @@ fn program_machine_and_command_are_told() {
     assert!(text(&program["compilers"][1]).contains('.'), "{program}");
     for system in SYSTEMS {
         let library = &program["libraries"][system.name()];
-        match known(*system).1 {
+        match wire_of(*system) {
             Wire::ZeroMq => assert!(text(library).starts_with("libzmq 4."), "{program}"),
             Wire::Grpc | Wire::GrpcStream => {
                 assert!(text(library).contains("C-core "), "{program}");
@@ -184,7 +188,7 @@ fn program_machine_and_command_are_told() {
         }
     }
 
-    let machine = &told["machine"];
+    let machine = &recorded["machine"];
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     assert!(text(&machine["kernel"]).contains(release.trim()), "{machine}");
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap();
@@ -194,7 +198,7 @@ fn program_machine_and_command_are_told() {
 }
 
 #[test]
-fn benches_with_one_run_id_are_one_run_with_each_set_of_options_once() {
+fn benches_with_one_run_id_form_one_run_with_distinct_option_sets() {
     let directory = tempfile::tempdir().unwrap();
     for (system, run_id, clients, trials) in [
         (0, "a", "1", "1"),
@@ -206,7 +210,7 @@ fn benches_with_one_run_id_are_one_run_with_each_set_of_options_once() {
         let flags = ["--run-id", run_id, "--clients", clients, "--trials", trials];
         bench_into(directory.path(), SYSTEMS[system], &flags);
     }
-    let runs = told(directory.path());
+    let runs = run_json(directory.path());
     let sets = |run: &Value| -> Vec<(String, String)> {
         let of = |trials: &Value| {
             [&trials["system"], &trials["options"]["clients"]]
@@ -228,63 +232,63 @@ fn benches_with_one_run_id_are_one_run_with_each_set_of_options_once() {
     assert_eq!(rows(&directory.path().join("results.csv")).len(), 6);
 }
 
-/// The commands by which `report` would measure again.
-fn again(directory: &Path) -> Vec<String> {
-    let ran = report(directory, &[]);
-    assert_eq!(ran.status, 0, "{ran:?}");
-    let lines = ran.stderr.lines().filter_map(|l| l.strip_prefix("to measure it again: "));
+/// The commands that `report` prints to repeat the measurement.
+fn repeat_commands(directory: &Path) -> Vec<String> {
+    let output = report(directory, &[]);
+    assert_eq!(output.status, 0, "{output:?}");
+    let lines = output.stderr.lines().filter_map(|l| l.strip_prefix("to repeat the run: "));
     lines.map(str::to_owned).collect()
 }
 
 #[test]
-fn the_command_of_the_whole_run_is_what_report_prints() {
+fn report_prints_the_command_of_the_whole_run() {
     let directory = tempfile::tempdir().unwrap();
     let script = "COUNTS=\"1 2\" TRIALS=3 ./a\\ script.sh | cat";
     bench_into(directory.path(), SYSTEMS[0], &["--run-command", script]);
-    assert_eq!(again(directory.path()), [script]);
-    assert_eq!(told(directory.path())["runs"][0]["command"], script);
+    assert_eq!(repeat_commands(directory.path()), [script]);
+    assert_eq!(run_json(directory.path())["runs"][0]["command"], script);
 }
 
 #[test]
-fn the_command_that_report_prints_measures_it_again() {
+fn the_command_that_report_prints_repeats_the_measurement() {
     let parent = tempfile::tempdir().unwrap();
     let directory = parent.path().join("it's here, $HOME");
     fs::create_dir(&directory).unwrap();
     bench_into(&directory, SYSTEMS[0], &["--name", "a \"server\"", "--clients", "3"]);
-    let commands = again(&directory);
+    let commands = repeat_commands(&directory);
     assert_eq!(commands.len(), 1);
-    let ran = finish(Command::new("sh").args(["-c", &commands[0]]).stdin(Stdio::null()));
-    assert_eq!(ran.status, 0, "{ran:?}");
+    let output = run_command(Command::new("sh").args(["-c", &commands[0]]).stdin(Stdio::null()));
+    assert_eq!(output.status, 0, "{output:?}");
     let rows = rows(&directory.join("results.csv"));
     let points: Vec<_> = rows.iter().map(|row| (&*row.system, row.clients)).collect();
     assert_eq!(points, [(SYSTEMS[0].name(), 3); 2]);
     assert_ne!(rows[0].run_id, rows[1].run_id);
-    let runs = told(&directory);
+    let runs = run_json(&directory);
     assert_eq!(runs["runs"][0]["trials"][0]["options"], runs["runs"][1]["trials"][0]["options"]);
-    // Once, though there are two runs of it.
-    assert_eq!(again(&directory), commands);
+    // Printed once although two runs have it.
+    assert_eq!(repeat_commands(&directory), commands);
 }
 
 #[test]
-fn a_run_json_that_is_none_is_refused_before_anything_is_measured() {
+fn an_invalid_run_json_is_rejected_before_the_measurement() {
     for text in ["", "{}", "[]", "null", r#"{"runs": [{}]}"#, r#"{"runs": ["#, "no JSON"] {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("run.json");
         fs::write(&file, text).unwrap();
         let long = ["--spawn", "--quiet", "--trials", "9999"];
-        let refused = run(command_line(SYSTEMS[0], directory.path(), &long));
-        refused.assert_fails(1, &[file.to_str().unwrap(), "another directory"]);
+        let rejected = run(command_line(SYSTEMS[0], directory.path(), &long));
+        rejected.assert_fails(1, &[file.to_str().unwrap(), "another directory"]);
         assert_eq!(fs::read_to_string(&file).unwrap(), text);
         assert_eq!(rows(&directory.path().join("results.csv")), []);
     }
 }
 
-/// Runs a short bench in a directory, with this in place of its file of rows.
-fn bench_in(directory: &Path, csv: &str) -> Ran {
+/// Runs a short bench in a directory with this value of `--csv`.
+fn bench_in(directory: &Path, csv: &str) -> CommandOutput {
     let bench = ["bench", SYSTEMS[0].name(), "--spawn", "--quiet", "--csv", csv];
-    let ran = finish(echometer().current_dir(directory).args(bench).args(SHORT));
-    assert_eq!(ran.status, 0, "{ran:?}");
-    ran
+    let output = run_command(echometer().current_dir(directory).args(bench).args(SHORT));
+    assert_eq!(output.status, 0, "{output:?}");
+    output
 }
 
 fn files(directory: &Path) -> BTreeSet<String> {
@@ -293,7 +297,7 @@ fn files(directory: &Path) -> BTreeSet<String> {
 }
 
 #[test]
-fn rows_that_are_in_no_directory_have_nothing_beside_them() {
+fn rows_on_stdout_or_a_device_have_no_files_next_to_them() {
     let directory = tempfile::tempdir().unwrap();
     assert_eq!(bench_in(directory.path(), "-").stdout.lines().count(), 2);
     bench_in(directory.path(), "/dev/null");
@@ -301,7 +305,7 @@ fn rows_that_are_in_no_directory_have_nothing_beside_them() {
     for name in ["threads.csv", "run.json"] {
         assert!(!Path::new("/dev").join(name).exists());
     }
-    // And with a name alone it is the one where one is.
+    // A bare file name means the working directory.
     bench_in(directory.path(), "rows.csv");
-    assert_eq!(files(directory.path()), named(&["rows.csv", "threads.csv", "run.json"]));
+    assert_eq!(files(directory.path()), name_set(&["rows.csv", "threads.csv", "run.json"]));
 }

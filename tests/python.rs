@@ -1,4 +1,4 @@
-//! Clients in another language talk to each server, and servers in another language to ours.
+//! Interoperability with Python clients and servers of other libraries.
 
 mod common;
 
@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use common::bench::{bench, rows};
-use common::{Guard, Served, file_in_new_directory, finish, run};
+use common::{Guard, ServerProcess, file_in_new_directory, run, run_command};
 use echometer::results::Row;
 use echometer::systems::SYSTEMS;
 
@@ -22,18 +22,19 @@ fn python() -> Command {
 
 #[test]
 #[ignore = "needs packages from PyPI; scripts/test.sh installs them, and runs this too"]
-fn a_client_in_python_is_answered_by_every_server() {
+fn every_server_answers_a_python_client() {
     for system in SYSTEMS {
-        let server = Served::start(*system, &[]);
+        let server = ServerProcess::start(*system, &[]);
         let client = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/echo.py");
-        let ran = finish(python().args([client, PROTO, system.name(), &server.address, "50"]));
-        assert_eq!((ran.status, ran.stderr.as_str()), (0, ""), "{}", system.name());
+        let output =
+            run_command(python().args([client, PROTO, system.name(), &server.address, "50"]));
+        assert_eq!((output.status, output.stderr.as_str()), (0, ""), "{}", system.name());
         let metrics = server.stop().metrics;
         assert_eq!((&metrics["accesses"], &metrics["clients"]), (&51.into(), &2.into()));
     }
 }
 
-/// A server in Python, and where it listens.
+/// Starts a Python server and returns its address.
 fn serve(system: &str) -> (Guard, String) {
     let server = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/serve.py");
     let mut command = python();
@@ -46,14 +47,14 @@ fn serve(system: &str) -> (Guard, String) {
 
 #[test]
 #[ignore = "needs packages from PyPI; scripts/test.sh installs them, and runs this too"]
-fn both_drivers_measure_servers_in_python() {
+fn both_drivers_measure_python_servers() {
     for system in SYSTEMS {
         let (_server, address) = serve(system.name());
         for driver in ["native", "lean"] {
             let point = ["--addr", &address, "--driver", driver, "--clients", "4"];
             let rest = ["--duration", "300ms", "--warmup", "50ms", "--reply-payload", "1000"];
             let measured = bench(system.name(), &[&point[..], &rest].concat());
-            assert_eq!(measured.ran.status, 0, "{driver}: {measured:?}");
+            assert_eq!(measured.output.status, 0, "{driver}: {measured:?}");
             let row = measured.row();
             assert!(row.valid && row.verified && row.messages > 0, "{driver}: {row:?}");
         }
@@ -62,7 +63,7 @@ fn both_drivers_measure_servers_in_python() {
 
 #[test]
 #[ignore = "needs packages from PyPI; scripts/test.sh installs them, and runs this too"]
-fn a_server_in_python_is_a_contender_beside_ours_with_its_cpu_time() {
+fn a_python_server_is_a_contender_with_its_cpu_time() {
     let python = std::env::var("ECHOMETER_PYTHON").unwrap();
     let server = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/serve.py");
     for system in ["grpc", "rep"] {
@@ -71,23 +72,23 @@ fn a_server_in_python_is_a_contender_beside_ours_with_its_cpu_time() {
         let (directory, csv) = file_in_new_directory("results.csv");
         let flags = ["--spawn", "--clients", "4", "--driver", "lean", "--duration", "500ms"];
         let csv = ["--csv", csv.to_str().unwrap()];
-        let ran = run(["bench", system, &contender].iter().chain(&flags).chain(&csv));
+        let output = run(["bench", system, &contender].iter().chain(&flags).chain(&csv));
         let rows = rows(&directory.path().join("results.csv"));
         let row =
-            rows.iter().find(|row| row.label == "python").unwrap_or_else(|| panic!("{ran:?}"));
+            rows.iter().find(|row| row.label == "python").unwrap_or_else(|| panic!("{output:?}"));
         let disturbed =
             |row: &Row| row.invalid_reason.as_deref().unwrap_or("").contains("disturbed");
         assert!(row.valid || disturbed(row), "{row:?}");
         assert!(row.server_cpu_us_per_msg > Some(1.0) || !row.valid, "{row:?}");
         assert!(row.server_threads > Some(1) && row.server_rss_mib > Some(5.0), "{row:?}");
         if rows.iter().all(|row| row.valid) {
-            assert_is_described(directory.path());
+            assert_conforms_to_schema(directory.path());
         }
     }
 }
 
-/// Asserts that the report in JSON is as `docs/report.schema.json` says.
-fn assert_is_described(results: &Path) {
+/// Asserts that the JSON report conforms to `docs/report.schema.json`.
+fn assert_conforms_to_schema(results: &Path) {
     let report = run(["report", results.to_str().unwrap(), "--format", "json"]);
     assert_eq!(report.status, 0, "{report:?}");
     let file = results.join("report.json");
@@ -95,6 +96,6 @@ fn assert_is_described(results: &Path) {
     let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/report.schema.json");
     let check = "import json, jsonschema, sys; \
                  jsonschema.validate(*(json.load(open(path)) for path in sys.argv[1:]))";
-    let ran = finish(python().args(["-c", check, file.to_str().unwrap(), schema]));
-    assert_eq!((ran.status, ran.stderr.as_str()), (0, ""));
+    let output = run_command(python().args(["-c", check, file.to_str().unwrap(), schema]));
+    assert_eq!((output.status, output.stderr.as_str()), (0, ""));
 }

@@ -1,40 +1,40 @@
-//! `report`, the real binary: the page, the Markdown, and that whatever the rows are there is one
-//! of both, or one clear line. The rows are made by hand.
+//! `echometer report`: the HTML page and the Markdown report of rows with given values. Any rows
+//! produce a report or a one-line error.
 
 mod common;
 
 use std::fs;
 use std::path::Path;
 
-use common::Ran;
-use common::page::{SECTIONS, all, assert_is_sound, parsed, text_of};
-use common::rows::{bounded, directory_of, invalid, pair, report, trials};
+use common::CommandOutput;
+use common::page::{SECTIONS, assert_page_is_valid, elements, parse_page, text_of};
+use common::rows::{bounded, directory_with_rows, invalid, report, trials, two_systems};
 use echometer::results::Row;
 use roxmltree::{Document, Node};
 use tempfile::TempDir;
 
-/// Does something with the page of these rows.
-fn with_page<T>(rows: &[Row], look: impl FnOnce(&Document<'_>) -> T) -> T {
-    let (directory, _ran) = reported(rows, &[]);
-    look_at(directory.path(), look)
+/// Calls `check` with the page of these rows.
+fn with_page<T>(rows: &[Row], check: impl FnOnce(&Document<'_>) -> T) -> T {
+    let (directory, _output) = reported(rows, &[]);
+    with_page_in(directory.path(), check)
 }
 
-fn reported(rows: &[Row], extra: &[&str]) -> (TempDir, Ran) {
-    let directory = directory_of(rows);
-    let ran = report(directory.path(), extra);
-    assert_eq!(ran.status, 0, "{ran:?}");
-    (directory, ran)
+fn reported(rows: &[Row], extra: &[&str]) -> (TempDir, CommandOutput) {
+    let directory = directory_with_rows(rows);
+    let output = report(directory.path(), extra);
+    assert_eq!(output.status, 0, "{output:?}");
+    (directory, output)
 }
 
-fn look_at<T>(directory: &Path, look: impl FnOnce(&Document<'_>) -> T) -> T {
+fn with_page_in<T>(directory: &Path, check: impl FnOnce(&Document<'_>) -> T) -> T {
     let html = fs::read_to_string(directory.join("report.html")).unwrap();
-    let page = parsed(&html);
-    assert_is_sound(&page);
-    look(&page)
+    let page = parse_page(&html);
+    assert_page_is_valid(&page);
+    check(&page)
 }
 
-/// Rows with something in every column that a figure is made of.
-fn full(system: &str, clients: usize, mean: f64) -> Vec<Row> {
+/// Three trials with a value in every column that the figures use.
+fn full_rows(system: &str, clients: usize, mean: f64) -> Vec<Row> {
     let with = |row: Row| Row {
         started_at: format!("2026-01-31T12:00:0{}Z", row.trial),
         payload_bytes: 64,
@@ -57,75 +57,85 @@ fn full(system: &str, clients: usize, mean: f64) -> Vec<Row> {
     bounded(rows, "server").into_iter().map(with).collect()
 }
 
-/// A sweep over so many numbers of clients, of both systems.
+/// A sweep of both systems over these client counts.
 fn sweep(counts: &[usize]) -> Vec<Row> {
     let each = |(at, system): (usize, &str)| -> Vec<Row> {
         let rate = |n: usize| 20_000.0 * (at + 1) as f64 * n as f64 / (1.0 + 0.2 * (n - 1) as f64);
-        counts.iter().flat_map(|n| full(system, *n, rate(*n))).collect()
+        counts.iter().flat_map(|n| full_rows(system, *n, rate(*n))).collect()
     };
-    pair().into_iter().enumerate().flat_map(each).collect()
+    two_systems().into_iter().enumerate().flat_map(each).collect()
 }
 
-/// A sweep of one system, which ends at about this rate.
+/// A sweep of one system that approaches this throughput.
 fn sweep_of(system: &str, rate: f64) -> Vec<Row> {
-    [1, 4, 16].iter().flat_map(|n| full(system, *n, rate * *n as f64 / (*n as f64 + 1.0))).collect()
+    [1, 4, 16]
+        .iter()
+        .flat_map(|n| full_rows(system, *n, rate * *n as f64 / (*n as f64 + 1.0)))
+        .collect()
 }
 
 #[test]
-fn every_figure_is_there_with_its_numbers() {
+fn the_page_has_every_figure_with_its_numbers() {
     with_page(&sweep(&[1, 2, 4, 8, 16, 24]), |page| {
-        let figures: Vec<_> =
-            all(page, "figure").iter().map(|f| f.attribute("id").unwrap().to_owned()).collect();
+        let figures: Vec<_> = elements(page, "figure")
+            .iter()
+            .map(|f| f.attribute("id").unwrap().to_owned())
+            .collect();
         assert_eq!(figures, ["throughput-figure", "cost-figure", "laws-figure", "rtt-figure"]);
-        let words = text_of(page.root_element());
+        let text = text_of(page.root_element());
         // One CPU, 11.1 us each: 1e6 / 11.1 = 90,090.
         assert!(
-            words.contains("1 CPU / (11.1 us per message) = 90,090 messages/s at most"),
-            "{words}"
+            text.contains("1 CPU / (11.1 us per message) = 90,090 messages/s at most"),
+            "{text}"
         );
-        assert!(words.contains("fitted curve (USL)") && words.contains("95 % interval"), "{words}");
+        assert!(text.contains("fitted curve (USL)") && text.contains("95 % interval"), "{text}");
         assert_eq!(page.root_element().attribute("lang"), Some("en"));
         for landmark in ["header", "nav", "main", "footer"] {
-            assert_eq!(all(page, landmark).len(), 1, "{landmark}");
+            assert_eq!(elements(page, landmark).len(), 1, "{landmark}");
         }
     });
 }
 
 #[test]
-fn that_a_curve_falls_is_said_where_trials_enough_show_it() {
+fn a_falling_curve_is_claimed_only_with_enough_trials() {
     let sentence_of = |trials: usize| {
         let each = [(1, 10_000.0), (4, 40_000.0), (16, 30_000.0)];
-        let rows: Vec<_> = each.iter().flat_map(|(n, mean)| full(pair()[0], *n, *mean)).collect();
+        let rows: Vec<_> =
+            each.iter().flat_map(|(n, mean)| full_rows(two_systems()[0], *n, *mean)).collect();
         let rows: Vec<_> = rows.into_iter().filter(|row| row.trial as usize <= trials).collect();
-        with_page(&rows, |page| text_of(all(page, "figcaption")[0]))
+        with_page(&rows, |page| text_of(elements(page, "figcaption")[0]))
     };
     let shown = sentence_of(3);
     assert!(shown.contains("falls to 30,000 at 16 clients"), "{shown}");
     let one = sentence_of(1);
-    assert!(one.contains("; the curve ends with 30,000 at 16 clients"), "{one}");
+    assert!(one.contains("Its curve ends with 30,000 at 16 clients"), "{one}");
 }
 
 #[test]
-fn the_verdict_is_the_first_thing_that_is_said_everywhere() {
+fn the_verdict_comes_first_on_stdout_and_on_the_page() {
     let rows = sweep(&[1, 4]);
-    let (directory, ran) = reported(&rows, &[]);
-    let first = ran.stdout.lines().next().unwrap();
-    assert!(first.contains("carries most") || first.contains("messages/s"), "{first}");
-    let begins = first.split(". ").next().unwrap().to_owned();
-    look_at(directory.path(), |page| {
-        let verdict = all(page, "section")[0];
-        assert!(text_of(verdict).contains(&begins), "{begins}: {}", text_of(verdict));
+    let (directory, output) = reported(&rows, &[]);
+    let first = output.stdout.lines().next().unwrap();
+    assert!(first.contains("is fastest") || first.contains("messages/s"), "{first}");
+    let first_sentence = first.split(". ").next().unwrap().to_owned();
+    with_page_in(directory.path(), |page| {
+        let verdict = elements(page, "section")[0];
+        assert!(
+            text_of(verdict).contains(&first_sentence),
+            "{first_sentence}: {}",
+            text_of(verdict)
+        );
     });
     for written in ["report: ", "figure: "] {
-        assert!(ran.stderr.contains(written), "{ran:?}");
+        assert!(output.stderr.contains(written), "{output:?}");
     }
 }
 
 #[test]
-fn markdown_tells_the_same_with_its_figures_beside_it() {
-    let (directory, ran) = reported(&sweep(&[1, 2, 4, 8, 16, 24]), &["--format", "md"]);
+fn the_markdown_report_has_all_sections_and_separate_figures() {
+    let (directory, output) = reported(&sweep(&[1, 2, 4, 8, 16, 24]), &["--format", "md"]);
     let markdown = fs::read_to_string(directory.path().join("report.md")).unwrap();
-    assert_eq!(ran.stdout, markdown);
+    assert_eq!(output.stdout, markdown);
     let headings = markdown.lines().filter(|line| line.starts_with("## ")).count();
     assert_eq!(headings, SECTIONS.len());
     for name in ["throughput", "cost", "laws", "rtt"] {
@@ -138,37 +148,38 @@ fn markdown_tells_the_same_with_its_figures_beside_it() {
 }
 
 #[test]
-fn a_format_that_is_none_is_told() {
-    let directory = directory_of(&sweep(&[1]));
+fn an_invalid_format_is_rejected() {
+    let directory = directory_with_rows(&sweep(&[1]));
     report(directory.path(), &["--format", "pdf"]).assert_fails(2, &["pdf", "html or md"]);
 }
 
 #[test]
-fn a_directory_that_cannot_be_written_is_told() {
-    let directory = directory_of(&sweep(&[1]));
-    // A directory in its place, which even root cannot write to.
+fn an_unwritable_report_is_in_the_error() {
+    let directory = directory_with_rows(&sweep(&[1]));
+    // A directory of that name, which even root cannot overwrite.
     fs::create_dir(directory.path().join("report.html")).unwrap();
     report(directory.path(), &[]).assert_fails(1, &["cannot write", "report.html"]);
 }
 
 #[test]
-fn one_row_one_system_and_what_is_not_known_make_a_page() {
-    let [a, b] = pair();
+fn sparse_rows_make_a_page() {
+    let [a, b] = two_systems();
     for rows in [
         trials(a, 1, &[1000.0]),
-        full(a, 1, 1000.0),
+        full_rows(a, 1, 1000.0),
         [trials(a, 1, &[1000.0]), trials(a, 2, &[0.0])].concat(),
         [trials(a, 1, &[1000.0]), trials(b, 24, &[1e18])].concat(),
-        [full(a, 1, 1000.0), vec![invalid(full(b, 1, 10.0).remove(0), "interrupted")]].concat(),
+        [full_rows(a, 1, 1000.0), vec![invalid(full_rows(b, 1, 10.0).remove(0), "interrupted")]]
+            .concat(),
     ] {
-        let figures = with_page(&rows, |page| all(page, "figure").len());
+        let figures = with_page(&rows, |page| elements(page, "figure").len());
         assert!(figures >= 1);
         reported(&rows, &["--format", "md"]);
     }
 }
 
 #[test]
-fn rows_of_arrivals_alone_make_a_page_of_latency() {
+fn open_loop_rows_alone_make_a_latency_page() {
     let paced = |row: Row| Row {
         rate_per_s: Some(500.0),
         arrivals: Some("poisson".to_owned()),
@@ -176,38 +187,46 @@ fn rows_of_arrivals_alone_make_a_page_of_latency() {
         due_p99_us: Some(300.0),
         ..row
     };
-    let [a, b] = pair();
-    let rows: Vec<_> =
-        [full(a, 24, 500.0), full(b, 24, 480.0)].concat().into_iter().map(paced).collect();
-    let (alone, ran) = reported(&rows, &[]);
-    let waits = format!("{a}: at 500 messages/s, 99 % of the requests are answered within 300 us");
-    assert!(ran.stdout.starts_with(&waits) && ran.stdout.contains("offered/s"), "{ran:?}");
+    let [a, b] = two_systems();
+    let rows: Vec<_> = [full_rows(a, 24, 500.0), full_rows(b, 24, 480.0)]
+        .concat()
+        .into_iter()
+        .map(paced)
+        .collect();
+    let (alone, output) = reported(&rows, &[]);
+    let sentence = format!("{a}: at 500 requests/s, 99 % of requests are answered within 300 us");
     assert!(
-        ran.stdout.contains(&format!("{b} kept no rate: offered 500/s, sent 480/s.")),
-        "{ran:?}"
+        output.stdout.starts_with(&sentence) && output.stdout.contains("offered/s"),
+        "{output:?}"
     );
-    look_at(alone.path(), |page| {
-        let figures: Vec<_> = all(page, "figure").iter().map(|f| f.attribute("id")).collect();
+    assert!(
+        output.stdout.contains(&format!("{b} kept no rate: 480 of 500 requests/s sent.")),
+        "{output:?}"
+    );
+    with_page_in(alone.path(), |page| {
+        let figures: Vec<_> = elements(page, "figure").iter().map(|f| f.attribute("id")).collect();
         assert_eq!(figures, [Some("due-figure")]);
-        assert!(text_of(all(page, "section")[0]).contains(&waits));
-        assert!(text_of(all(page, "h1")[0]).starts_with("How long do replies take"));
+        assert!(text_of(elements(page, "section")[0]).contains(&sentence));
+        assert!(text_of(elements(page, "h1")[0]).starts_with("What is the latency of"));
     });
     reported(&rows, &["--format", "md"]);
-    let with_peaks = [full(a, 24, 1000.0), full(b, 24, 960.0), rows].concat();
+    let with_peaks = [full_rows(a, 24, 1000.0), full_rows(b, 24, 960.0), rows].concat();
     with_page(&with_peaks, |page| {
-        let due = all(page, "figure").into_iter().find(|f| f.attribute("id") == Some("due-figure"));
-        let words = text_of(due.unwrap());
-        assert!(words.contains("50 %") && words.contains("offered, in % of the peak"), "{words}");
+        let due =
+            elements(page, "figure").into_iter().find(|f| f.attribute("id") == Some("due-figure"));
+        let text = text_of(due.unwrap());
+        assert!(text.contains("50 %") && text.contains("offered load (% of the peak)"), "{text}");
     });
 }
 
 #[test]
-fn more_than_twenty_curves_stay_apart() {
-    let rows = (0..26).flat_map(|n| full(&format!("system-{n}"), 1 + n % 3, 1000.0 + n as f64));
+fn more_than_twenty_curves_fit_in_the_figure() {
+    let rows =
+        (0..26).flat_map(|n| full_rows(&format!("system-{n}"), 1 + n % 3, 1000.0 + n as f64));
     with_page(&rows.collect::<Vec<_>>(), |page| {
-        let svg = all(page, "svg")[0];
-        let words = text_of(svg);
-        assert!((0..26).all(|n| words.contains(&format!("system-{n}"))), "{words}");
+        let svg = elements(page, "svg")[0];
+        let text = text_of(svg);
+        assert!((0..26).all(|n| text.contains(&format!("system-{n}"))), "{text}");
         let bottom = svg.attribute("height").unwrap().parse::<f64>().unwrap();
         let texts = svg.descendants().filter(|node| node.has_tag_name("text"));
         let lowest = texts.map(|text| text.attribute("y").unwrap().parse::<f64>().unwrap());
@@ -216,26 +235,26 @@ fn more_than_twenty_curves_stay_apart() {
 }
 
 #[test]
-fn ten_thousand_clients_are_drawn_by_their_logarithms() {
+fn ten_thousand_clients_have_a_log_scale() {
     with_page(&sweep(&[1, 10, 100, 1000, 10_000]), |page| {
-        let words = text_of(all(page, "svg")[0]);
+        let text = text_of(elements(page, "svg")[0]);
         assert!(
-            words.contains("concurrent clients, log scale") && words.contains("10,000"),
-            "{words}"
+            text.contains("concurrent clients, log scale") && text.contains("10,000"),
+            "{text}"
         );
     });
 }
 
 #[test]
-fn the_axis_that_varies_is_drawn() {
+fn the_varying_option_is_the_axis() {
     let of = |set: fn(&mut Row, usize), values: &[usize]| -> Vec<Row> {
         let row = |system: &'static str, value: usize| {
-            full(system, 24, 9000.0).into_iter().map(move |mut row| {
+            full_rows(system, 24, 9000.0).into_iter().map(move |mut row| {
                 set(&mut row, value);
                 row
             })
         };
-        pair()
+        two_systems()
             .iter()
             .flat_map(|system| values.iter().flat_map(move |value| row(system, *value)))
             .collect()
@@ -251,14 +270,14 @@ fn the_axis_that_varies_is_drawn() {
     ];
     for (rows, title) in cases {
         with_page(&rows, |page| {
-            let svgs = all(page, "svg");
-            let words = text_of(svgs[0]);
-            assert!(words.lines().any(|line| line == title), "{title}: {words}");
+            let svgs = elements(page, "svg");
+            let text = text_of(svgs[0]);
+            assert!(text.lines().any(|line| line == title), "{title}: {text}");
             if title.starts_with("payload") {
-                assert!(words.contains("1 MiB") && text_of(svgs[1]).contains("throughput (MiB/s)"));
+                assert!(text.contains("1 MiB") && text_of(svgs[1]).contains("throughput (MiB/s)"));
             } else {
                 assert!(
-                    words.lines().any(|line| line == if title == "workers" { "16" } else { "0" })
+                    text.lines().any(|line| line == if title == "workers" { "16" } else { "0" })
                 );
             }
         });
@@ -266,95 +285,95 @@ fn the_axis_that_varies_is_drawn() {
 }
 
 #[test]
-fn where_one_overtakes_another_there_is_a_ring() {
+fn a_crossover_is_marked_with_a_ring() {
     let of = |work: &str, a: f64, b: f64| {
-        let [first, last] = pair();
-        let rows = [full(first, 24, a), full(last, 24, b)].concat();
+        let [first, last] = two_systems();
+        let rows = [full_rows(first, 24, a), full_rows(last, 24, b)].concat();
         rows.into_iter().map(|row| Row { work: Some(work.to_owned()), ..row }).collect::<Vec<_>>()
     };
     let rows = [of("none", 90_000.0, 50_000.0), of("sleep:1ms", 900.0, 15_000.0)].concat();
     with_page(&rows, |page| {
-        let figure = all(page, "figure")[0];
-        // One around the place, and one in the legend.
+        let figure = elements(page, "figure")[0];
+        // One ring at the crossover, and one in the legend.
         let rings = figure.descendants().filter(|node| node.has_tag_name("circle")).count();
         assert_eq!(rings, 2);
-        let [a, b] = pair();
-        let words = text_of(figure);
-        assert!(
-            words.contains(&format!("The ring marks where {b} overtakes {a} from a service time"))
-        );
+        let [a, b] = two_systems();
+        let text = text_of(figure);
+        let sentence = format!("The ring marks the crossover: {b} overtakes {a} at a service time");
+        assert!(text.contains(&sentence), "{text}");
     });
 }
 
 #[test]
-fn of_much_to_say_what_answers_is_led_with() {
+fn many_findings_are_folded_after_the_most_important_ones() {
     let rows =
         (0..9_u32).flat_map(|n| sweep_of(&format!("system-{n}"), 9000.0 + 1000.0 * f64::from(n)));
     with_page(&rows.collect::<Vec<_>>(), |page| {
-        let verdict = all(page, "section")[0];
+        let verdict = elements(page, "section")[0];
         let items = |of: Node<'_, '_>| of.descendants().filter(|n| n.has_tag_name("li")).count();
         let folded = verdict.descendants().find(|node| node.has_tag_name("details")).unwrap();
-        let led_with = items(verdict) - items(folded);
+        let visible = items(verdict) - items(folded);
         assert!(text_of(folded).trim_start().starts_with("More, curve by curve ("));
-        assert!(items(folded) > 5 && (1..=8).contains(&led_with), "{led_with}");
-        assert!(
-            !text_of(folded).contains("carries most") && !text_of(folded).contains("CPUs were")
-        );
+        assert!(items(folded) > 5 && (1..=8).contains(&visible), "{visible}");
+        assert!(!text_of(folded).contains("is fastest") && !text_of(folded).contains("CPU time"));
     });
 }
 
 #[test]
-fn nothing_is_printed_of_a_search_that_fails() {
-    // Rates that no law describes, and that are no numbers any more when they are multiplied.
+fn a_failed_curve_fit_prints_no_panic() {
+    // Throughputs that fit no law, and whose products overflow.
     let rates = [5e-324, 1e18, 1e-300, 1.0, 1e-12, 1e9, 1e-30];
     let rows = [1, 2, 4, 8, 16, 24, 32].into_iter().zip(rates);
-    let rows: Vec<_> = rows.map(|(n, rate)| trials(pair()[0], n, &[rate])).collect();
-    let (_directory, ran) = reported(&rows.concat(), &[]);
-    assert!(!ran.stderr.contains("panicked"), "{ran:?}");
+    let rows: Vec<_> = rows.map(|(n, rate)| trials(two_systems()[0], n, &[rate])).collect();
+    let (_directory, output) = reported(&rows.concat(), &[]);
+    assert!(!output.stderr.contains("panicked"), "{output:?}");
 }
 
 #[test]
-fn words_from_elsewhere_are_shown_and_are_nothing_else() {
-    const EVIL: &str = "<script>alert('x')</script> | *b* \u{1b}[31m";
-    let evil = |row: Row| Row {
-        host: EVIL.to_owned(),
-        notes: Some(EVIL.to_owned()),
-        run_id: EVIL.to_owned(),
+fn foreign_text_is_escaped() {
+    const INJECTION: &str = "<script>alert('x')</script> | *b* \u{1b}[31m";
+    let injected = |row: Row| Row {
+        host: INJECTION.to_owned(),
+        notes: Some(INJECTION.to_owned()),
+        run_id: INJECTION.to_owned(),
         ..row
     };
-    let mut rows: Vec<_> = full(EVIL, 4, 1000.0).into_iter().map(evil).collect();
-    rows.push(invalid(evil(full(EVIL, 4, 1.0).remove(0)), EVIL));
-    let (directory, ran) = reported(&rows, &[]);
+    let mut rows: Vec<_> = full_rows(INJECTION, 4, 1000.0).into_iter().map(injected).collect();
+    rows.push(invalid(injected(full_rows(INJECTION, 4, 1.0).remove(0)), INJECTION));
+    let (directory, output) = reported(&rows, &[]);
     let html = fs::read_to_string(directory.path().join("report.html")).unwrap();
     assert!(!html.contains("<script") && !html.contains('\u{1b}'), "{html}");
-    look_at(directory.path(), |page| {
+    with_page_in(directory.path(), |page| {
         assert!(text_of(page.root_element()).contains("<script>alert('x')</script>"));
     });
-    assert!(!ran.stdout.contains('\u{1b}'), "{}", ran.stdout);
-    let (directory, ran) = reported(&rows, &["--format", "md"]);
-    assert!(!ran.stdout.contains("<script"), "{}", ran.stdout);
+    assert!(!output.stdout.contains('\u{1b}'), "{}", output.stdout);
+    let (directory, output) = reported(&rows, &["--format", "md"]);
+    assert!(!output.stdout.contains("<script"), "{}", output.stdout);
     let svg = fs::read_to_string(directory.path().join("throughput.svg")).unwrap();
     assert!(!svg.contains("<script"), "{svg}");
     Document::parse(&svg).unwrap();
 }
 
 #[test]
-fn a_damaged_run_json_is_a_warning_and_no_more() {
-    for damage in [&b"{"[..], b"\xff\xfe", b"[1, 2]"] {
-        let directory = directory_of(&sweep(&[1, 2]));
-        fs::write(directory.path().join("run.json"), damage).unwrap();
-        let ran = report(directory.path(), &[]);
-        assert_eq!(ran.status, 0, "{ran:?}");
-        assert!(ran.stderr.contains("warning: ") && ran.stderr.contains("run.json"), "{ran:?}");
-        look_at(directory.path(), |page| {
-            assert!(text_of(all(page, "section")[6]).contains("no run.json"));
+fn a_corrupt_run_json_is_only_a_warning() {
+    for content in [&b"{"[..], b"\xff\xfe", b"[1, 2]"] {
+        let directory = directory_with_rows(&sweep(&[1, 2]));
+        fs::write(directory.path().join("run.json"), content).unwrap();
+        let output = report(directory.path(), &[]);
+        assert_eq!(output.status, 0, "{output:?}");
+        assert!(
+            output.stderr.contains("warning: ") && output.stderr.contains("run.json"),
+            "{output:?}"
+        );
+        with_page_in(directory.path(), |page| {
+            assert!(text_of(elements(page, "section")[6]).contains("no run.json"));
         });
     }
 }
 
 #[test]
-fn a_file_of_threads_that_is_damaged_is_told() {
-    let directory = directory_of(&sweep(&[1, 2]));
+fn a_corrupt_threads_csv_is_an_error() {
+    let directory = directory_with_rows(&sweep(&[1, 2]));
     fs::write(directory.path().join("threads.csv"), b"run_id,role\nx,\xff\n").unwrap();
     report(directory.path(), &[]).assert_fails(1, &["threads.csv", "line 2, column role"]);
 }

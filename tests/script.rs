@@ -1,4 +1,4 @@
-//! The experiments as a user runs them: the scripts, through the real binary.
+//! The experiment scripts, run with the built binary.
 
 mod common;
 
@@ -8,15 +8,15 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use common::bench::rows;
-use common::scripted::alone;
-use common::{Guard, Ran, eventually, finish, server_spec};
+use common::scripted::machine_lock;
+use common::{CommandOutput, Guard, eventually, run_command, server_spec};
 use echometer::results::Row;
 use echometer::systems::{SYSTEMS, System};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::os::unix::process::CommandExt;
 
-/// A script, with the program that is under test, and short points.
+/// A script that uses the program under test and measures short points.
 fn script(name: &str, out: &Path, settings: &[(&str, &str)]) -> Command {
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
     let mut script = Command::new(scripts.join(name));
@@ -31,23 +31,23 @@ fn script(name: &str, out: &Path, settings: &[(&str, &str)]) -> Command {
     script
 }
 
-/// Runs a script until all of its points are valid: run again, it measures those again that were
-/// disturbed by what else this machine does.
-fn run_script(name: &str, out: &Path, settings: &[(&str, &str)]) -> Ran {
+/// Runs a script until all of its points are valid, at most 8 times. Each run repeats the points
+/// that were disturbed.
+fn run_script(name: &str, out: &Path, settings: &[(&str, &str)]) -> CommandOutput {
     const ATTEMPTS: usize = 8;
-    let mut ran = finish(&mut script(name, out, settings));
+    let mut output = run_command(&mut script(name, out, settings));
     for _ in 1..ATTEMPTS {
-        if ran.status == 0 || !ran.stderr.contains("disturbed") {
+        if output.status == 0 || !output.stderr.contains("disturbed") {
             break;
         }
-        ran = finish(&mut script(name, out, settings));
+        output = run_command(&mut script(name, out, settings));
     }
-    ran
+    output
 }
 
-/// Whether this machine is so busy that every attempt had points without an undisturbed slice.
-fn is_too_busy(ran: &Ran) -> bool {
-    let busy = ran.status == 1 && ran.stderr.contains("disturbed");
+/// Whether every attempt had points with only disturbed slices because the machine is too busy.
+fn is_too_busy(output: &CommandOutput) -> bool {
+    let busy = output.status == 1 && output.stderr.contains("disturbed");
     if busy {
         println!("skipped: steal or other processes disturbed every attempt");
     }
@@ -55,7 +55,7 @@ fn is_too_busy(ran: &Ran) -> bool {
 }
 
 /// Runs a sweep until all of its points are valid.
-fn run_sweep(out: &Path, systems: &str, counts: &str) -> Ran {
+fn run_sweep(out: &Path, systems: &str, counts: &str) -> CommandOutput {
     run_script("throughput.sh", out, &[("SYSTEMS", systems), ("COUNTS", counts)])
 }
 
@@ -72,58 +72,58 @@ fn points(out: &Path) -> Vec<(String, usize)> {
     rows.iter().filter(|row| row.valid).map(|row| (row.system.clone(), row.clients)).collect()
 }
 
-fn assert_done(ran: &Ran, out: &Path) {
-    assert_eq!(ran.status, 0, "{ran:?}");
-    assert!(ran.stdout.contains("msg/s at 1"), "{ran:?}");
+fn assert_done(output: &CommandOutput, out: &Path) {
+    assert_eq!(output.status, 0, "{output:?}");
+    assert!(output.stdout.contains("msg/s at 1"), "{output:?}");
     assert!(fs::read_to_string(out.join("throughput.svg")).unwrap().starts_with("<svg"));
 }
 
 #[test]
-fn a_sweep_leaves_a_row_for_each_contender_and_point_and_a_report_and_shows_its_progress() {
-    let _alone = alone();
+fn a_sweep_writes_a_row_per_contender_and_point_and_a_report_and_shows_progress() {
+    let _lock = machine_lock();
     let directory = tempfile::tempdir().unwrap();
-    let out = directory.path().join("not there yet/results");
-    let ran = run_sweep(&out, &two_systems(), "1 2 3");
-    if is_too_busy(&ran) {
+    let out = directory.path().join("new directory/results");
+    let output = run_sweep(&out, &two_systems(), "1 2 3");
+    if is_too_busy(&output) {
         return;
     }
-    assert_done(&ran, &out);
+    assert_done(&output, &out);
     assert_eq!(points(&out).iter().collect::<BTreeSet<_>>().len(), 6);
     let is_last = |line: &&str| line.starts_with('[') && line.contains(" msg/s; 0 s left, until ");
-    let line = ran.stderr.lines().find(is_last).unwrap_or_else(|| panic!("{ran:?}"));
+    let line = output.stderr.lines().find(is_last).unwrap_or_else(|| panic!("{output:?}"));
     assert!(line.contains(", clients ") && line.contains(&two_systems()), "{line}");
     assert!(fs::read_to_string(out.join("clients.jsonl")).unwrap().lines().count() >= 12);
     assert!(out.join("slices.csv").exists());
 }
 
 #[test]
-fn further_contenders_may_be_commands_with_spaces() {
-    let _alone = alone();
+fn contenders_may_be_commands_with_spaces() {
+    let _lock = machine_lock();
     let directory = tempfile::tempdir().unwrap();
     let program = env!("CARGO_BIN_EXE_echometer");
     let more = format!("tcp,label=one,exec={program} serve tcp --addr {{addr}}\ntcp,label=two");
     let settings = [("SYSTEMS", ""), ("CONTENDERS", &more), ("COUNTS", "2")];
-    let ran = run_script("throughput.sh", directory.path(), &settings);
-    if is_too_busy(&ran) {
+    let output = run_script("throughput.sh", directory.path(), &settings);
+    if is_too_busy(&output) {
         return;
     }
-    assert_eq!(ran.status, 0, "{ran:?}");
+    assert_eq!(output.status, 0, "{output:?}");
     let rows = rows(&directory.path().join("results.csv"));
-    let labels = each(&rows, |row| row.label.clone());
+    let labels = distinct(&rows, |row| row.label.clone());
     assert_eq!(labels, ["one", "two"].map(str::to_owned).into());
 }
 
 #[test]
-fn a_sweep_that_was_interrupted_continues_where_it_stopped() {
-    let _alone = alone();
+fn an_interrupted_sweep_continues_where_it_stopped() {
+    let _lock = machine_lock();
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("results");
-    // As Ctrl-C in a terminal does, the signal reaches the script and what it has started.
+    // As with Ctrl-C in a terminal, the signal reaches the script and its child processes.
     let mut script = sweep(&out, &two_systems(), "1 2 3 4 5 6 7 8");
     let child = script.process_group(0).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
     let mut script = Guard(child.unwrap());
-    // Bash loses one that comes just as it learns that a command has ended, about one in 300;
-    // a person presses again where the next point appears all the same.
+    // Bash loses a signal that arrives just as a command exits, about one in 300. Therefore the
+    // signal is sent again for each further point, as a user would press Ctrl-C again.
     let mut seen = 0;
     let status = eventually("the script stops", || {
         let measured = rows(&out.join("results.csv")).len();
@@ -134,41 +134,45 @@ fn a_sweep_that_was_interrupted_continues_where_it_stopped() {
         script.0.try_wait().unwrap()
     });
     assert_eq!(status.code(), Some(130));
-    // Looking on disturbs slices, so that some of these rows may not be valid.
+    // The polling above disturbs slices, so some of these rows may be invalid.
     let before = rows(&out.join("results.csv"));
     assert!((1..16).contains(&before.len()), "{before:?}");
 
-    let ran = run_sweep(&out, &two_systems(), "1 2 3 4 5 6 7 8");
-    if is_too_busy(&ran) {
+    let output = run_sweep(&out, &two_systems(), "1 2 3 4 5 6 7 8");
+    if is_too_busy(&output) {
         return;
     }
-    assert_done(&ran, &out);
+    assert_done(&output, &out);
     assert_eq!(rows(&out.join("results.csv"))[..before.len()], before[..]);
     assert_eq!(points(&out).iter().collect::<BTreeSet<_>>().len(), 16);
 }
 
 #[test]
-fn a_sweep_of_what_does_not_exist_ends_with_the_first_point() {
+fn a_sweep_of_an_unknown_system_stops_at_the_first_point() {
     let directory = tempfile::tempdir().unwrap();
-    let ran = finish(&mut sweep(directory.path(), "no-such-system", "1 2 3"));
-    assert_eq!(ran.status, 2, "{ran:?}");
-    assert_eq!(ran.stderr.matches("there is no system 'no-such-system'").count(), 1, "{ran:?}");
+    let output = run_command(&mut sweep(directory.path(), "no-such-system", "1 2 3"));
+    assert_eq!(output.status, 2, "{output:?}");
+    assert_eq!(
+        output.stderr.matches("there is no system 'no-such-system'").count(),
+        1,
+        "{output:?}"
+    );
 }
 
-/// Runs the script in a directory whose name has a space, twice: points that are measured already
-/// are not measured again. The valid rows, each contender and point once; `None` if the machine is
-/// too busy.
+/// Runs the script twice in a directory whose name has a space, and asserts that the second run
+/// measures nothing. Returns the valid rows, one per contender and point, or `None` if the machine
+/// is too busy.
 fn rows_of(name: &str, settings: &[(&str, &str)]) -> Option<Vec<Row>> {
-    let _alone = alone();
+    let _lock = machine_lock();
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("a directory");
     let mut rows_before = Vec::new();
     for run in 1..=2 {
-        let ran = run_script(name, &out, settings);
-        if is_too_busy(&ran) {
+        let output = run_script(name, &out, settings);
+        if is_too_busy(&output) {
             return None;
         }
-        assert_eq!(ran.status, 0, "{name}, run {run}: {ran:?}");
+        assert_eq!(output.status, 0, "{name}, run {run}: {output:?}");
         let rows = rows(&out.join("results.csv"));
         assert!(rows.iter().any(|row| row.valid), "{name}: {rows:?}");
         if run == 2 {
@@ -176,8 +180,8 @@ fn rows_of(name: &str, settings: &[(&str, &str)]) -> Option<Vec<Row>> {
         }
         rows_before = rows;
     }
-    let told = fs::read_to_string(out.join("run.json")).unwrap();
-    assert!(told.contains(&format!("./scripts/{name}")), "{told}");
+    let run_json = fs::read_to_string(out.join("run.json")).unwrap();
+    assert!(run_json.contains(&format!("./scripts/{name}")), "{run_json}");
     rows_before.retain(|row| row.valid);
     let point = |row: &Row| {
         let texts =
@@ -191,81 +195,81 @@ fn rows_of(name: &str, settings: &[(&str, &str)]) -> Option<Vec<Row>> {
     Some(rows_before)
 }
 
-/// What a column says of the rows, each once.
-fn each<T: Ord>(rows: &[Row], column: impl Fn(&Row) -> T) -> BTreeSet<T> {
+/// The distinct values of a column.
+fn distinct<T: Ord>(rows: &[Row], column: impl Fn(&Row) -> T) -> BTreeSet<T> {
     rows.iter().map(column).collect()
 }
 
-fn set<const N: usize>(words: [&str; N]) -> BTreeSet<Option<String>> {
-    words.into_iter().map(|word| Some(word.to_owned())).collect()
+fn set<const N: usize>(values: [&str; N]) -> BTreeSet<Option<String>> {
+    values.into_iter().map(|value| Some(value.to_owned())).collect()
 }
 
-fn having(what: fn(&dyn System) -> bool) -> String {
+fn systems_with(property: fn(&dyn System) -> bool) -> String {
     let names: Vec<_> =
-        SYSTEMS.iter().filter(|system| what(**system)).map(|system| system.name()).collect();
+        SYSTEMS.iter().filter(|system| property(**system)).map(|system| system.name()).collect();
     names.join(" ")
 }
 
 #[test]
 fn workers_are_measured_with_each_backend_on_one_cpu_and_on_all() {
-    let pools = having(|system| system.server_options(&server_spec()).workers.is_some());
+    let systems = systems_with(|system| system.server_options(&server_spec()).workers.is_some());
     let Some(rows) =
-        rows_of("workers.sh", &[("SYSTEMS", &pools), ("WORKERS", "1 3"), ("CLIENTS", "3")])
+        rows_of("workers.sh", &[("SYSTEMS", &systems), ("WORKERS", "1 3"), ("CLIENTS", "3")])
     else {
         return;
     };
     assert_eq!(rows.len(), 8);
-    assert_eq!(each(&rows, |row| row.workers), [Some(1), Some(3)].into());
-    assert_eq!(each(&rows, |row| row.backend.clone()), set(["inproc", "ipc"]));
-    assert_eq!(each(&rows, |row| row.server_cpus_asked.clone()), set(["auto", "all"]));
+    assert_eq!(distinct(&rows, |row| row.workers), [Some(1), Some(3)].into());
+    assert_eq!(distinct(&rows, |row| row.backend.clone()), set(["inproc", "ipc"]));
+    assert_eq!(distinct(&rows, |row| row.server_cpus_asked.clone()), set(["auto", "all"]));
 }
 
 #[test]
-fn handlers_that_take_time_are_measured_with_every_system() {
+fn service_times_are_measured_with_every_system() {
     let works = [("WORKS", "none spin:10us sleep:1ms"), ("CLIENTS", "3")];
     let Some(rows) = rows_of("service.sh", &works) else { return };
-    assert_eq!(each(&rows, |row| row.work.clone()), set(["none", "spin:10us", "sleep:1ms"]));
-    assert_eq!(each(&rows, |row| row.system.clone()).len(), SYSTEMS.len());
+    assert_eq!(distinct(&rows, |row| row.work.clone()), set(["none", "spin:10us", "sleep:1ms"]));
+    assert_eq!(distinct(&rows, |row| row.system.clone()).len(), SYSTEMS.len());
     assert_eq!(rows.len(), 3 * SYSTEMS.len());
 }
 
 #[test]
-fn payloads_are_as_long_both_ways() {
+fn payloads_have_the_same_size_in_both_directions() {
     let Some(rows) = rows_of("payload.sh", &[("PAYLOADS", "16 1MiB"), ("CLIENTS", "2")]) else {
         return;
     };
-    let sizes = each(&rows, |row| (row.payload_bytes, row.reply_bytes));
+    let sizes = distinct(&rows, |row| (row.payload_bytes, row.reply_bytes));
     assert_eq!(sizes, [(16, 16), (1 << 20, 1 << 20)].into());
     assert_eq!(rows.len(), 2 * SYSTEMS.len());
 }
 
 #[test]
-fn think_times_are_measured_with_each_number_of_clients() {
+fn think_times_are_measured_at_each_client_count() {
     let few = [("THINKS", "0 1ms"), ("COUNTS", "1 3"), ("SYSTEMS", SYSTEMS[0].name())];
     let Some(rows) = rows_of("think.sh", &few) else { return };
-    let points = each(&rows, |row| (row.think_us.to_string(), row.clients));
+    let points = distinct(&rows, |row| (row.think_us.to_string(), row.clients));
     assert_eq!((points.len(), rows.len()), (4, 4));
 }
 
 #[test]
-fn channels_are_measured_with_each_number_of_queues() {
-    let systems = having(|system| system.has_channels());
+fn channels_are_measured_with_each_number_of_completion_queues() {
+    let systems = systems_with(|system| system.has_channels());
     let few = [("COUNTS", "2"), ("QUEUES", "1 2"), ("SYSTEMS", &systems)];
     let Some(rows) = rows_of("channels.sh", &few) else { return };
-    assert_eq!(each(&rows, |row| row.channels.clone()), set(["per-client", "shared"]));
-    assert_eq!(each(&rows, |row| row.completion_queues), [Some(1), Some(2)].into());
+    assert_eq!(distinct(&rows, |row| row.channels.clone()), set(["per-client", "shared"]));
+    assert_eq!(distinct(&rows, |row| row.completion_queues), [Some(1), Some(2)].into());
     assert_eq!(rows.len(), 4 * systems.split(' ').count());
 }
 
 #[test]
-fn latency_is_measured_at_shares_of_the_peaks_that_are_there_or_measured_first() {
+fn latency_is_measured_at_shares_of_known_or_newly_measured_peaks() {
     let one = [("SYSTEMS", SYSTEMS[0].name()), ("DRIVER", "lean")];
     let few = [("CLIENTS", "2"), ("SHARES", "20 50"), ("TRIALS", "2"), one[0], one[1]];
     let Some(rows) = rows_of("latency.sh", &few) else { return };
     let (peaks, paced): (Vec<_>, Vec<_>) =
         rows.into_iter().partition(|row| row.rate_per_s.is_none());
     assert_eq!((peaks.len(), paced.len()), (2, 4));
-    // The peak itself may have been measured more than once, if the hypervisor took CPU time.
+    // The peak itself may have been measured more than once because of steal.
     for trial in [1, 2] {
         let of_trial = paced.iter().filter(|row| row.trial == trial);
         let mut rates: Vec<_> = of_trial.map(|row| row.rate_per_s.unwrap()).collect();
@@ -274,21 +278,21 @@ fn latency_is_measured_at_shares_of_the_peaks_that_are_there_or_measured_first()
     }
     assert!(paced.iter().all(|row| row.due_p99_us.is_some()), "{paced:?}");
 
-    // A sweep that has been there already knows one of the two peaks.
+    // The rows of an earlier sweep already contain one of the two peaks.
     let directory = tempfile::tempdir().unwrap();
-    let _alone = alone();
+    let _lock = machine_lock();
     let counts = [one[0], one[1], ("COUNTS", "1 2")];
     let swept = run_script("throughput.sh", directory.path(), &counts);
-    let ran = run_script("latency.sh", directory.path(), &few);
-    if is_too_busy(&swept) || is_too_busy(&ran) {
+    let output = run_script("latency.sh", directory.path(), &few);
+    if is_too_busy(&swept) || is_too_busy(&output) {
         return;
     }
     assert_eq!(swept.status, 0, "{swept:?}");
-    assert_eq!(ran.status, 0, "{ran:?}");
+    assert_eq!(output.status, 0, "{output:?}");
     let rows = common::bench::rows(&directory.path().join("results.csv"));
     let peaks = rows.iter().filter(|row| row.valid && row.clients == 2 && row.rate_per_s.is_none());
     assert!(peaks.count() >= 2);
-    let paced = each(&rows, |row| (row.trial, row.rate_per_s.map(f64::to_bits)));
+    let paced = distinct(&rows, |row| (row.trial, row.rate_per_s.map(f64::to_bits)));
     assert_eq!(paced.iter().filter(|(_, rate)| rate.is_some()).count(), 4);
     assert_eq!(fs::read_dir(directory.path().join("hgrm")).unwrap().count(), 4);
 }

@@ -1,4 +1,4 @@
-//! What happens to slices on a machine that is not quiet, and to contenders that fail.
+//! Slices on a busy machine, and contenders that fail or are interrupted.
 
 mod common;
 
@@ -9,14 +9,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use common::bench::{connections_to, rows};
-use common::scripted::alone;
-use common::{Guard, Served, echometer, eventually, file_in_new_directory, run};
+use common::scripted::machine_lock;
+use common::{Guard, ServerProcess, echometer, eventually, file_in_new_directory, run};
 use echometer::os::cpus::Cpus;
 use echometer::results::{Row, read_slices};
 use echometer::systems::SYSTEMS;
 use nix::sys::signal::Signal;
 
-/// Uses the first CPU for 50 ms of every 150 ms, as a noisy neighbor. Dropped, it stops.
+/// A noisy neighbor that uses the first CPU for 50 ms of every 150 ms. It stops on drop.
 struct Neighbor {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -31,8 +31,8 @@ impl Neighbor {
             let first: Cpus = all.numbers()[0].to_string().parse().unwrap();
             first.bind_this_thread().unwrap();
             while !stopped.load(Ordering::Relaxed) {
-                let begun = Instant::now();
-                while begun.elapsed() < Duration::from_millis(50) {}
+                let start = Instant::now();
+                while start.elapsed() < Duration::from_millis(50) {}
                 std::thread::sleep(Duration::from_millis(100));
             }
         });
@@ -48,40 +48,43 @@ impl Drop for Neighbor {
 }
 
 #[test]
-fn a_noisy_neighbor_disturbs_slices_which_are_left_out_and_measured_again() {
-    let _alone = alone();
+fn slices_disturbed_by_a_noisy_neighbor_are_excluded_and_repeated() {
+    let _lock = machine_lock();
     let (directory, csv) = file_in_new_directory("results.csv");
     let neighbor = Neighbor::start();
     let flags = ["--spawn", "--clients", "8", "--driver", "lean", "--duration", "600ms"];
     let rest = ["--slice", "20ms", "--warmup", "50ms", "--csv", csv.to_str().unwrap()];
-    let ran = run(["bench", "rep", "router"].iter().chain(&flags).chain(&rest));
+    let output = run(["bench", "rep", "router"].iter().chain(&flags).chain(&rest));
     drop(neighbor);
     let slices = read_slices(&directory.path().join("slices.csv")).unwrap();
-    let out: Vec<_> = slices.iter().filter(|slice| !slice.kept).collect();
-    assert!(out.iter().any(|slice| slice.others >= 0.1), "{ran:?}");
+    let left_out: Vec<_> = slices.iter().filter(|slice| !slice.kept).collect();
+    assert!(left_out.iter().any(|slice| slice.others >= 0.1), "{output:?}");
     for slice in &slices {
         let is_disturbed = slice.stolen >= 0.02 || slice.others >= 0.02;
-        assert_eq!(slice.kept, !is_disturbed, "only these counters decide: {slice:?}");
+        assert_eq!(
+            slice.kept, !is_disturbed,
+            "kept does not match steal and other processes: {slice:?}"
+        );
     }
-    let again = out.iter().any(|slice| {
+    let repeated = left_out.iter().any(|slice| {
         let same = slices
             .iter()
             .filter(|other| (other.round, &other.label) == (slice.round, &slice.label));
         same.count() > 1
     });
-    assert!(again, "a disturbed slice is measured again in its round");
+    assert!(repeated, "no disturbed slice was measured again in its round");
     for row in rows(&csv) {
-        let own = out.iter().filter(|slice| slice.label == row.label).count();
+        let own = left_out.iter().filter(|slice| slice.label == row.label).count();
         assert_eq!(row.slices_left_out, Some(own as u64));
     }
 }
 
-/// Two contenders, of which the one with the label `doomed` is killed while it is measured.
+/// The contender with the label `doomed` is killed during the trial.
 #[test]
-fn a_server_that_dies_loses_its_own_row_and_no_other() {
-    let _alone = alone();
+fn a_killed_server_invalidates_only_its_own_row() {
+    let _lock = machine_lock();
     let system = SYSTEMS.last().unwrap();
-    let doomed = Served::start(*system, &[]);
+    let doomed = ServerProcess::start(*system, &[]);
     let port = doomed.address.rsplit_once(':').unwrap().1.parse().unwrap();
     let (name, pid) = (system.name(), doomed.process.pid());
     let contender = format!("{name},label=doomed,addr={},pid={pid}", doomed.address);
@@ -109,14 +112,14 @@ fn is_disturbed(row: &Row) -> bool {
 
 #[test]
 fn an_interrupted_bench_writes_the_rows_of_all_contenders() {
-    let _alone = alone();
+    let _lock = machine_lock();
     let (_directory, csv) = file_in_new_directory("results.csv");
     let mut command = echometer();
     command.args(["bench", "rep", "tcp", "--spawn", "--clients", "2", "--driver", "lean"]);
     command.args(["--duration", "10m", "--warmup", "20ms", "--csv"]).arg(&csv);
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut bench = Guard(command.spawn().unwrap());
-    // The clients' threads have worked, so slices are being measured.
+    // After 20 ticks of CPU time, the clients are measuring slices.
     eventually("slices are measured", || {
         let process = procfs::process::Process::new(bench.pid()).ok()?;
         let ticks = process.stat().ok()?.utime + process.stat().ok()?.stime;

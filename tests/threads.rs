@@ -1,11 +1,11 @@
-//! `threads.csv` beside the rows: what the server's threads used, role by role.
+//! `threads.csv` next to the rows: CPU time and switches of the server's threads by role.
 
 mod common;
 
 use std::path::Path;
 
 use common::bench::rows;
-use common::{Wire, file_in_new_directory, known, run, server_spec};
+use common::{Wire, file_in_new_directory, run, server_spec, wire_of};
 use echometer::results::{Row, ThreadRow};
 use echometer::systems::{SYSTEMS, System};
 
@@ -13,15 +13,15 @@ const CLIENTS: u64 = 8;
 const WORKERS: u64 = 3;
 const QUEUES: u64 = 2;
 
-/// A window of a second: where CPUs are scarce, who looks may be kept waiting in the middle.
+/// A window of one second, because on a busy machine the sampling thread may be delayed.
 fn measure(system: &dyn System) -> (Row, Vec<ThreadRow>) {
     let (directory, csv) = file_in_new_directory("results.csv");
     let load = ["--spawn", "--duration", "1s", "--warmup", "50ms", "--clients", "8"];
     let server = ["--workers", "3", "--completion-queues", "2"];
     let to = ["--quiet", "--csv", csv.to_str().unwrap()];
     let bench = ["bench", system.name()].into_iter().chain(load).chain(server).chain(to);
-    let ran = run(bench);
-    assert_eq!(ran.status, 0, "{ran:?}");
+    let output = run(bench);
+    assert_eq!(output.status, 0, "{output:?}");
     (rows(&csv).remove(0), thread_rows(directory.path()))
 }
 
@@ -30,10 +30,10 @@ fn thread_rows(directory: &Path) -> Vec<ThreadRow> {
     reader.deserialize().map(Result::unwrap).collect()
 }
 
-/// The threads that a system is known to have, and how many of each role.
+/// The roles of a system's threads, and the number of threads per role.
 fn expected(system: &dyn System) -> Vec<(&'static str, u64)> {
     let main = ("main", 1);
-    match known(system).1 {
+    match wire_of(system) {
         Wire::ZeroMq if system.server_options(&server_spec()).workers.is_some() => {
             vec![main, ("io", 1), ("proxy", 1), ("worker", WORKERS)]
         }
@@ -44,7 +44,7 @@ fn expected(system: &dyn System) -> Vec<(&'static str, u64)> {
 }
 
 #[test]
-fn every_role_that_a_server_is_known_to_have_is_there_and_names_its_trial() {
+fn every_expected_role_has_a_row_that_identifies_its_trial() {
     for system in SYSTEMS {
         let (row, threads) = measure(*system);
         for (role, count) in expected(*system) {
@@ -57,34 +57,34 @@ fn every_role_that_a_server_is_known_to_have_is_there_and_names_its_trial() {
         for thread in &threads {
             let of =
                 |row: &Row| (row.run_id.clone(), row.started_at.clone(), row.trial, row.clients);
-            let named =
+            let identity =
                 (thread.run_id.clone(), thread.started_at.clone(), thread.trial, thread.clients);
-            assert_eq!(named, of(&row));
+            assert_eq!(identity, of(&row));
             assert_eq!((thread.valid, &thread.system), (row.valid, &row.system));
             assert!(thread.messages > 0.0 && thread.messages <= row.messages as f64, "{threads:?}");
         }
     }
 }
 
-/// Whether the roles' CPU time adds up to that of the row, within 10 %.
+/// Whether the CPU time of the roles adds up to that of the row within 10 %.
 fn adds_up(row: &Row, threads: &[ThreadRow]) -> bool {
     let sum: f64 = threads.iter().filter_map(|thread| thread.cpu_us_per_msg).sum();
-    let whole = row.server_cpu_us_per_msg.unwrap();
-    assert!(whole > 0.0 && sum > 0.0, "{row:?}, {threads:?}");
-    (sum / whole - 1.0).abs() <= 0.1
+    let total = row.server_cpu_us_per_msg.unwrap();
+    assert!(total > 0.0 && sum > 0.0, "{row:?}, {threads:?}");
+    (sum / total - 1.0).abs() <= 0.1
 }
 
 #[test]
-fn what_the_roles_used_adds_up_to_what_the_server_used() {
+fn the_cpu_time_of_the_roles_adds_up_to_that_of_the_server() {
     for system in SYSTEMS {
-        // The whole is read before its parts: where CPUs are scarce, some time before.
+        // The total is read before its parts, on a busy machine with some delay in between.
         let mut tries = std::iter::repeat_with(|| measure(*system)).take(3);
         assert!(tries.any(|(row, threads)| adds_up(&row, &threads)), "{}", system.name());
     }
 }
 
 #[test]
-fn each_trial_has_its_threads() {
+fn each_trial_has_its_own_thread_rows() {
     let (directory, csv) = file_in_new_directory("results.csv");
     let load = ["--spawn", "--duration", "100ms", "--warmup", "0", "--trials", "3", "--quiet"];
     let bench = ["bench", SYSTEMS[0].name(), "--csv", csv.to_str().unwrap()];

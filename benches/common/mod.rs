@@ -1,4 +1,4 @@
-//! What the benchmarks of whole trials share.
+//! Helpers of the benchmarks that run whole trials.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -11,18 +11,18 @@ use echometer::spec::{Channels, Driver, LoadSpec, ServerSpec, Target, TrialSpec,
 use echometer::systems::System;
 use echometer::trial::{self, Contender};
 
-/// Whether cargo asks what it would ask a harness of its own.
-pub fn asked_by_cargo() -> bool {
+/// Whether cargo started the benchmark to test it or to list its tests.
+pub fn is_test_run() -> bool {
     std::env::args().any(|argument| argument == "--test" || argument == "--list")
 }
 
-/// A number of the environment.
-pub fn setting<T: FromStr>(name: &str, default: T) -> Result<T> {
+/// Reads a number from the environment.
+pub fn env_or<T: FromStr>(name: &str, default: T) -> Result<T> {
     let Ok(text) = std::env::var(name) else { return Ok(default) };
-    text.parse().map_err(|_| anyhow!("{name}={text} is no number"))
+    text.parse().map_err(|_| anyhow!("{name}={text} is not a number"))
 }
 
-/// Clients in a closed loop, with the experiment's messages.
+/// Closed-loop clients with the payload of the experiments.
 pub fn load(driver: Driver, clients: usize, window: Duration) -> Result<LoadSpec> {
     Ok(LoadSpec {
         driver,
@@ -31,7 +31,7 @@ pub fn load(driver: Driver, clients: usize, window: Duration) -> Result<LoadSpec
         window,
         warmup: Duration::from_millis(300),
         think: Duration::ZERO,
-        pace: None,
+        open_loop: None,
         payload: 64,
         reply_payload: 0,
         timeout: Duration::from_secs(5),
@@ -39,7 +39,7 @@ pub fn load(driver: Driver, clients: usize, window: Duration) -> Result<LoadSpec
     })
 }
 
-/// The throughput of a trial against a fresh server of `program`, which is set so.
+/// Runs a trial with a new server of `program`, and returns its throughput.
 pub fn throughput(
     system: &'static dyn System,
     (program, tuning): (PathBuf, Tuning),
@@ -59,7 +59,7 @@ pub fn throughput(
     Ok(trial::run(&contender, &spec, &CancelToken::default(), None)?.row.throughput_per_s)
 }
 
-/// The value in the middle, or between the two that are there.
+/// Returns the median: the middle value, or the mean of the two middle values.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let (lower, upper) = (values[(values.len() - 1) / 2], values[values.len() / 2]);

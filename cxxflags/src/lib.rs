@@ -1,20 +1,20 @@
 //! Checks that libzmq is compiled with the flags in `.cargo/config.toml`.
 //!
-//! This is a package of its own so that the check runs early. Cargo runs the build script of
-//! echometer only after those of its libraries, which take ten minutes.
+//! The check is in a separate package so that it runs early. Cargo runs the build script of
+//! echometer only after the build scripts of its libraries, which take ten minutes.
 
-/// Sets the flags, for cargo and for this check.
+/// The file that sets the flags, for cargo and for this check.
 const CONFIG: &str = include_str!("../../.cargo/config.toml");
 
-/// The flags that libzmq needs.
+/// Returns the flags that libzmq needs.
 pub fn required() -> impl Iterator<Item = &'static str> {
     let lines = CONFIG.lines().filter(|line| !line.starts_with('#'));
     let flags = lines.flat_map(str::split_whitespace).filter(|word| word.starts_with("-D"));
     flags.map(|flag| flag.trim_end_matches('"'))
 }
 
-/// The environment variables that the cc crate reads C++ flags from. It concatenates them, so
-/// only another value of `CXXFLAGS` itself removes the flags of the configuration.
+/// Returns the environment variables from which the cc crate reads C++ flags. It concatenates
+/// them, so the configured flags are lost only if the environment sets `CXXFLAGS` itself.
 pub fn variables(host: &str, target: &str) -> [String; 4] {
     let kind = if host == target { "HOST" } else { "TARGET" };
     [
@@ -25,11 +25,11 @@ pub fn variables(host: &str, target: &str) -> [String; 4] {
     ]
 }
 
-/// Checks the values of these variables.
+/// Checks the values of the [`variables`].
 ///
 /// # Errors
 ///
-/// If a flag is missing: the reason, and what to do.
+/// Returns an error if a flag is missing. It contains the reason and advice.
 pub fn check(values: &[Option<String>; 4]) -> Result<(), String> {
     let flags: Vec<_> = values.iter().flatten().flat_map(|text| text.split_whitespace()).collect();
     let missing: Vec<_> = required().filter(|flag| !flags.contains(flag)).collect();

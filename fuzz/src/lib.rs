@@ -1,16 +1,16 @@
-//! Fuzzing of the codecs: any bytes, cut anywhere.
+//! Fuzzing of the codecs with arbitrary bytes, split at arbitrary positions.
 //!
-//! `cargo +nightly fuzz run http2` (or `framed`, `zmtp`), with cargo-fuzz; without a nightly
-//! toolchain, and so without a sanitizer, which code without `unsafe` does not need:
-//! `RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none http2 -- -max_total_time=60`.
+//! Run `cargo +nightly fuzz run http2` (or `framed`, `zmtp`) with cargo-fuzz. Without a nightly
+//! toolchain, run `RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none http2 -- -max_total_time=60`.
+//! This uses no sanitizer, which code without `unsafe` does not need.
 //!
-//! The codecs are compiled from the sources of echometer, with the one type that they use: the
-//! C-core is not built.
+//! The codecs are compiled from the sources of echometer together with the one type that they use,
+//! so that the C-core is not built.
 
 #[path = "../../src/message/error.rs"]
 mod error;
 
-/// What the codecs use of `echometer::message`.
+/// The part of `echometer::message` that the codecs use.
 pub mod message {
     pub use crate::error::EchoError;
 }
@@ -21,71 +21,77 @@ pub mod wire;
 use message::EchoError;
 use wire::{Codec, Event};
 
-/// How many bytes of the input say where the others are cut.
-const CUTS: usize = 4;
+/// Number of input bytes that determine where the others are split.
+const SPLIT_BYTES: usize = 4;
 
-/// The longest reply that is read.
+/// Maximum length of a reply in bytes.
 pub const MAX_MESSAGE: usize = 1000;
 
-/// What a codec said.
+/// An owned [`Event`] of a codec.
 #[derive(Debug, PartialEq, Eq)]
-enum Said {
+enum OwnedEvent {
     Ready,
     Reply(Vec<u8>),
 }
 
-/// Feeds `codec` in parts and as a whole: it never takes more than there is, always gets on,
-/// never waits for `longest` bytes or more, and says the same both times.
-pub fn check<C: Codec>(codec: impl Fn() -> C, data: &[u8], longest: usize) {
-    let Some((cuts, bytes)) = data.split_at_checked(CUTS) else { return };
+/// Feeds `data` to a codec in parts and as a whole. Asserts that the events are the same, that the
+/// codec always makes progress, that it never consumes more than the input, and that it never
+/// buffers `limit` bytes or more.
+pub fn check<C: Codec>(codec: impl Fn() -> C, data: &[u8], limit: usize) {
+    let Some((splits, bytes)) = data.split_at_checked(SPLIT_BYTES) else { return };
     let mut parts = Vec::new();
     let mut rest = bytes;
-    for cut in cuts.iter().cycle() {
+    for split in splits.iter().cycle() {
         if rest.is_empty() {
             break;
         }
-        let (part, behind) = rest.split_at((usize::from(*cut) + 1).min(rest.len()));
+        let (part, remaining) = rest.split_at((usize::from(*split) + 1).min(rest.len()));
         parts.push(part);
-        rest = behind;
+        rest = remaining;
     }
-    let cut = feed(codec(), &parts, longest);
-    let whole = feed(codec(), &[bytes], longest);
-    assert_eq!((cut.0, cut.1.is_some()), (whole.0, whole.1.is_some()));
+    let split = feed(codec(), &parts, limit);
+    let whole = feed(codec(), &[bytes], limit);
+    assert_eq!((split.0, split.1.is_some()), (whole.0, whole.1.is_some()));
 }
 
-fn feed<C: Codec>(mut codec: C, parts: &[&[u8]], longest: usize) -> (Vec<Said>, Option<EchoError>) {
-    let (mut input, mut out, mut said) = (Vec::new(), Vec::new(), Vec::new());
+/// Returns the events of the codec and its error, if any.
+fn feed<C: Codec>(
+    mut codec: C,
+    parts: &[&[u8]],
+    limit: usize,
+) -> (Vec<OwnedEvent>, Option<EchoError>) {
+    let (mut input, mut out, mut events) = (Vec::new(), Vec::new(), Vec::new());
     codec.open(&mut out);
-    // Framed is ready before anything came.
+    // The framed codec is ready before it receives any bytes.
     for part in [&[][..]].iter().chain(parts) {
         input.extend_from_slice(part);
-        let mut idle = 0;
+        let mut stalls = 0;
         loop {
             let (taken, event) = match codec.receive(&input, &mut out) {
-                Ok(what) => what,
+                Ok(received) => received,
                 Err(error) => {
                     assert!(!error.to_string().contains('\n'));
-                    return (said, Some(error));
+                    return (events, Some(error));
                 }
             };
             assert!(taken <= input.len());
-            let said_now = event.map(|event| match event {
-                Event::Ready => Said::Ready,
-                Event::Reply(reply) => Said::Reply(reply.to_vec()),
+            let event = event.map(|event| match event {
+                Event::Ready => OwnedEvent::Ready,
+                Event::Reply(reply) => OwnedEvent::Reply(reply.to_vec()),
             });
             input.drain(..taken);
-            idle += usize::from(taken == 0);
-            assert!(idle <= 2, "it does not get on");
-            match said_now {
+            stalls += usize::from(taken == 0);
+            assert!(stalls <= 2, "the codec makes no progress");
+            match event {
                 Some(event) => {
-                    said.push(event);
+                    events.push(event);
                     codec.request(&[7; 100], &mut out);
                 }
                 None if taken == 0 => break,
                 None => {}
             }
         }
-        assert!(input.len() < longest, "{} bytes wait", input.len());
+        assert!(input.len() < limit, "the codec left {} bytes", input.len());
     }
-    (said, None)
+    (events, None)
 }

@@ -1,13 +1,13 @@
 //! Mean rates and their ratios from slices: moving-block bootstrap over rounds.
 //!
 //! A round is one slice of each contender. Drift and noisy neighbors affect the slices of a round
-//! alike and successive rounds similarly. So rounds are drawn whole, in blocks of successive ones.
-//! The means count, not the medians: the distribution is skewed by slices that a neighbor slowed
-//! down, and such slices are part of the mean rate.
+//! alike and successive rounds similarly. So the bootstrap draws blocks of successive whole rounds.
+//! Rates are means, not medians: slices that a neighbor slowed down skew the distribution, and they
+//! are part of the mean rate.
 
 use super::log_estimate::LogEstimate;
 
-/// What one contender did in one slice.
+/// The count and the length of one slice of one contender.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Slice {
     /// Counted messages.
@@ -16,39 +16,41 @@ pub struct Slice {
     pub window_s: f64,
 }
 
-/// Smallest number of slices, or of rounds, that have an estimate.
-pub const FEWEST_SLICES: usize = 5;
+/// Minimum number of slices or rounds for an estimate.
+pub const MIN_SLICES: usize = 5;
 
-/// Bootstrap replicates. The standard error is then known to 1 / √(2 · 1000) = 2.2 %.
+/// Number of bootstrap replicates. The relative error of the standard error is then
+/// 1 / √(2 · 1000) = 2.2 %.
 const REPLICATES: usize = 1000;
 
 /// Fixed, so that the same rows give the same report.
 const SEED: u64 = 1989;
 
-/// Smallest number of blocks; it limits their length.
-const FEWEST_BLOCKS: usize = 5;
+/// Minimum number of blocks; it limits the block length.
+const MIN_BLOCKS: usize = 5;
 
-/// Autocorrelations are ignored from where this many in a row are insignificant (Politis and
-/// White's K).
+/// Autocorrelations are ignored from the first of this many successive insignificant ones (K in
+/// Politis and White).
 const INSIGNIFICANT_LAGS: usize = 5;
 
-/// Blocks are longer by this factor than those that minimize the mean squared error of the
+/// Factor by which blocks are longer than those that minimize the mean squared error of the
 /// variance. Part of that error is a bias towards intervals that are too narrow. Twice the length
 /// raises the coverage of nominal 95 % intervals from 90 % to 93 % for 100 rounds with an
 /// autocorrelation of 0.5, and widens those of independent rounds by 2 %. For the theory see
 /// Y. Sun, P. C. B. Phillips and S. Jin, Econometrica 76(1), 2008.
-const LENGTHENING: f64 = 2.0;
+const BLOCK_LENGTH_FACTOR: f64 = 2.0;
 
-/// A replicate without messages has the rate of half a message, so that its logarithm is finite.
-const FEWEST_MESSAGES: f64 = 0.5;
+/// Number of messages that a replicate without messages counts as, so that its logarithm is finite.
+const MIN_MESSAGES: f64 = 0.5;
 
-/// Messages and window of one contender, then those of the other, in one round or a sum of rounds.
+/// Messages and window of contender a, then messages and window of contender b, in one round or
+/// summed over rounds.
 type Round = [f64; 4];
 
 /// The logarithm of the mean rate of one contender, in messages per second: all messages over
 /// the sum of all windows.
 ///
-/// `None` if there are fewer than [`FEWEST_SLICES`] slices or no messages. Slices whose window is
+/// `None` if there are fewer than [`MIN_SLICES`] slices or no messages. Slices whose window is
 /// not positive or whose values are not finite are left out.
 pub fn log_rate(slices: &[Slice]) -> Option<LogEstimate> {
     log_ratio(slices, &vec![Slice { messages: 1.0, window_s: 1.0 }; slices.len()])
@@ -57,7 +59,7 @@ pub fn log_rate(slices: &[Slice]) -> Option<LogEstimate> {
 /// The logarithm of the ratio of the mean rates of two contenders: `a` over `b`, where `a[i]` and
 /// `b[i]` belong to one round. If one is longer, its last slices are left out.
 ///
-/// `None` if there are fewer than [`FEWEST_SLICES`] rounds or if one contender has no messages.
+/// `None` if there are fewer than [`MIN_SLICES`] rounds or if one contender has no messages.
 /// Rounds are left out if a window is not positive or a value is not finite.
 ///
 /// The variance is that of a moving-block bootstrap: H. R. Künsch, "The Jackknife and the
@@ -76,7 +78,7 @@ pub fn log_ratio(a: &[Slice], b: &[Slice]) -> Option<LogEstimate> {
 fn estimate(rounds: &[Round], replicates: usize) -> Option<LogEstimate> {
     let count = rounds.len();
     let total = sum(rounds);
-    if count < FEWEST_SLICES || total[0] <= 0.0 || total[2] <= 0.0 {
+    if count < MIN_SLICES || total[0] <= 0.0 || total[2] <= 0.0 {
         return None;
     }
     let length = block_length(&influences(rounds, &total));
@@ -101,7 +103,7 @@ fn log_of(sum: &Round) -> f64 {
     (sum[0] / sum[1]).ln() - (sum[2] / sum[3]).ln()
 }
 
-/// How far each round moves the logarithm of the ratio, to first order. Their sum is 0.
+/// The influence of each round on the logarithm of the ratio, to first order. The sum is 0.
 fn influences(rounds: &[Round], total: &Round) -> Vec<f64> {
     let share = |round: &Round, of: usize| round[of] / total[of];
     let influence =
@@ -112,8 +114,9 @@ fn influences(rounds: &[Round], total: &Round) -> Vec<f64> {
 /// The variance of the logarithm of the ratio over replicates, each the sum of blocks drawn with
 /// replacement from all blocks of `length` successive rounds.
 ///
-/// It is scaled from the number of rounds in a replicate to that in the data. Deviations are from
-/// the mean of the replicates, which takes up the share `length / count` of the variance.
+/// It is scaled from the number of rounds in a replicate to the number of rounds in the data.
+/// Deviations are from the mean of the replicates. This reduces the variance by the share
+/// `length / count`, and the scale restores it.
 fn bootstrap_variance(rounds: &[Round], length: usize, replicates: usize) -> f64 {
     let blocks: Vec<Round> = rounds.windows(length).map(sum).collect();
     let draws = rounds.len().div_ceil(length);
@@ -121,7 +124,7 @@ fn bootstrap_variance(rounds: &[Round], length: usize, replicates: usize) -> f64
     let mut replicate = || {
         let draw = |sum, _| add(sum, &blocks[random.usize(..blocks.len())]);
         let [messages_a, window_a, messages_b, window_b] = (0..draws).fold([0.0; 4], draw);
-        let messages = [messages_a, messages_b].map(|messages| messages.max(FEWEST_MESSAGES));
+        let messages = [messages_a, messages_b].map(|messages| messages.max(MIN_MESSAGES));
         log_of(&[messages[0], window_a, messages[1], window_b])
     };
     let logs: Vec<f64> = (0..replicates).map(|_| replicate()).collect();
@@ -130,11 +133,11 @@ fn bootstrap_variance(rounds: &[Round], length: usize, replicates: usize) -> f64
     squares / (replicates - 1) as f64 * (draws * length) as f64 / (rounds.len() - length) as f64
 }
 
-/// The length of blocks for these influences, whose mean is 0, in rounds.
+/// The block length for these influences, in rounds. Their mean must be 0.
 ///
 /// D. N. Politis and H. White, "Automatic Block-Length Selection for the Dependent Bootstrap",
 /// Econometric Reviews 23(1), 2004, with the correction by A. Patton, D. N. Politis and H. White,
-/// Econometric Reviews 28(4), 2009, times [`LENGTHENING`].
+/// Econometric Reviews 28(4), 2009, times [`BLOCK_LENGTH_FACTOR`].
 fn block_length(influences: &[f64]) -> usize {
     let count = influences.len();
     let autocovariance = |lag: usize| {
@@ -146,7 +149,7 @@ fn block_length(influences: &[f64]) -> usize {
     let lags: Vec<f64> = (1..=most_lags + INSIGNIFICANT_LAGS).map(autocovariance).collect();
     let band = 2.0 * ((count as f64).log10() / count as f64).sqrt() * variance;
     let is_small = |lag: &f64| lag.abs() < band;
-    // One lag at least: an autocorrelation of 0.2 is hidden in the band of 100 rounds.
+    // At least one lag: with 100 rounds, an autocorrelation of 0.2 is inside the band.
     let significant = (1..most_lags)
         .find(|lag| lags[*lag..*lag + INSIGNIFICANT_LAGS].iter().all(is_small))
         .or_else(|| lags[..most_lags].iter().rposition(|lag| !is_small(lag)).map(|at| at + 1));
@@ -157,8 +160,8 @@ fn block_length(influences: &[f64]) -> usize {
         long_run += 2.0 * flat_top * covariance;
         slope += 2.0 * flat_top * lag as f64 * covariance;
     }
-    let cube = 1.5 * (slope / long_run).powi(2) * count as f64 * LENGTHENING.powi(3);
-    let longest = count / FEWEST_BLOCKS;
+    let cube = 1.5 * (slope / long_run).powi(2) * count as f64 * BLOCK_LENGTH_FACTOR.powi(3);
+    let longest = count / MIN_BLOCKS;
     (1..longest)
         .find(|length| cube.is_nan() || (*length as f64).powi(3) >= cube)
         .unwrap_or(longest.max(1))
@@ -189,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_and_ratios_are_sums_over_sums() {
+    fn rates_and_ratios_divide_summed_messages_by_summed_windows() {
         let a = [(100.0, 0.1), (300.0, 0.2), (200.0, 0.1), (100.0, 0.1), (300.0, 0.3)];
         let a = a.map(|(messages, window_s)| slice(messages, window_s));
         let b = vec![slice(50.0, 0.1); 7];
@@ -220,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_rounds_or_no_messages_give_none() {
+    fn too_few_rounds_or_no_messages_give_no_estimate() {
         let five = slices(&[9.0; 5]);
         assert_eq!(log_rate(&five[1..]), None);
         assert_eq!(log_ratio(&five, &five[1..]), None);
@@ -271,7 +274,7 @@ mod tests {
 
     /// Rounds with a drift that both contenders share. The first contender varies by 10 % with
     /// this autocorrelation, the second by 5 %. `disturbed` is the probability that a slice runs at
-    /// half the rate, and so is it for both slices of a round together.
+    /// half the rate. It is also the probability that both slices of a round run at half the rate.
     fn simulated(
         random: &mut fastrand::Rng,
         correlation: f64,

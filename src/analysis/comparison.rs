@@ -1,31 +1,31 @@
-//! What changed from one measurement to another.
+//! Changes of throughput between two measurements.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::log_estimate::{LogEstimate, holm};
 use super::{Curve, Estimate, Point, Verdict};
 
-/// A point that two measurements have in common.
+/// The change at a point that both measurements have.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
-    /// The curve, as the second measurement calls it.
+    /// Label of the curve in the second measurement.
     pub label: String,
     /// Concurrent clients.
     pub clients: usize,
-    /// Throughput in the first.
+    /// Throughput in the first measurement.
     pub a: Estimate,
-    /// Throughput in the second.
+    /// Throughput in the second measurement.
     pub b: Estimate,
-    /// The second over the first, where both have 3 trials or more.
+    /// Ratio of the second to the first; `None` unless both have 3 trials or more.
     pub ratio: Option<LogEstimate>,
-    /// What may be said, corrected for the number of points.
+    /// Whether they differ, corrected for the number of points.
     pub verdict: Verdict,
-    /// Whether both points say how fast the servers are, and not the clients.
-    pub ranks: bool,
+    /// Whether both points measure the servers: not bounded by the clients, and not disturbed.
+    pub is_rankable: bool,
 }
 
 impl Change {
-    /// The change as a share of the first: -0.05 is a loss of 5 %.
+    /// The change relative to the first measurement: -0.05 is a loss of 5 %.
     pub fn relative(&self) -> f64 {
         match self.ratio {
             Some(ratio) => ratio.value() - 1.0,
@@ -33,51 +33,54 @@ impl Change {
         }
     }
 
-    /// Half the width of its 95 % interval.
+    /// Half the width of the 95 % interval of the relative change.
     pub fn relative_half_width(&self) -> Option<f64> {
         let (low, high) = self.ratio?.interval();
         Some((high - low) / 2.0)
     }
 
-    /// Whether it is a loss of more than `most`, and significant.
-    pub fn is_regression(&self, most: f64) -> bool {
-        self.verdict == Verdict::Differs && self.relative() < -most
+    /// Whether it is a significant loss of more than `threshold`.
+    pub fn is_regression(&self, threshold: f64) -> bool {
+        self.verdict == Verdict::Differs && self.relative() < -threshold
     }
 }
 
-/// The points that are in both. All their verdicts together are wrong in at most 5 % of all
-/// comparisons of equal measurements.
+/// Compares the points that are in both measurements. If nothing changed, at most 5 % of
+/// comparisons report any change.
 ///
-/// Two measurements are not interleaved: the machine may have changed in between. So the error is
-/// taken from the differences between trials, and not from the slices within them.
+/// Two measurements are not interleaved: the machine may have changed in between. So the error
+/// comes from the differences between trials, not from the slices within them.
 ///
-/// Curves with the same options belong together. If `anyway`, so do the only ones of a system
-/// whose options differ.
+/// Curves with the same options are compared. If `anyway`, curves with different options are also
+/// compared, provided that each measurement has a single curve of the system.
 pub fn changes(a: &[Curve], b: &[Curve], anyway: bool) -> Vec<Change> {
     let mut changes = Vec::new();
     for of_b in b {
-        let only = || {
-            let alone = |curves: &[Curve]| {
+        let only_curve = || {
+            let has_one = |curves: &[Curve]| {
                 curves.iter().filter(|curve| curve.system == of_b.system).count() == 1
             };
-            let alike = a.iter().find(|of_a| of_a.system == of_b.system);
-            alike.filter(|_| anyway && alone(a) && alone(b))
+            let same_system = a.iter().find(|of_a| of_a.system == of_b.system);
+            same_system.filter(|_| anyway && has_one(a) && has_one(b))
         };
-        let Some(of_a) = a.iter().find(|of_a| of_a.is_like(of_b)).or_else(only) else { continue };
+        let Some(of_a) = a.iter().find(|of_a| of_a.has_same_options(of_b)).or_else(only_curve)
+        else {
+            continue;
+        };
         for point in &of_b.points {
-            let Some(before) = of_a.at(point.x) else { continue };
+            let Some(first) = of_a.at(point.x) else { continue };
             changes.push(Change {
                 label: of_b.label.clone(),
                 clients: point.clients,
-                a: before.throughput,
+                a: first.throughput,
                 b: point.throughput,
-                ratio: log_rate(point).zip(log_rate(before)).map(|(b, a)| b.difference(&a)),
-                verdict: Verdict::TooFew,
-                ranks: before.ranks() && point.ranks(),
+                ratio: log_rate(point).zip(log_rate(first)).map(|(b, a)| b.difference(&a)),
+                verdict: Verdict::InsufficientData,
+                is_rankable: first.is_rankable() && point.is_rankable(),
             });
         }
     }
-    judge(&mut changes);
+    set_verdicts(&mut changes);
     changes
 }
 
@@ -86,7 +89,8 @@ fn log_rate(point: &Point) -> Option<LogEstimate> {
     LogEstimate::of_logs(&point.passes.values().map(|rate| rate.ln()).collect::<Vec<_>>())
 }
 
-fn judge(changes: &mut [Change]) {
+/// Sets all verdicts together: Holm's procedure at a family-wise error rate of 5 %.
+fn set_verdicts(changes: &mut [Change]) {
     let p: Vec<f64> = changes.iter().filter_map(|change| Some(change.ratio?.p())).collect();
     let known = changes.iter_mut().filter(|change| change.ratio.is_some());
     for (change, significant) in known.zip(holm(&p)) {
@@ -94,12 +98,12 @@ fn judge(changes: &mut [Change]) {
     }
 }
 
-/// Of each system, the values of each option in force.
-pub type Options = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
+/// The values of each option in force, by system and option.
+pub type OptionsBySystem = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
-/// The options of curves.
-pub fn options_of(curves: &[Curve]) -> Options {
-    let mut all = Options::new();
+/// Collects the options of curves.
+pub fn options_by_system(curves: &[Curve]) -> OptionsBySystem {
+    let mut all = OptionsBySystem::new();
     for curve in curves {
         let of_system = all.entry(curve.system.clone()).or_default();
         for (name, value) in &curve.options {
@@ -109,32 +113,31 @@ pub fn options_of(curves: &[Curve]) -> Options {
     all
 }
 
-/// An option whose values two measurements do not share: what is measured with it in the one
-/// says nothing of the other.
+/// An option for which two measurements have no value in common, so that they cannot be compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Differing {
+pub struct OptionDifference {
     /// The system.
     pub system: String,
     /// The option.
     pub name: String,
-    /// Its values in the first.
+    /// Its values in the first measurement.
     pub a: String,
-    /// Its values in the second.
+    /// Its values in the second measurement.
     pub b: String,
 }
 
-/// The options that differ, of the systems that both have.
-pub fn differing(a: &Options, b: &Options) -> Vec<Differing> {
+/// Returns the options that differ, for the systems that both measurements have.
+pub fn option_differences(a: &OptionsBySystem, b: &OptionsBySystem) -> Vec<OptionDifference> {
     let systems = a.iter().filter_map(|(system, of_a)| Some((system, of_a, b.get(system)?)));
     let mut found = Vec::new();
     for (system, of_a, of_b) in systems {
         for name in of_a.keys().filter(|name| of_b.contains_key(*name)) {
             if of_a[name].is_disjoint(&of_b[name]) {
-                let shown = |values: &BTreeSet<String>| {
+                let joined = |values: &BTreeSet<String>| {
                     values.iter().cloned().collect::<Vec<_>>().join(", ")
                 };
-                let (a, b) = (shown(&of_a[name]), shown(&of_b[name]));
-                found.push(Differing { system: system.clone(), name: name.clone(), a, b });
+                let (a, b) = (joined(&of_a[name]), joined(&of_b[name]));
+                found.push(OptionDifference { system: system.clone(), name: name.clone(), a, b });
             }
         }
     }
@@ -161,24 +164,24 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_is_one_where_it_is_larger_than_chance_and_than_the_limit() {
+    fn a_significant_loss_above_the_threshold_is_a_regression() {
         let before = measured(4, [100.0, 101.0, 99.0]);
         let change = &changes(&before, &measured(4, [90.0, 91.0, 89.0]), false)[0];
         assert!((change.relative() + 0.1).abs() < 1e-4, "{change:?}");
-        // Logs with standard deviations of 1.0000 % and 1.1111 %: the error of the difference is
-        // 0.8631 %, its degrees 3.956, t(0.975, 3.956) = 2.788, of a ratio of 0.9.
+        // The standard deviations of the logs are 1.0000 % and 1.1111 %. The error of the
+        // difference is 0.8631 %, with 3.956 degrees of freedom; t(0.975, 3.956) = 2.788. The ratio
+        // is 0.9.
         let half = change.relative_half_width().unwrap();
         assert!((half - 0.9 * 2.788 * 0.008_631).abs() < 1e-4, "{half}");
         assert!(change.is_regression(0.05) && !change.is_regression(0.15));
         let noise = &changes(&before, &measured(4, [60.0, 140.0, 70.0]), false)[0];
         assert_eq!((noise.verdict, noise.is_regression(0.05)), (Verdict::Tie, false));
         assert_eq!(changes(&before, &before, false)[0].verdict, Verdict::Tie);
-        let single = measured(4, [90.0, 91.0, 89.0]);
-        let single = curves_of_one_trial(&single);
-        assert_eq!(changes(&before, &single, false)[0].verdict, Verdict::TooFew);
+        let single = with_one_trial(&measured(4, [90.0, 91.0, 89.0]));
+        assert_eq!(changes(&before, &single, false)[0].verdict, Verdict::InsufficientData);
     }
 
-    fn curves_of_one_trial(curves: &[Curve]) -> Vec<Curve> {
+    fn with_one_trial(curves: &[Curve]) -> Vec<Curve> {
         let mut curves = curves.to_vec();
         for point in curves.iter_mut().flat_map(|curve| &mut curve.points) {
             point.passes.retain(|(_, trial), _| *trial == 1);
@@ -187,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_equal_points_none_seems_to_have_changed_in_95_of_100_comparisons() {
+    fn at_most_5_percent_of_comparisons_of_equal_measurements_report_a_change() {
         let mut random = fastrand::Rng::with_seed(4);
         let mut measured = || {
             let rows = (1..=20).flat_map(|clients| (1..=5).map(move |trial| (clients, trial)));
@@ -200,30 +203,31 @@ mod tests {
             });
             curves(&rows.collect::<Vec<_>>(), Axis::Clients)
         };
-        let alarms = (0..300)
+        let false_alarms = (0..300)
             .filter(|_| {
                 let found = changes(&measured(), &measured(), false);
                 found.iter().any(|change| change.verdict == Verdict::Differs)
             })
             .count();
-        assert!((3..=24).contains(&alarms), "{alarms} of 300");
+        assert!((3..=24).contains(&false_alarms), "{false_alarms} of 300");
     }
 
     #[test]
-    fn other_options_are_other_points_unless_asked_for() {
+    fn curves_with_different_options_are_compared_only_if_anyway_is_set() {
         let (a, b) = (measured(4, [1.0; 3]), measured(16, [2.0; 3]));
         assert!(changes(&a, &b, false).is_empty());
         assert_eq!(changes(&a, &b, true).len(), 1);
-        let differing = differing(&options_of(&a), &options_of(&b));
-        let told: Vec<_> = differing.iter().map(|d| (&*d.system, &*d.name, &*d.a, &*d.b)).collect();
-        assert_eq!(told, [("a", "workers", "4 workers", "16 workers")]);
+        let differences = option_differences(&options_by_system(&a), &options_by_system(&b));
+        let found: Vec<_> =
+            differences.iter().map(|d| (&*d.system, &*d.name, &*d.a, &*d.b)).collect();
+        assert_eq!(found, [("a", "workers", "4 workers", "16 workers")]);
     }
 
     #[test]
-    fn an_option_that_varies_in_both_is_none_that_differs() {
+    fn an_option_with_a_value_in_common_is_no_difference() {
         let both = [measured(4, [1.0; 3]), measured(16, [1.0; 3])].concat();
         let one = measured(16, [1.0; 3]);
-        assert!(differing(&options_of(&both), &options_of(&one)).is_empty());
+        assert!(option_differences(&options_by_system(&both), &options_by_system(&one)).is_empty());
         assert_eq!(changes(&both, &one, false).len(), 1);
     }
 }

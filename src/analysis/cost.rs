@@ -1,4 +1,4 @@
-//! What a message costs a server, by what its threads are for.
+//! CPU time and context switches of the server per message, by the role of its threads.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,54 +7,54 @@ use crate::results::ThreadRow;
 
 const US_PER_S: f64 = 1e6;
 
-/// What a message costs the server of a curve at its peak.
+/// Cost of a message at the peak of a curve.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cost {
-    /// The curve.
+    /// Label of the curve.
     pub label: String,
     /// The system.
     pub system: String,
-    /// Where the peak is on the axis.
+    /// Value of the axis at the peak.
     pub x: f64,
-    /// By what the threads are for, the most expensive first; empty where that is not known.
+    /// Cost by role of the threads, the most expensive first; empty if unknown.
     pub roles: Vec<RoleCost>,
-    /// CPU time of the whole server per message.
+    /// CPU time of the whole server per message, in us.
     pub cpu_us_per_msg: f64,
-    /// Its context switches per message.
+    /// Context switches of the whole server per message.
     pub switches_per_msg: Option<f64>,
-    /// Its threads.
+    /// Number of server threads.
     pub threads: Option<f64>,
-    /// The CPUs' worth of time that it may use.
+    /// CPU time that the server may use, in CPUs.
     pub cpus: f64,
-    /// The most that these carry at this cost: CPUs over CPU time per message.
+    /// Maximum messages per second at this cost: CPUs over CPU time per message.
     pub ceiling_per_s: f64,
-    /// What was measured.
+    /// Measured throughput, in messages per second.
     pub measured: Estimate,
-    /// Its CPU time per message over that of the baseline.
-    pub over_baseline: Option<f64>,
+    /// Ratio of the CPU time per message to that of the baseline.
+    pub baseline_ratio: Option<f64>,
 }
 
-/// What the threads of one role use per message: the mean of the trials.
+/// Cost of a message in the threads of one role: the mean of the trials.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RoleCost {
-    /// What the threads are for.
+    /// Role of the threads.
     pub role: String,
-    /// How many there are.
+    /// Number of threads.
     pub threads: f64,
-    /// Their CPU time, in us.
+    /// CPU time, in us.
     pub cpu_us: f64,
-    /// Of it, user time.
+    /// User part of the CPU time, in us.
     pub user_us: Option<f64>,
-    /// Of it, system time.
+    /// System part of the CPU time, in us.
     pub system_us: Option<f64>,
-    /// Their context switches, of both kinds.
+    /// Context switches, voluntary and involuntary.
     pub switches: Option<f64>,
 }
 
-/// What each curve costs whose server's CPU time and CPUs are known, over the system that is
-/// called `baseline`.
+/// Returns the cost of each curve whose server CPU time and CPUs are known. `baseline` is the name
+/// of the baseline system.
 ///
-/// Curves that have their peak in common are told once.
+/// Curves that share their peak appear once.
 pub fn costs(curves: &[Curve], axis: Axis, threads: &[ThreadRow], baseline: &str) -> Vec<Cost> {
     let mut by_trial: BTreeMap<(&str, &str, &str), Vec<&ThreadRow>> = BTreeMap::new();
     for row in threads {
@@ -77,7 +77,7 @@ pub fn costs(curves: &[Curve], axis: Axis, threads: &[ThreadRow], baseline: &str
             cpus,
             ceiling_per_s: cpus * US_PER_S / cpu_us_per_msg,
             measured: peak.throughput,
-            over_baseline: of_baseline.map(|cpu_us| cpu_us_per_msg / cpu_us),
+            baseline_ratio: of_baseline.map(|cpu_us| cpu_us_per_msg / cpu_us),
         })
     };
     let mut all: Vec<Cost> = Vec::new();
@@ -89,14 +89,14 @@ pub fn costs(curves: &[Curve], axis: Axis, threads: &[ThreadRow], baseline: &str
     all
 }
 
-/// The baseline's curve that was measured under the same conditions and is most like this one.
+/// The baseline's curve under the same conditions that shares the most options with this curve.
 fn baseline_of<'a>(curve: &Curve, curves: &'a [Curve], baseline: &str) -> Option<&'a Curve> {
     let of_baseline = curves.iter().filter(|c| c.system == baseline && c.is_comparable(curve));
-    let alike = |other: &&Curve| {
+    let shared_options = |other: &&Curve| {
         other.options.iter().filter(|(name, value)| curve.options.get(*name) == Some(value)).count()
     };
-    // The first of several that are as much alike.
-    of_baseline.rev().max_by_key(alike)
+    // `max_by_key` returns the last maximum; reversed, this is the first.
+    of_baseline.rev().max_by_key(shared_options)
 }
 
 fn roles(
@@ -117,7 +117,7 @@ fn roles(
     roles
 }
 
-/// The mean over the trials; one that has no thread of the role had it at no cost.
+/// The mean over the trials; a trial without threads of the role counts as 0.
 fn role_cost(role: &str, trials: &[Vec<&ThreadRow>]) -> RoleCost {
     let mean = |value: fn(&ThreadRow) -> Option<f64>| {
         let rows = trials.iter().flatten().filter(|row| row.role == role);
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn costs_are_those_of_the_peak_by_role_and_over_the_baseline() {
+    fn costs_are_taken_at_the_peak_by_role_and_relative_to_the_baseline() {
         let rows = [
             row("a", 1, 1, 99.0),
             row("a", 8, 1, 20.0),
@@ -192,30 +192,30 @@ mod tests {
         ];
         let all = costs(&curves(&rows, Axis::Clients), Axis::Clients, &threads, "base");
         let [a, base] = &all[..] else { panic!("{all:?}") };
-        // Two CPUs at 21 us a message.
-        assert_eq!((a.cpu_us_per_msg, a.cpus, a.over_baseline), (21.0, 2.0, Some(3.0)));
+        // Two CPUs, 21 us per message.
+        assert_eq!((a.cpu_us_per_msg, a.cpus, a.baseline_ratio), (21.0, 2.0, Some(3.0)));
         assert!((a.ceiling_per_s - 2e6 / 21.0).abs() < 1e-9);
         assert_eq!(
             (a.switches_per_msg, a.threads, a.measured.mean),
             (Some(1.5), Some(5.0), 8000.0)
         );
-        let told: Vec<_> = a.roles.iter().map(|r| (&*r.role, r.cpu_us, r.switches)).collect();
-        // The handler is in one trial of two.
-        assert_eq!(told, [("io", 16.0, Some(1.5)), ("handler", 3.0, Some(0.75))]);
-        assert_eq!((base.over_baseline, base.roles.len()), (Some(1.0), 1));
+        let roles: Vec<_> = a.roles.iter().map(|r| (&*r.role, r.cpu_us, r.switches)).collect();
+        // The handler is in one of two trials.
+        assert_eq!(roles, [("io", 16.0, Some(1.5)), ("handler", 3.0, Some(0.75))]);
+        assert_eq!((base.baseline_ratio, base.roles.len()), (Some(1.0), 1));
     }
 
     #[test]
-    fn what_is_not_known_costs_nothing_that_could_be_told() {
+    fn curves_with_unknown_cpu_time_or_cpus_have_no_cost() {
         let rows = [row("a", 1, 1, 0.0), Row { server_cpus: None, ..row("b", 1, 1, 9.0) }];
         assert!(costs(&curves(&rows, Axis::Clients), Axis::Clients, &[], "base").is_empty());
-        let alone =
+        let only =
             costs(&curves(&[row("a", 1, 1, 5.0)], Axis::Clients), Axis::Clients, &[], "base");
-        assert_eq!((alone[0].roles.len(), alone[0].over_baseline), (0, None));
+        assert_eq!((only[0].roles.len(), only[0].baseline_ratio), (0, None));
     }
 
     #[test]
-    fn the_baseline_is_the_one_that_is_most_alike() {
+    fn the_baseline_curve_with_the_most_shared_options_is_used() {
         let tuned = |row: Row| Row { tuning: Some("throughput".to_owned()), ..row };
         let rows = [
             row("a", 8, 1, 20.0),
@@ -225,12 +225,12 @@ mod tests {
             Row { think_us: 300.0, ..row("a", 8, 1, 20.0) },
         ];
         let all = costs(&curves(&rows, Axis::Clients), Axis::Clients, &[], "base");
-        let over: Vec<_> = all.iter().map(|cost| cost.over_baseline).collect();
-        assert_eq!(over, [Some(2.0), Some(4.0), Some(1.0), Some(1.0), None]);
+        let ratios: Vec<_> = all.iter().map(|cost| cost.baseline_ratio).collect();
+        assert_eq!(ratios, [Some(2.0), Some(4.0), Some(1.0), Some(1.0), None]);
     }
 
     #[test]
-    fn curves_that_begin_in_common_are_told_once_where_they_begin() {
+    fn curves_that_share_their_peak_have_one_cost() {
         let work = |row: Row, work: &str| Row { work: Some(work.to_owned()), ..row };
         let rows = [
             work(row("a", 1, 1, 5.0), "none"),
@@ -238,7 +238,7 @@ mod tests {
             work(Row { throughput_per_s: 8.0, ..row("a", 1, 1, 6.0) }, "sleep:1ms"),
         ];
         let all = costs(&curves(&rows, Axis::Work), Axis::Work, &[], "base");
-        let told: Vec<_> = all.iter().map(|cost| (&*cost.label, cost.cpu_us_per_msg)).collect();
-        assert_eq!(told, [("a", 5.0)]);
+        let found: Vec<_> = all.iter().map(|cost| (&*cost.label, cost.cpu_us_per_msg)).collect();
+        assert_eq!(found, [("a", 5.0)]);
     }
 }

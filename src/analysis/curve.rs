@@ -1,39 +1,39 @@
-//! Curves: the mean of the trials at each value of the axis.
+//! Curves: the means of the trials at each value of the axis.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::axis::is_closed_loop;
-use super::options::{Sorting, conditions, labels};
+use super::options::{Grouping, conditions, labels};
 use super::rounds::RoundsByRow;
 use super::{Axis, CurveOptions, Point};
 use crate::results::Row;
 
-/// The points of one system, with one set of options, by ascending values of the axis.
+/// The points of one contender with one set of options, by ascending values of the axis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Curve {
     /// The system.
     pub system: String,
-    /// The contender's label in the rows; the system in rows of an older version.
+    /// The contender's label in the rows; the system's name in rows of an older version.
     pub name: String,
-    /// The label, and of its options those that differ within the rows.
+    /// The contender's label, followed by the options that differ within the rows.
     pub label: String,
-    /// All of its options but the axis: the same of two curves that may be compared.
+    /// All options except the axis.
     pub options: CurveOptions,
-    /// The run, where several have measured the same.
+    /// The run, if several runs measured the same point.
     pub run: Option<String>,
-    /// At least one.
+    /// At least one point.
     pub points: Vec<Point>,
 }
 
 impl Curve {
-    /// Whether both are of the same system with the same options, so that their points may be
-    /// compared.
-    pub fn is_like(&self, other: &Curve) -> bool {
+    /// Whether both have the same system, contender and options, so that they may be compared
+    /// between two measurements.
+    pub fn has_same_options(&self, other: &Curve) -> bool {
         (&self.system, &self.name, &self.options) == (&other.system, &other.name, &other.options)
     }
 
-    /// Whether both were measured under the same conditions, so that they may be ranked. The CPUs
-    /// of a server that was not started here may be unknown, and then are no difference.
+    /// Whether both were measured under the same conditions, so that they may be ranked. Unknown
+    /// server CPUs, as of a server that echometer did not start, count as equal.
     pub fn is_comparable(&self, other: &Curve) -> bool {
         const SERVER_CPUS: &str = "server-cpus";
         let known = |curve: &Curve| curve.options.contains_key(SERVER_CPUS);
@@ -45,14 +45,14 @@ impl Curve {
         (a, run_a) == (b, run_b)
     }
 
-    /// The options that are not the server's own, and the run: systems are ranked where these
-    /// are the same.
+    /// The options that are not the server's own, and the run. Curves with the same conditions may
+    /// be ranked.
     pub fn conditions(&self) -> (CurveOptions, Option<&str>) {
         (conditions(&self.options), self.run.as_deref())
     }
 
-    /// What it is called at this value of the axis: where there may be no work, that is of no
-    /// kind, whatever the curve is called.
+    /// The label at this value of the axis. A service time of 0 has no kind of work, so the label
+    /// omits the kind there.
     pub fn label_at(&self, axis: Axis, x: f64) -> String {
         match self.options.get(axis.option()) {
             Some(kind) if axis == Axis::Work && x == 0.0 => {
@@ -62,40 +62,42 @@ impl Curve {
         }
     }
 
-    /// The point at this value of the axis, if that was measured.
+    /// The point at this value of the axis, if it was measured.
     pub fn at(&self, x: f64) -> Option<&Point> {
         self.points.iter().find(|point| point.x == x)
     }
 
-    /// The point of the highest throughput.
+    /// The point with the highest mean throughput.
     pub fn peak(&self) -> Option<&Point> {
         self.points.iter().max_by(|a, b| a.throughput.mean.total_cmp(&b.throughput.mean))
     }
 }
 
-/// The curves of the rows that are valid and of a closed loop, along an axis, in the order in
-/// which their systems first appear.
+/// Returns the curves of the valid closed-loop rows along an axis, in the order in which they first
+/// appear.
 ///
-/// Rows with different options are never averaged: they are curves of their own. Nor are
-/// runs that measured the same: where two have the same point in the same pass, each run has
-/// its curves. A loop whose every call is a run of its own still makes one curve. Rows that
-/// are nowhere on the axis are on no curve.
+/// Rows with different options are never averaged: each set of options is a separate curve. If two
+/// runs measured the same point in the same pass, each run is a separate curve, too; a script that
+/// starts one run per point still makes one curve. Rows without a value on the axis are on no
+/// curve.
 pub fn curves(rows: &[Row], axis: Axis) -> Vec<Curve> {
     sliced_curves(rows, &RoundsByRow::new(), axis)
 }
 
-/// The same of rows that were measured in slices.
+/// Returns the same curves, with the rounds of rows that were measured in slices.
 pub fn sliced_curves(rows: &[Row], rounds: &RoundsByRow, axis: Axis) -> Vec<Curve> {
-    let closed: Vec<&Row> = rows.iter().filter(|row| row.valid && is_closed_loop(row)).collect();
-    let sorting = Sorting::of(&closed, axis);
-    let placed: Vec<_> = closed.iter().filter_map(|&row| Some((row, axis.value(row)?))).collect();
+    let closed_loop: Vec<&Row> =
+        rows.iter().filter(|row| row.valid && is_closed_loop(row)).collect();
+    let grouping = Grouping::of(&closed_loop, axis);
+    let placed: Vec<_> =
+        closed_loop.iter().filter_map(|&row| Some((row, axis.value(row)?))).collect();
     let placed = placed.into_iter().flat_map(|(row, x)| {
-        sorting.options(row).into_iter().map(move |options| Placed { row, x, options })
+        grouping.options(row).into_iter().map(move |options| PlacedRow { row, x, options })
     });
     let placed: Vec<_> = placed.collect();
     let by_run = runs_overlap(&placed);
     let mut groups: Vec<Group<'_>> = Vec::new();
-    for Placed { row, x, options } in placed {
+    for PlacedRow { row, x, options } in placed {
         let run = by_run.then_some(&*row.run_id);
         let (system, name) = (&*row.system, name(row, axis));
         let same = |group: &Group<'_>| {
@@ -105,7 +107,7 @@ pub fn sliced_curves(rows: &[Row], rounds: &RoundsByRow, axis: Axis) -> Vec<Curv
             groups.push(Group { system, name, run, options, points: BTreeMap::new() });
             groups.len() - 1
         });
-        groups[at].points.entry(bits(x)).or_default().push(row);
+        groups[at].points.entry(sort_key(x)).or_default().push(row);
     }
     let named: Vec<_> = groups.iter().map(|group| (&*group.name, &group.options)).collect();
     let labels: Vec<_> =
@@ -113,8 +115,8 @@ pub fn sliced_curves(rows: &[Row], rounds: &RoundsByRow, axis: Axis) -> Vec<Curv
     groups.into_iter().zip(labels).map(|(group, label)| group.into_curve(label, rounds)).collect()
 }
 
-/// What a row calls its contender. A key that sets the value of the axis does not tell curves
-/// apart: `router,workers=4` is a point of the curve `router` over the number of workers.
+/// The contender's label without a key that sets the value of the axis: `router,workers=4` is a
+/// point of the curve `router` over the number of workers.
 fn name(row: &Row, axis: Axis) -> String {
     if row.label.is_empty() {
         return row.system.clone();
@@ -123,39 +125,39 @@ fn name(row: &Row, axis: Axis) -> String {
     row.label.split(',').filter(|part| !is_axis(part)).collect::<Vec<_>>().join(",")
 }
 
-/// A row, where it is on the axis, and the options of a curve that it is on.
-struct Placed<'a> {
+/// A row, its value of the axis, and the options of a curve that it belongs to.
+struct PlacedRow<'a> {
     row: &'a Row,
     x: f64,
     options: CurveOptions,
 }
 
-/// What sorts as the numbers do, of those that are not negative.
-fn bits(x: f64) -> u64 {
+/// The bits of a number that is not negative; they sort as the numbers do.
+fn sort_key(x: f64) -> u64 {
     x.abs().to_bits()
 }
 
-/// Whether two runs have measured the same point in the same pass.
-fn runs_overlap(placed: &[Placed<'_>]) -> bool {
+/// Whether two runs measured the same point in the same pass.
+fn runs_overlap(placed: &[PlacedRow<'_>]) -> bool {
     let mut first: BTreeMap<_, &str> = BTreeMap::new();
-    placed.iter().any(|Placed { row, x, options }| {
-        let point = (&row.system, &row.label, bits(*x), row.trial, options);
+    placed.iter().any(|PlacedRow { row, x, options }| {
+        let point = (&row.system, &row.label, sort_key(*x), row.trial, options);
         *first.entry(point).or_insert(&row.run_id) != row.run_id
     })
 }
 
-/// The rows of a curve, by where they are on the axis.
+/// The rows of a curve, by value of the axis.
 struct Group<'a> {
     system: &'a str,
     name: String,
-    /// The run, where runs are told apart.
+    /// The run, if each run is a separate curve.
     run: Option<&'a str>,
     options: CurveOptions,
     points: BTreeMap<u64, Vec<&'a Row>>,
 }
 
 impl Group<'_> {
-    /// The label by system and options, and the run where the system has several.
+    /// Appends the run to a label if the contender has several runs.
     fn label(&self, label: String, all: &[Group<'_>]) -> String {
         let runs: BTreeSet<_> =
             all.iter().filter(|group| group.name == self.name).map(|group| group.run).collect();
@@ -209,23 +211,23 @@ mod tests {
     }
 
     #[test]
-    fn clients_are_the_bound_of_a_point_where_they_were_that_of_half_of_its_trials() {
-        let ranks = |bounds: &[&str]| {
+    fn a_point_is_client_bound_if_half_of_its_trials_are() {
+        let is_rankable = |bounds: &[&str]| {
             let trial = |bound: &&str| Row { bound: Some((*bound).to_owned()), ..row("a", 1, 9.0) };
-            curves(&bounds.iter().map(trial).collect::<Vec<_>>())[0].points[0].ranks()
+            curves(&bounds.iter().map(trial).collect::<Vec<_>>())[0].points[0].is_rankable()
         };
-        assert!(ranks(&["server"]) && ranks(&["client", "server", "host"]));
-        assert!(!ranks(&["client"]) && !ranks(&["client", "server"]));
+        assert!(is_rankable(&["server"]) && is_rankable(&["client", "server", "host"]));
+        assert!(!is_rankable(&["client"]) && !is_rankable(&["client", "server"]));
     }
 
     #[test]
-    fn what_is_not_valid_is_in_no_mean() {
+    fn invalid_rows_are_in_no_mean() {
         let rows = [row("a", 1, 100.0), Row { valid: false, ..row("a", 1, 9000.0) }];
         assert_eq!(curves(&rows)[0].points[0].throughput.mean, 100.0);
     }
 
     #[test]
-    fn labels_tell_curves_apart_but_for_the_value_of_the_axis() {
+    fn contender_labels_distinguish_curves_except_for_the_axis_value() {
         let with = |label: &str, workers| Row {
             label: label.to_owned(),
             workers: Some(workers),
@@ -239,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn options_that_differ_make_curves_and_the_others_do_not_show() {
+    fn labels_show_only_options_that_differ() {
         let with = |workers, backend: &str| Row {
             workers: Some(workers),
             backend: Some(backend.to_owned()),
@@ -247,14 +249,14 @@ mod tests {
         };
         let rows = [with(4, "inproc"), with(16, "inproc"), row("b", 1, 1.0)];
         assert_eq!(labels(&rows, Axis::Clients), ["a, 4 workers", "a, 16 workers", "b"]);
-        // The axis is no option, and what is not on it is on no curve.
+        // The axis is no option, and rows without a value on the axis are on no curve.
         assert_eq!(labels(&rows, Axis::Workers), ["a"]);
         let ipc = [with(4, "inproc"), with(4, "ipc")];
         assert_eq!(labels(&ipc, Axis::Workers), ["a, inproc", "a, ipc"]);
     }
 
     #[test]
-    fn runs_are_one_curve_unless_they_measured_the_same() {
+    fn runs_are_one_curve_unless_they_measured_the_same_point() {
         let of_run = |run: &str, clients| Row { run_id: run.to_owned(), ..row("a", clients, 1.0) };
         let labels = |rows: &[Row]| labels(rows, Axis::Clients);
         assert_eq!(labels(&[of_run("x", 1), of_run("y", 2)]), ["a"]);
@@ -266,36 +268,36 @@ mod tests {
     }
 
     #[test]
-    fn what_some_trials_do_not_know_is_the_mean_of_those_that_do() {
+    fn means_are_over_the_trials_with_a_known_value() {
         let known = Row { server_cpu_us_per_msg: Some(12.0), ..row("a", 1, 1.0) };
         let point = &curves(&[row("a", 1, 1.0), known])[0].points[0];
         assert_eq!((point.server_cpu_us_per_msg, point.client_cpu_us_per_msg), (Some(12.0), None));
     }
 
     #[test]
-    fn a_point_that_the_clients_bounded_or_others_disturbed_ranks_no_server() {
+    fn a_client_bound_or_disturbed_point_is_not_rankable() {
         let bound = |bound: &str| Row { bound: Some(bound.to_owned()), ..row("a", 1, 1.0) };
         let others = |others| Row { client_cpus_others: Some(others), ..bound("server") };
-        let ranks = |rows: &[Row]| curves(rows)[0].points[0].ranks();
-        assert!(ranks(&[bound("server"), bound("host"), row("a", 1, 1.0)]));
-        assert!(!ranks(&[bound("server"), bound("client")]));
-        assert!(ranks(&[others(0.09)]) && !ranks(&[others(0.01), others(0.11)]));
+        let is_rankable = |rows: &[Row]| curves(rows)[0].points[0].is_rankable();
+        assert!(is_rankable(&[bound("server"), bound("host"), row("a", 1, 1.0)]));
+        assert!(!is_rankable(&[bound("server"), bound("client")]));
+        assert!(is_rankable(&[others(0.09)]) && !is_rankable(&[others(0.01), others(0.11)]));
     }
 
     #[test]
-    fn trials_that_others_disturbed_are_set_aside_where_three_are_left() {
+    fn disturbed_trials_are_excluded_if_three_trials_are_left() {
         let trial = |rate, others| Row { server_cpus_others: Some(others), ..row("a", 1, rate) };
         let rows = [trial(10.0, 0.0), trial(11.0, 0.05), trial(3.0, 0.5), trial(12.0, 0.0)];
         let point = &curves(&rows)[0].points[0];
-        assert_eq!((point.throughput.mean, point.disturbed, point.set_aside), (11.0, 0, 1));
-        assert!(point.ranks() && point.passes.values().all(|rate| *rate > 3.0));
+        assert_eq!((point.throughput.mean, point.disturbed, point.excluded_trials), (11.0, 0, 1));
+        assert!(point.is_rankable() && point.passes.values().all(|rate| *rate > 3.0));
         let point = &curves(&rows[1..])[0].points[0];
-        assert_eq!((point.throughput.count, point.disturbed, point.set_aside), (3, 1, 0));
-        assert!(!point.ranks());
+        assert_eq!((point.throughput.count, point.disturbed, point.excluded_trials), (3, 1, 0));
+        assert!(!point.is_rankable());
     }
 
     #[test]
-    fn clients_are_an_option_where_they_are_not_the_axis() {
+    fn clients_are_an_option_if_they_are_not_the_axis() {
         let with = |clients, think_us| Row { think_us, ..row("a", clients, 1.0) };
         let rows = [with(1, 0.0), with(8, 0.0), with(1, 300.0), with(8, 1000.0)];
         assert_eq!(labels(&rows, Axis::Think), ["a, 1 client", "a, 8 clients"]);
@@ -305,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn the_curves_of_all_kinds_of_work_begin_where_there_is_none() {
+    fn curves_of_all_kinds_of_work_begin_at_a_service_time_of_0() {
         let with = |work: &str, rate| Row { work: Some(work.to_owned()), ..row("a", 8, rate) };
         let rows = [with("none", 9.0), with("spin:10us", 5.0), with("sleep:1ms", 2.0)];
         assert_eq!(labels(&rows, Axis::Work), ["a, sleep", "a, spin"]);
@@ -318,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_that_are_as_long_as_requests_are_no_option() {
+    fn a_reply_size_equal_to_the_payload_is_no_option() {
         let with = |payload_bytes, reply_bytes| {
             let row = row("a", 8, f64::from(1 << 20));
             Row { payload_bytes, reply_bytes, ..row }
@@ -338,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cpus_of_a_server_are_those_that_it_may_use() {
+    fn server_cpus_are_limited_by_the_cpu_list_and_the_quota() {
         let with = |server_cpus: &str, cpu_quota| {
             let server_cpus = Some(server_cpus.to_owned());
             curves(&[Row { cpu_quota, server_cpus, ..row("a", 1, 1.0) }])[0].points[0].server_cpus

@@ -1,26 +1,26 @@
-//! Means with their intervals, and whether two of them differ.
+//! Means with their intervals, and tests whether two means differ.
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// Fewer trials have no interval, and nothing is claimed of them.
-pub const FEWEST_TRIALS: usize = 3;
+/// Minimum number of trials for an interval and for a claim.
+pub const MIN_TRIALS: usize = 3;
 
-/// How sure an interval is to hold the true mean.
+/// Probability that an interval contains the true mean.
 const CONFIDENCE: f64 = 0.95;
 
-/// The mean of some values, and what is known of its spread.
+/// The mean of a sample, and its variance.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Estimate {
-    /// How many values there are.
+    /// Number of values.
     pub count: usize,
-    /// Their mean.
+    /// Mean of the values.
     pub mean: f64,
-    /// Their unbiased sample variance; 0 of a single value.
+    /// Unbiased sample variance; 0 for a single value.
     variance: f64,
 }
 
 impl Estimate {
-    /// Of these values; `None` where there are none.
+    /// The estimate from these values; `None` if there are none.
     ///
     /// ```
     /// use echometer::analysis::Estimate;
@@ -41,15 +41,16 @@ impl Estimate {
         Some(Estimate { count, mean, variance })
     }
 
-    /// Half the width of the mean's 95 % interval, by Student's t; `None` under 3 values.
+    /// Half the width of the 95 % interval of the mean, by Student's t; `None` for fewer than 3
+    /// values.
     ///
     /// Student, "The Probable Error of a Mean", Biometrika 6(1), 1908.
     pub fn half_width(&self) -> Option<f64> {
         let quantile = quantile(self.count as f64 - 1.0)?;
-        (self.count >= FEWEST_TRIALS).then(|| quantile * self.variance_of_mean().sqrt())
+        (self.count >= MIN_TRIALS).then(|| quantile * self.variance_of_mean().sqrt())
     }
 
-    /// The half width over the mean; `None` where either is not there.
+    /// The half width over the mean; `None` if there is no interval or the mean is not positive.
     pub fn relative_half_width(&self) -> Option<f64> {
         self.half_width().filter(|_| self.mean > 0.0).map(|half| half / self.mean)
     }
@@ -59,7 +60,7 @@ impl Estimate {
     }
 }
 
-/// The quantile of Student's t that a two-sided interval needs.
+/// The quantile of Student's t for a two-sided interval.
 fn quantile(degrees: f64) -> Option<f64> {
     let t = StudentsT::new(0.0, 1.0, degrees).ok()?;
     Some(t.inverse_cdf(f64::midpoint(1.0, CONFIDENCE)))
@@ -71,18 +72,18 @@ fn quantile(degrees: f64) -> Option<f64> {
 /// Variances are Involved", Biometrika 34(1–2), 1947.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Difference {
-    /// The second mean less the first.
+    /// The second mean minus the first.
     pub difference: f64,
-    /// Half the width of its 95 % interval.
+    /// Half the width of the 95 % interval of the difference.
     pub half_width: f64,
-    /// How probable so large a difference would be if there were none.
+    /// Two-sided p-value of the hypothesis that the means are equal.
     pub p: f64,
 }
 
 impl Difference {
-    /// From `a` to `b`; `None` where one of them has fewer than 3 values.
+    /// The difference from `a` to `b`; `None` if one of them has fewer than 3 values.
     pub fn between(a: &Estimate, b: &Estimate) -> Option<Self> {
-        if a.count.min(b.count) < FEWEST_TRIALS {
+        if a.count.min(b.count) < MIN_TRIALS {
             return None;
         }
         let difference = b.mean - a.mean;
@@ -99,9 +100,31 @@ impl Difference {
         Some(Difference { difference, half_width: quantile(degrees)? * error, p })
     }
 
-    /// Whether a difference may be claimed: Welch's p is under 0.05.
+    /// Whether a difference may be claimed: Welch's p is below 0.05.
     pub fn is_significant(&self) -> bool {
         self.p < 1.0 - CONFIDENCE
+    }
+}
+
+/// Whether two throughputs differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// They differ significantly: Welch's p is below 0.05.
+    Differs,
+    /// No significant difference.
+    Tie,
+    /// One of them has fewer than 3 trials.
+    InsufficientData,
+}
+
+impl Verdict {
+    /// The verdict on a difference; `None` means too few trials.
+    pub fn of(difference: Option<Difference>) -> Self {
+        match difference {
+            Some(difference) if difference.is_significant() => Verdict::Differs,
+            Some(_) => Verdict::Tie,
+            None => Verdict::InsufficientData,
+        }
     }
 }
 
@@ -109,53 +132,54 @@ impl Difference {
 mod tests {
     use super::*;
 
-    fn near(value: f64, expected: f64) {
+    fn assert_near(value: f64, expected: f64) {
         assert!((value / expected - 1.0).abs() < 1e-4, "{value} is not {expected}");
     }
 
-    fn of(values: &[f64]) -> Estimate {
+    fn estimate(values: &[f64]) -> Estimate {
         Estimate::of(values).unwrap()
     }
 
     #[test]
-    fn intervals_are_those_of_the_tables_of_students_t() {
-        // Values with variance 1 each: 2.5 / 4 · ... worked out as t(0.975, n - 1) · s / √n.
-        near(of(&[1.0, 2.0, 3.0]).half_width().unwrap(), 4.302_653 / 3_f64.sqrt());
-        let five = of(&[1.0, 2.0, 3.0, 4.0, 5.0]);
-        near(five.half_width().unwrap(), 2.776_445 * 2.5_f64.sqrt() / 5_f64.sqrt());
-        near(five.relative_half_width().unwrap(), 2.776_445 * 0.5_f64.sqrt() / 3.0);
-        assert_eq!(of(&[7.0; 4]).half_width(), Some(0.0));
+    fn intervals_match_tables_of_students_t() {
+        // t(0.975, n - 1) · s / √n, with s² = 1 for three values and s² = 2.5 for five.
+        assert_near(estimate(&[1.0, 2.0, 3.0]).half_width().unwrap(), 4.302_653 / 3_f64.sqrt());
+        let five = estimate(&[1.0, 2.0, 3.0, 4.0, 5.0]);
+        assert_near(five.half_width().unwrap(), 2.776_445 * 2.5_f64.sqrt() / 5_f64.sqrt());
+        assert_near(five.relative_half_width().unwrap(), 2.776_445 * 0.5_f64.sqrt() / 3.0);
+        assert_eq!(estimate(&[7.0; 4]).half_width(), Some(0.0));
     }
 
     #[test]
-    fn under_three_values_there_is_no_interval_and_of_none_no_mean() {
-        assert_eq!(of(&[1.0, 9.0]).half_width(), None);
-        assert_eq!(of(&[1.0]).half_width(), None);
+    fn fewer_than_three_values_have_no_interval_and_none_have_no_mean() {
+        assert_eq!(estimate(&[1.0, 9.0]).half_width(), None);
+        assert_eq!(estimate(&[1.0]).half_width(), None);
         assert_eq!(Estimate::of(&[]), None);
-        assert_eq!(Difference::between(&of(&[1.0, 2.0]), &of(&[1.0, 2.0, 3.0])), None);
+        assert_eq!(Difference::between(&estimate(&[1.0, 2.0]), &estimate(&[1.0, 2.0, 3.0])), None);
     }
 
     #[test]
-    fn welchs_test_worked_out_by_hand() {
+    fn welchs_test_matches_values_worked_out_by_hand() {
         // Means 2 and 5, variances 1 and 4, three values each: the squared error is 5/3,
         // t = 3 / √(5/3) = 2.32379, degrees = (5/3)² / ((1/9 + 16/9) / 2) = 50/17 = 2.94118.
-        let between = Difference::between(&of(&[1.0, 2.0, 3.0]), &of(&[3.0, 5.0, 7.0])).unwrap();
+        let between =
+            Difference::between(&estimate(&[1.0, 2.0, 3.0]), &estimate(&[3.0, 5.0, 7.0])).unwrap();
         assert_eq!(between.difference, 3.0);
         let t = StudentsT::new(0.0, 1.0, 50.0 / 17.0).unwrap();
-        near(between.p, 2.0 * (1.0 - t.cdf(2.323_79)));
+        assert_near(between.p, 2.0 * (1.0 - t.cdf(2.323_79)));
         assert!((0.10..0.11).contains(&between.p), "{between:?}");
         assert!(!between.is_significant() && between.half_width > 3.0);
     }
 
     #[test]
-    fn values_without_spread_differ_or_do_not() {
-        let same = Difference::between(&of(&[2.0; 3]), &of(&[2.0; 3])).unwrap();
-        let other = Difference::between(&of(&[2.0; 3]), &of(&[3.0; 3])).unwrap();
+    fn values_without_spread_differ_if_their_means_differ() {
+        let same = Difference::between(&estimate(&[2.0; 3]), &estimate(&[2.0; 3])).unwrap();
+        let other = Difference::between(&estimate(&[2.0; 3]), &estimate(&[3.0; 3])).unwrap();
         assert!(!same.is_significant() && other.is_significant());
     }
 
-    /// A sum of twelve uniform values is normal enough, and a generator of our own needs no
-    /// crate: Knuth's constants, the upper 53 bits.
+    /// A sum of twelve uniform values is nearly normal. The generator is linear congruential with
+    /// Knuth's constants; the upper 53 bits are used.
     fn normal(state: &mut u64) -> f64 {
         let mut uniform = || {
             *state = state
@@ -167,17 +191,18 @@ mod tests {
     }
 
     #[test]
-    fn of_a_hundred_intervals_95_hold_the_mean_and_of_a_hundred_equals_5_seem_to_differ() {
+    fn intervals_contain_the_mean_in_95_percent_and_equal_means_differ_in_5_percent_of_samples() {
         let (mut state, rounds) = (1, 4000);
-        let (mut held, mut differ) = (0, 0);
+        let (mut covered, mut differ) = (0, 0);
         for _ in 0..rounds {
-            let mut sample = || of(&std::array::from_fn::<_, 5, _>(|_| 10.0 + normal(&mut state)));
+            let mut sample =
+                || estimate(&std::array::from_fn::<_, 5, _>(|_| 10.0 + normal(&mut state)));
             let (a, b) = (sample(), sample());
-            held += i32::from((a.mean - 10.0).abs() <= a.half_width().unwrap());
+            covered += i32::from((a.mean - 10.0).abs() <= a.half_width().unwrap());
             differ += i32::from(Difference::between(&a, &b).unwrap().is_significant());
         }
         let share = |count: i32| f64::from(count) / f64::from(rounds);
-        assert!((0.94..0.96).contains(&share(held)), "{}", share(held));
+        assert!((0.94..0.96).contains(&share(covered)), "{}", share(covered));
         assert!((0.03..0.06).contains(&share(differ)), "{}", share(differ));
     }
 }

@@ -1,7 +1,7 @@
-//! Estimates on the logarithmic scale: intervals, p-values, and how several are combined.
+//! Estimates on the logarithmic scale: intervals, p-values, and combinations of several estimates.
 //!
-//! Logarithms of ratios add and subtract, their errors are nearly symmetric, and twice as fast and
-//! half as fast are equally far from equally fast.
+//! On this scale, ratios add and subtract, their errors are nearly symmetric, and the ratios 2 and
+//! 1/2 are equally far from 1.
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
@@ -11,20 +11,21 @@ const CONFIDENCE: f64 = 0.95;
 /// Family-wise error rate of all claims of one report.
 const FAMILY_ERROR: f64 = 0.05;
 
-/// Logarithms closer to 0 than this differ from it by rounding only.
+/// A logarithm closer to 0 than this differs from 0 by rounding only.
 const ROUNDING: f64 = 1e-12;
 
-/// No clock resolves a relative error of 1e-9. Its square keeps the weights of trials finite.
-const RESOLUTION: f64 = 1e-18;
+/// Added to variances, so that the weights of trials are finite. It is the square of a relative
+/// error of 1e-9, which no clock resolves.
+const MIN_VARIANCE: f64 = 1e-18;
 
 /// The natural logarithm of a rate or of a ratio of rates, estimated with a known error.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LogEstimate {
     /// Natural logarithm of the estimated value.
     pub log: f64,
-    /// Variance of `log`, that is the square of its standard error; at least 0.
+    /// Variance of `log`: the square of its standard error; at least 0.
     pub variance: f64,
-    /// Degrees of freedom of `variance`; at least 1. They need not be whole.
+    /// Degrees of freedom of `variance`; at least 1, not necessarily an integer.
     pub degrees: f64,
 }
 
@@ -47,30 +48,30 @@ impl LogEstimate {
 
     /// Lower and upper end of the 95 % interval by Student's t, on the scale of `value`.
     ///
-    /// If the variance is not known (NaN or negative), the interval is 0 to infinity.
+    /// If the variance is unknown (NaN or negative), the interval is 0 to infinity.
     pub fn interval(&self) -> (f64, f64) {
         let half = self.half_width();
         ((self.log - half).exp(), (self.log + half).exp())
     }
 
-    /// Half the width of the 95 % interval on the logarithmic scale, which for small errors is
-    /// relative to `value`: 0.02 is 2 %. Infinite if the variance is not known.
+    /// Half the width of the 95 % interval on the logarithmic scale. For small errors, this is
+    /// relative to `value`: 0.02 is 2 %. Infinite if the variance is unknown.
     pub fn half_width(&self) -> f64 {
         let error = self.variance.sqrt();
-        let quantile = self.student().inverse_cdf(f64::midpoint(1.0, CONFIDENCE));
+        let quantile = self.students_t().inverse_cdf(f64::midpoint(1.0, CONFIDENCE));
         if error.is_nan() { f64::INFINITY } else { quantile * error }
     }
 
-    /// Two-sided p-value of the hypothesis that `log` is 0, which is a ratio of 1.
+    /// Two-sided p-value of the hypothesis that `log` is 0: that the ratio is 1.
     ///
-    /// 1 if `log` is 0 up to rounding or the variance is not known; 0 if the variance is 0 and
-    /// `log` is not.
+    /// It is 1 if `log` is 0 up to rounding or if the variance is unknown. It is 0 if the variance
+    /// is 0 and `log` is not.
     pub fn p(&self) -> f64 {
         let t = self.log.abs() / self.variance.sqrt();
         if self.log.abs() < ROUNDING || t.is_nan() {
             return 1.0;
         }
-        (2.0 * self.student().sf(t)).min(1.0)
+        (2.0 * self.students_t().sf(t)).min(1.0)
     }
 
     /// The logarithm of the ratio of two independent estimates: this one over `other`.
@@ -87,8 +88,8 @@ impl LogEstimate {
         }
     }
 
-    /// Student's t with the degrees of freedom of this estimate.
-    fn student(&self) -> StudentsT {
+    /// Student's t distribution with the degrees of freedom of this estimate.
+    fn students_t(&self) -> StudentsT {
         // `max` removes NaN. From 10,000 degrees on, quantiles are within 0.02 % of the normal
         // distribution's, and statrs loses digits.
         let degrees = self.degrees.max(1.0).clamp(1.0, 1e4);
@@ -100,7 +101,8 @@ impl LogEstimate {
     }
 }
 
-/// The degrees of freedom of a sum of independent variances, each given with its own.
+/// The degrees of freedom of a sum of independent variances. Each part is a variance and its
+/// degrees of freedom.
 ///
 /// F. E. Satterthwaite, "An Approximate Distribution of Estimates of Variance Components",
 /// Biometrics Bulletin 2(6), 1946.
@@ -113,23 +115,28 @@ fn satterthwaite(parts: &[(f64, f64)]) -> f64 {
     1.0 / reciprocal.sum::<f64>()
 }
 
-/// Combines trials of the same quantity by inverse variance, with a between-trials term; `None` if
-/// no trial has a finite logarithm and variance, and the trial itself if only one has.
+/// Combines trials of the same quantity by inverse variance, with a between-trials term.
 ///
-/// With the normal distribution, as in the source, intervals are too narrow for few trials. Here
-/// the degrees of freedom go from those within trials to those between trials as the
-/// between-trials share of the variance goes from 0 to 1. Intervals of five trials then contain
-/// the true value in 92 % to 96 % of cases.
+/// Trials without a finite logarithm and variance are ignored. If one trial is left, the result is
+/// that trial; if none is left, `None`.
+///
+/// The source uses the normal distribution, whose intervals are too narrow for few trials. Here,
+/// the degrees of freedom go from those within trials to those between trials as the between-trials
+/// share of the variance goes from 0 to 1. Intervals of five trials then contain the true value in
+/// 92 % to 96 % of cases.
 pub fn combine(trials: &[LogEstimate]) -> Option<LogEstimate> {
     combine_all(&[trials.to_vec()]).pop().flatten()
 }
 
-/// The same for several quantities, such as a ratio at several numbers of clients, whose trials
-/// are taken to differ alike: the between-trials term and its degrees of freedom come from all of
-/// them. Two trials of one quantity alone say little about how much trials differ.
+/// Combines the trials of several quantities, such as a ratio at several numbers of clients.
+///
+/// The between-trials term and its degrees of freedom come from all quantities, because two trials
+/// of one quantity are too few to estimate the variance between trials. This assumes that the
+/// variance between trials is the same for all quantities.
+///
+/// R. `DerSimonian` and N. Laird, "Meta-Analysis in Clinical Trials", Controlled Clinical Trials
+/// 7(3), 1986.
 pub fn combine_all(quantities: &[Vec<LogEstimate>]) -> Vec<Option<LogEstimate>> {
-    // R. DerSimonian and N. Laird, "Meta-Analysis in Clinical Trials", Controlled Clinical Trials
-    // 7(3), 1986.
     let usable = |trials: &Vec<LogEstimate>| -> Vec<_> {
         trials.iter().filter(|trial| trial.is_usable()).copied().collect()
     };
@@ -138,14 +145,14 @@ pub fn combine_all(quantities: &[Vec<LogEstimate>]) -> Vec<Option<LogEstimate>> 
     usable.iter().map(|trials| combine_with(trials, between, degrees)).collect()
 }
 
-/// The weighted mean of trials. `between` is the variance between trials, and `degrees` are its
-/// degrees of freedom.
+/// The weighted mean of trials. `between` is the variance between trials, `degrees` are its degrees
+/// of freedom.
 fn combine_with(trials: &[LogEstimate], between: f64, degrees: f64) -> Option<LogEstimate> {
     if trials.len() < 2 {
         return trials.first().copied();
     }
     let (log, weights) = weighted_mean(trials, between);
-    // The parts of the variance of the mean that arise within trials.
+    // The contribution of each trial's own variance to the variance of the mean.
     let within = |trial: &LogEstimate| (weight(trial, between) / weights).powi(2) * trial.variance;
     let within: Vec<_> = trials.iter().map(|trial| (within(trial), trial.degrees)).collect();
     let within_share = weights * within.iter().map(|(variance, _)| variance).sum::<f64>();
@@ -156,16 +163,17 @@ fn combine_with(trials: &[LogEstimate], between: f64, degrees: f64) -> Option<Lo
 }
 
 fn weight(trial: &LogEstimate, between: f64) -> f64 {
-    1.0 / (trial.variance + between + RESOLUTION)
+    1.0 / (trial.variance + between + MIN_VARIANCE)
 }
 
-/// The weighted mean of the logarithms, and the sum of the weights.
+/// Returns the weighted mean of the logarithms and the sum of the weights.
 fn weighted_mean(trials: &[LogEstimate], between: f64) -> (f64, f64) {
     let sum: f64 = trials.iter().map(|trial| weight(trial, between)).sum();
     (trials.iter().map(|trial| trial.log * (weight(trial, between) / sum)).sum(), sum)
 }
 
-/// The variance between trials by the method of moments, at least 0, and its degrees of freedom.
+/// Returns the variance between trials by the method of moments, at least 0, and its degrees of
+/// freedom.
 fn between_trials(quantities: &[Vec<LogEstimate>]) -> (f64, f64) {
     let (mut heterogeneity, mut scale, mut degrees) = (0.0, 0.0, 0.0);
     for trials in quantities.iter().filter(|trials| trials.len() > 1) {
@@ -184,8 +192,8 @@ fn between_trials(quantities: &[Vec<LogEstimate>]) -> (f64, f64) {
     }
 }
 
-/// The geometric mean of independent estimates, such as ratios at several numbers of clients, each
-/// with the same weight; `None` if there are none or one is not finite.
+/// The geometric mean of independent estimates with equal weights, such as ratios at several
+/// numbers of clients; `None` if there are none or one is not finite.
 pub fn geometric_mean(all: &[LogEstimate]) -> Option<LogEstimate> {
     let count = all.len() as f64;
     let parts: Vec<_> = all.iter().map(|each| (each.variance, each.degrees)).collect();
@@ -197,10 +205,10 @@ pub fn geometric_mean(all: &[LogEstimate]) -> Option<LogEstimate> {
     Some(mean).filter(LogEstimate::is_usable)
 }
 
-/// Which of these p-values are significant, in their order, at a family-wise error rate of 5 %.
+/// Returns whether each p-value is significant at a family-wise error rate of 5 %.
 ///
-/// The smallest of m p-values is compared with 0.05 / m, the next with 0.05 / (m - 1) and so on;
-/// from the first that is larger, none is significant. NaN is never significant.
+/// The smallest of m p-values is compared with 0.05 / m, the next with 0.05 / (m - 1), and so on.
+/// The first that is larger and all after it are not significant. NaN is never significant.
 ///
 /// S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of
 /// Statistics 6(2), 1979.
@@ -230,11 +238,11 @@ mod tests {
         assert!((value - expected).abs() < 1e-5 * expected.abs(), "{value} is not {expected}");
     }
 
-    fn assert_is(one: Option<LogEstimate>, log: f64, variance: f64, degrees: f64) {
-        let one = one.unwrap();
-        assert_near(one.log, log);
-        assert_near(one.variance, variance);
-        assert_near(one.degrees, degrees);
+    fn assert_estimate(actual: Option<LogEstimate>, log: f64, variance: f64, degrees: f64) {
+        let actual = actual.unwrap();
+        assert_near(actual.log, log);
+        assert_near(actual.variance, variance);
+        assert_near(actual.degrees, degrees);
     }
 
     fn normal(random: &mut fastrand::Rng) -> f64 {
@@ -243,7 +251,7 @@ mod tests {
 
     #[test]
     fn intervals_and_p_values_match_tables_of_students_t() {
-        // The 97.5 % quantiles for 1, 4 and (the most) 10,000 degrees of freedom.
+        // The 97.5 % quantiles for 1, 4 and 10,000 (the maximum) degrees of freedom.
         for (degrees, t) in [(1.0, 12.706_205), (4.0, 2.776_445), (f64::MAX, 1.960_201)] {
             let one = estimate(2_f64.ln(), 0.01, degrees);
             assert_near(one.half_width(), 0.1 * t);
@@ -254,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_variance_gives_a_p_value_of_one_for_equality_and_of_zero_otherwise() {
+    fn zero_variance_gives_a_p_value_of_1_for_a_ratio_of_1_and_of_0_otherwise() {
         assert_eq!([0.0, 1e-15, 0.1].map(|log| estimate(log, 0.0, 4.0).p()), [1.0, 1.0, 0.0]);
     }
 
@@ -267,9 +275,9 @@ mod tests {
     }
 
     #[test]
-    fn three_logs_give_the_values_worked_out_by_hand_and_two_give_none() {
+    fn three_logs_match_values_worked_out_by_hand_and_two_give_none() {
         // The sample variance is (0.01 + 0 + 0.01) / 2.
-        assert_is(LogEstimate::of_logs(&[0.1, 0.2, 0.3]), 0.2, 0.01 / 3.0, 2.0);
+        assert_estimate(LogEstimate::of_logs(&[0.1, 0.2, 0.3]), 0.2, 0.01 / 3.0, 2.0);
         assert_eq!(LogEstimate::of_logs(&[0.1, 0.2]), None);
         assert_eq!(LogEstimate::of_logs(&[0.1, 0.2, f64::NEG_INFINITY]), None);
     }
@@ -278,8 +286,8 @@ mod tests {
     fn differences_and_geometric_means_match_values_worked_out_by_hand() {
         // Degrees: 0.05² / (0.01² / 4 + 0.04² / 8) = 100 / 9. Ratios 2 and 8 have the mean 4.
         let (a, b) = (estimate(8_f64.ln(), 0.01, 4.0), estimate(2_f64.ln(), 0.04, 8.0));
-        assert_is(Some(a.difference(&b)), 4_f64.ln(), 0.05, 100.0 / 9.0);
-        assert_is(geometric_mean(&[a, b]), 4_f64.ln(), 0.05 / 4.0, 100.0 / 9.0);
+        assert_estimate(Some(a.difference(&b)), 4_f64.ln(), 0.05, 100.0 / 9.0);
+        assert_estimate(geometric_mean(&[a, b]), 4_f64.ln(), 0.05 / 4.0, 100.0 / 9.0);
         assert_eq!(geometric_mean(&[]), None);
     }
 
@@ -291,13 +299,13 @@ mod tests {
         // trials are 0.0011982, 0.0021376 and 0.0021376, of 0.0588462 in all, so that
         // 1 / degrees = 0.000305 + 0.906991 / 2.
         let trials = [(0.0, 0.01), (0.4, 0.02), (0.8, 0.02)].map(|(y, v)| estimate(y, v, 10.0));
-        assert_is(combine(&trials), 0.204 / 0.52, 0.0306 / 0.52, 2.203_61);
+        assert_estimate(combine(&trials), 0.204 / 0.52, 0.0306 / 0.52, 2.203_61);
         // Without heterogeneity: (100 · 0.1 + 50 · 0.13) / 150, 1 / ((2/3)² / 10 + (1/3)² / 10).
         let trials = [(0.1, 0.01), (0.13, 0.02)].map(|(y, v)| estimate(y, v, 10.0));
-        assert_is(combine(&trials), 0.11, 1.0 / 150.0, 18.0);
-        // Without variance within trials: that of a mean of three.
+        assert_estimate(combine(&trials), 0.11, 1.0 / 150.0, 18.0);
+        // Without variance within trials: the variance of a mean of three values.
         let trials = [0.1, 0.2, 0.3].map(|log| estimate(log, 0.0, 4.0));
-        assert_is(combine(&trials), 0.2, 0.01 / 3.0, 2.0);
+        assert_estimate(combine(&trials), 0.2, 0.01 / 3.0, 2.0);
     }
 
     #[test]
@@ -320,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn intervals_of_five_trials_contain_the_truth_whatever_the_spread_between_trials() {
+    fn intervals_of_five_trials_contain_the_true_value_for_any_variance_between_trials() {
         // Within a trial the standard error is 0.1 / √50 = 0.014.
         for (between, least) in [(0.0, 0.94), (0.014, 0.90), (0.03, 0.90), (0.2, 0.92)] {
             let mut random = fastrand::Rng::with_seed(2);
@@ -340,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn two_trials_of_each_of_twenty_quantities_are_enough_to_know_how_trials_differ() {
+    fn two_trials_of_twenty_quantities_suffice_to_estimate_the_variance_between_trials() {
         for between in [0.0, 0.014, 0.03] {
             let mut random = fastrand::Rng::with_seed(3);
             let mut trial = |_| {
@@ -375,7 +383,7 @@ mod tests {
         }
 
         #[test]
-        fn no_input_makes_anything_panic(values in [[prop::num::f64::ANY; 3]; 4]) {
+        fn arbitrary_values_cause_no_panic(values in [[prop::num::f64::ANY; 3]; 4]) {
             let all = values.map(|[log, variance, degrees]| estimate(log, variance, degrees));
             let several = [combine(&all), geometric_mean(&all), Some(all[0].difference(&all[1]))];
             for one in several.iter().flatten().chain(&all) {

@@ -1,4 +1,4 @@
-//! What the rows say: pure functions of rows.
+//! Statistics of the measured rows: pure functions that start no trial.
 
 mod axis;
 mod bootstrap;
@@ -17,23 +17,26 @@ mod point;
 mod ratio;
 mod rounds;
 mod usl;
-mod verdict;
 
 pub use axis::Axis;
-pub use bootstrap::{FEWEST_SLICES, Slice, log_rate, log_ratio};
-pub use closed_loop_bound::ClosedLoop;
-pub use comparison::{Change, Differing, Options, changes, differing, options_of};
+pub use bootstrap::{MIN_SLICES, Slice, log_rate, log_ratio};
+pub use closed_loop_bound::ClosedLoopBounds;
+pub use comparison::{
+    Change, OptionDifference, OptionsBySystem, changes, option_differences, options_by_system,
+};
 pub use cost::{Cost, RoleCost, costs};
 pub use crossover::{Crossover, crossovers};
 pub use curve::{Curve, curves, sliced_curves};
-pub use estimate::{Difference, Estimate, FEWEST_TRIALS};
-pub use finding::{End, Excluded, Finding, Lead, Place, Reach, Scope, Versus, findings};
+pub use estimate::{Difference, Estimate, MIN_TRIALS, Verdict};
+pub use finding::{
+    CurvePoint, ExclusionEffect, Finding, LabeledPoint, Lead, LeadRange, Scope, SlicedLead,
+    findings,
+};
 pub use log_estimate::{LogEstimate, combine, combine_all, geometric_mean, holm};
 pub use options::CurveOptions;
-pub use paced::{Paced, paced};
-pub use pairwise::{Claim, Comparison, Overall, RatioAt, claims, comparisons};
+pub use paced::{PacedLoad, paced_loads};
+pub use pairwise::{Claim, Comparison, Overall, RatioAt, claim_count, comparisons};
 pub use point::{Pass, Point, Trial};
 pub use ratio::{Ratio, ratios};
 pub use rounds::{Rounds, RoundsByRow, rounds_by_row};
-pub use usl::{FEWEST_POINTS, Usl, UslError, scalability};
-pub use verdict::Verdict;
+pub use usl::{MIN_POINTS, Usl, UslError, fit_usl};

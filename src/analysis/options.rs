@@ -1,33 +1,33 @@
-//! The options of a row: what tells one curve from another.
+//! The options of a row, which distinguish curves.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Axis;
-use super::axis::work;
+use super::axis::service_time;
 use crate::results::Row;
 
-/// The name of each option, and how it is shown in a label.
+/// The options by name, each with its text in labels.
 pub type CurveOptions = BTreeMap<&'static str, String>;
 
-/// Options of the server that only some systems have, or that set how a system is made up. Two
-/// systems may be compared whatever these are; all others are conditions of the measurement.
-const OF_SYSTEM: [&str; 5] = ["workers", "backend", "completion-queues", "channels", "tuning"];
+/// Options of the server that exist for some systems only or that configure a system. They may
+/// differ between systems that are compared. All other options are conditions of the measurement.
+const SERVER_OPTIONS: [&str; 5] = ["workers", "backend", "completion-queues", "channels", "tuning"];
 
-/// Where the clients run.
+/// Name of the option for the CPUs of the clients.
 const CLIENT_CPUS: &str = "client-cpus";
 
-/// When requests are due: options of paced rows only.
-const OF_PACE: [&str; 2] = ["rate", "arrivals"];
+/// Options that only paced rows have: the schedule of their requests.
+const PACING_OPTIONS: [&str; 2] = ["rate", "arrivals"];
 
-/// The options of a row, without the one that the axis shows.
+/// The options of a row, except the one on the axis.
 ///
-/// What a library or a server does by default does not show: tuning, channels, no work.
+/// The defaults of tuning, channels and work are omitted.
 pub(super) fn options(row: &Row, axis: Axis) -> CurveOptions {
-    let unless = |value: &Option<String>, default: &str, shown: fn(&str) -> String| {
-        value.as_deref().filter(|value| *value != default).map(shown)
+    let unless = |value: &Option<String>, default: &str, text: fn(&str) -> String| {
+        value.as_deref().filter(|value| *value != default).map(text)
     };
     let known = [
-        ("clients", Some(in_clients(row.clients))),
+        ("clients", Some(client_count(row.clients))),
         ("workers", row.workers.map(|workers| counted(workers, "worker"))),
         ("backend", row.backend.clone()),
         ("completion-queues", row.completion_queues.map(|queues| counted(queues, "queue"))),
@@ -40,29 +40,32 @@ pub(super) fn options(row: &Row, axis: Axis) -> CurveOptions {
         ("rate", row.rate_per_s.map(|rate| format!("{rate}/s"))),
         ("arrivals", row.arrivals.clone()),
         ("driver", Some(row.driver.clone())),
-        ("server-cpus", row.server_cpus.as_deref().map(|cpus| format!("server on {}", on(cpus)))),
-        (CLIENT_CPUS, Some(format!("clients on {}", on(&row.client_cpus)))),
+        (
+            "server-cpus",
+            row.server_cpus.as_deref().map(|cpus| format!("server on {}", cpu_list(cpus))),
+        ),
+        (CLIENT_CPUS, Some(format!("clients on {}", cpu_list(&row.client_cpus)))),
     ];
-    let beside = known.into_iter().filter(|(name, _)| *name != axis.option());
-    beside.filter_map(|(name, shown)| Some((name, shown?))).collect()
+    let others = known.into_iter().filter(|(name, _)| *name != axis.option());
+    others.filter_map(|(name, text)| Some((name, text?))).collect()
 }
 
-fn on(cpus: &str) -> String {
+fn cpu_list(cpus: &str) -> String {
     let is_one = cpus.chars().all(|c| c.is_ascii_digit());
     format!("CPU{} {cpus}", if is_one { "" } else { "s" })
 }
 
-/// So many clients, as a label tells them.
-pub(super) fn in_clients(clients: usize) -> String {
+/// The text for a number of clients in a label.
+pub(super) fn client_count(clients: usize) -> String {
     counted(clients, "client")
 }
 
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 impl Axis {
-    /// The option that it shows.
+    /// Name of the option that varies along this axis.
     pub fn option(self) -> &'static str {
         match self {
             Axis::Clients => "clients",
@@ -74,34 +77,35 @@ impl Axis {
     }
 }
 
-/// What the options of rows need to know of all of them.
-pub(super) struct Sorting<'a> {
+/// Assigns rows to curves by their options. Some options depend on all rows.
+pub(super) struct Grouping<'a> {
     axis: Axis,
-    /// The kinds of work that there are, where work is the axis.
+    /// The kinds of work in the rows; empty if work is not the axis.
     kinds: BTreeSet<&'a str>,
-    /// Whether replies are as long as the requests, where these vary.
-    replies_alike: bool,
+    /// Whether payload is the axis and each reply is as long as its request.
+    replies_equal_requests: bool,
 }
 
-impl<'a> Sorting<'a> {
+impl<'a> Grouping<'a> {
     pub(super) fn of(rows: &[&'a Row], axis: Axis) -> Self {
-        let kinds = rows.iter().filter_map(|&row| work(row)?.0);
-        let alike = |row: &&Row| row.reply_bytes as usize == row.payload_bytes;
-        Sorting {
+        let kinds = rows.iter().filter_map(|&row| service_time(row)?.0);
+        let is_equal = |row: &&Row| row.reply_bytes as usize == row.payload_bytes;
+        Grouping {
             axis,
             kinds: kinds.filter(|_| axis == Axis::Work).collect(),
-            replies_alike: axis == Axis::Payload && rows.iter().all(alike),
+            replies_equal_requests: axis == Axis::Payload && rows.iter().all(is_equal),
         }
     }
 
-    /// The options of each curve that a row is on: of one, but where the axis is the time of
-    /// work and the row has none. That is where the curves of all kinds of work begin.
+    /// The options of each curve that a row belongs to. This is one curve, unless the axis is the
+    /// service time and the row has no work: then the curve of each kind of work begins with the
+    /// row.
     pub(super) fn options(&self, row: &Row) -> Vec<CurveOptions> {
         let mut options = options(row, self.axis);
-        if self.replies_alike {
+        if self.replies_equal_requests {
             options.remove("reply-payload");
         }
-        let kinds: Vec<_> = match work(row).filter(|_| self.axis == Axis::Work) {
+        let kinds: Vec<_> = match service_time(row).filter(|_| self.axis == Axis::Work) {
             Some((Some(kind), _)) => vec![kind],
             Some((None, _)) => self.kinds.iter().copied().collect(),
             None => Vec::new(),
@@ -118,34 +122,36 @@ impl<'a> Sorting<'a> {
     }
 }
 
-/// Of the options, those under which every system is measured alike.
+/// The options that are conditions of the measurement.
 pub(super) fn conditions(options: &CurveOptions) -> CurveOptions {
-    without(options, &OF_SYSTEM)
+    without(options, &SERVER_OPTIONS)
 }
 
-/// The options but those of pace.
+/// The options without those of pacing.
 pub(super) fn without_pace(options: &CurveOptions) -> CurveOptions {
-    without(options, &OF_PACE)
+    without(options, &PACING_OPTIONS)
 }
 
 fn without(options: &CurveOptions, names: &[&str]) -> CurveOptions {
     let kept = options.iter().filter(|(name, _)| !names.contains(name));
-    kept.map(|(name, shown)| (*name, shown.clone())).collect()
+    kept.map(|(name, text)| (*name, text.clone())).collect()
 }
 
-/// What to call each of these: its system, and of its options those by which it differs from
-/// others of that system. The clients' CPUs are told where nothing else tells them apart: they
-/// follow from the server's as a rule.
+/// Returns the label of each name and its options: the name, followed by the options that differ
+/// from others with that name. The clients' CPUs usually follow from the server's, so they are
+/// omitted unless they are needed to distinguish the labels.
 pub(super) fn labels(all: &[(&str, &CurveOptions)]) -> Vec<String> {
-    let label = |(system, options): &(&str, &CurveOptions), all_told: bool| {
-        let alike = || all.iter().filter(|(other, _)| other == system);
-        let telling =
-            |name: &&str| alike().any(|(_, of_other)| of_other.get(*name) != options.get(*name));
-        let names = options.iter().filter(|(name, _)| all_told || **name != CLIENT_CPUS);
-        let told = names.filter(|(name, _)| telling(name)).map(|(_, shown)| &**shown);
-        [*system].into_iter().chain(told).collect::<Vec<_>>().join(", ")
+    let label = |(name, options): &(&str, &CurveOptions), with_client_cpus: bool| {
+        let same_name = || all.iter().filter(|(other, _)| other == name);
+        let differs =
+            |key: &&str| same_name().any(|(_, others)| others.get(*key) != options.get(*key));
+        let considered = options.iter().filter(|(key, _)| with_client_cpus || **key != CLIENT_CPUS);
+        let shown = considered.filter(|(key, _)| differs(key)).map(|(_, text)| &**text);
+        [*name].into_iter().chain(shown).collect::<Vec<_>>().join(", ")
     };
-    let brief: BTreeSet<_> = all.iter().map(|one| label(one, false)).collect();
-    let different: BTreeSet<_> = all.iter().map(|one| label(one, true)).collect();
-    all.iter().map(|one| label(one, brief.len() < different.len())).collect()
+    let distinct = |with_client_cpus: bool| {
+        all.iter().map(|one| label(one, with_client_cpus)).collect::<BTreeSet<_>>().len()
+    };
+    let with_client_cpus = distinct(false) < distinct(true);
+    all.iter().map(|one| label(one, with_client_cpus)).collect()
 }

@@ -1,60 +1,60 @@
-//! How many times the throughput of one contender is that of another: every claim of a report,
-//! by one rule.
+//! Ratios of the throughputs of two contenders. All claims of a report follow the rule in this
+//! file.
 //!
-//! The quantity of interest is the ratio of mean rates: messages over window time, summed over the
-//! kept slices of the rounds that both completed. Its interval comes from a moving-block bootstrap
-//! over the rounds of a trial; trials are combined with a term for what differs between them.
-//! Without slices, it is Student's t on the logarithms of the ratios within each pass. All claims
-//! of a report are corrected for their number.
+//! A mean rate is messages over window time, summed over the kept slices of the rounds that both
+//! contenders completed. The interval of the ratio of two mean rates comes from a moving-block
+//! bootstrap over the rounds of a trial. Trials are combined with a term for the variance between
+//! them. Without slices, or with too few in each trial, the interval is Student's t on the
+//! logarithms of the ratios within each pass. All claims of a report are corrected for their number.
 
 use super::log_estimate::{LogEstimate, combine, combine_all, geometric_mean, holm};
 use super::point::Pass;
 use super::{Curve, Point};
 
-/// What may be said of a ratio.
+/// The claim about a ratio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
-    /// The numerator is faster.
+    /// The numerator is significantly faster.
     Higher,
-    /// The numerator is slower.
+    /// The numerator is significantly slower.
     Lower,
-    /// No difference may be claimed.
+    /// No significant difference.
     Tie,
-    /// There are too few slices and trials to say anything.
-    TooFew,
+    /// There are too few slices and trials for a claim.
+    InsufficientData,
 }
 
-/// The ratio of two contenders' throughputs.
+/// The ratios of the throughputs of two contenders.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
-    /// The label of the contender that is divided.
+    /// Label of the contender in the numerator.
     pub numerator: String,
-    /// The label of the contender by which it is divided.
+    /// Label of the contender in the denominator.
     pub denominator: String,
-    /// At each value of the axis at which both were measured.
+    /// The ratio at each value of the axis at which both were measured.
     pub at: Vec<RatioAt>,
-    /// Over the whole curve; `None` where the server was the bound nowhere.
+    /// The ratio over the whole curve; `None` if the server was not the bound at any point.
     pub overall: Option<Overall>,
 }
 
 /// A ratio at one value of the axis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RatioAt {
-    /// Where on the axis.
+    /// Value of the axis.
     pub x: f64,
     /// Concurrent clients.
     pub clients: usize,
     /// The ratio.
     pub ratio: f64,
-    /// Its logarithm with its error; `None` where there are too few slices and trials.
+    /// Logarithm of the ratio with its error; `None` if there are too few slices and trials.
     pub estimate: Option<LogEstimate>,
-    /// What may be said.
+    /// The claim about the ratio.
     pub claim: Claim,
-    /// Whether both points say how fast their servers are.
-    pub ranks: bool,
-    /// Rounds that both completed, in all trials; 0 without slices.
+    /// Whether both points can be ranked.
+    pub is_rankable: bool,
+    /// Number of rounds that both completed, in all trials; 0 without slices.
     pub rounds: usize,
-    /// Trials that both have.
+    /// Number of trials that both have.
     pub trials: usize,
     /// The ratio with the disturbed slices; `None` without slices.
     pub with_disturbed: Option<f64>,
@@ -65,62 +65,56 @@ pub struct RatioAt {
 /// The geometric mean of a ratio over the points at which the server was the bound of both.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Overall {
-    /// These points, ascending.
+    /// The values of the axis at these points, ascending.
     pub xs: Vec<f64>,
-    /// Whether these are all points from the first of them on.
-    pub is_rest: bool,
+    /// Whether these are all points from the first of them to the end of the curve.
+    pub is_suffix: bool,
     /// Whether these are all points.
     pub is_all: bool,
-    /// The mean.
+    /// Logarithm of the geometric mean with its error.
     pub estimate: LogEstimate,
-    /// The same with the disturbed slices; `None` without slices.
+    /// The geometric mean with the disturbed slices; `None` without slices.
     pub with_disturbed: Option<f64>,
-    /// What may be said.
+    /// The claim about the ratio.
     pub claim: Claim,
 }
 
-/// Two points at the same place, and the ratio of each trial that has slices of both.
+/// Two points at the same value of the axis, and the ratio of each trial with slices of both.
 struct Pair<'a> {
     a: &'a Point,
     b: &'a Point,
-    /// The passes that both have.
+    /// The passes that both points have.
     passes: Vec<&'a Pass>,
-    /// The ratio of each of them, and the rounds that both completed.
-    each: Vec<(LogEstimate, usize)>,
+    /// The ratio of each pass with slices of both, and its number of rounds that both completed.
+    ratios: Vec<(LogEstimate, usize)>,
 }
 
 impl<'a> Pair<'a> {
     fn of(a: &'a Point, b: &'a Point) -> Self {
         let passes: Vec<_> = a.passes.keys().filter(|pass| b.passes.contains_key(*pass)).collect();
         let ratio = |pass: &&Pass| a.rounds.get(*pass)?.log_ratio(b.rounds.get(*pass)?);
-        let each = passes.iter().filter_map(ratio).collect();
-        Pair { a, b, passes, each }
-    }
-
-    /// Whether both have slices in a common pass.
-    fn is_sliced(&self) -> bool {
-        let sliced = |pass: &&&Pass| {
-            self.a.rounds.contains_key(**pass) && self.b.rounds.contains_key(**pass)
-        };
-        self.passes.iter().any(|pass| sliced(&pass))
+        let ratios = passes.iter().filter_map(ratio).collect();
+        Pair { a, b, passes, ratios }
     }
 
     fn estimates(&self) -> Vec<LogEstimate> {
-        self.each.iter().map(|(estimate, _)| *estimate).collect()
+        self.ratios.iter().map(|(estimate, _)| *estimate).collect()
     }
 
-    /// The ratio, if `combined` is that of its trials' slices.
-    fn ratio(&self, combined: Option<LogEstimate>) -> Option<RatioAt> {
-        let Pair { a, b, passes, each } = self;
+    /// The ratio at this value of the axis. `combined` is the estimate from the slices of all
+    /// trials.
+    fn ratio_at(&self, combined: Option<LogEstimate>) -> Option<RatioAt> {
+        let Pair { a, b, passes, ratios } = self;
         let logs = passes.iter().map(|pass| (a.passes[*pass] / b.passes[*pass]).ln());
         let logs: Vec<_> = logs.filter(|log| log.is_finite()).collect();
-        // Of the trials that are in the estimate.
+        // Only trials that are in the estimate.
         let with_disturbed = passes.iter().filter_map(|pass| {
             let (of_a, of_b) = (a.rounds.get(*pass)?, b.rounds.get(*pass)?);
             of_a.log_ratio(of_b).and_then(|_| of_a.log_ratio_with_disturbed(of_b))
         });
         let with_disturbed = combine(&with_disturbed.collect::<Vec<_>>());
-        let estimate = if self.is_sliced() { combined } else { LogEstimate::of_logs(&logs) };
+        // Without slices, or with too few of them, the differences between trials decide.
+        let estimate = combined.or_else(|| LogEstimate::of_logs(&logs));
         let mean = |logs: &[f64]| {
             (!logs.is_empty()).then(|| (logs.iter().sum::<f64>() / logs.len() as f64).exp())
         };
@@ -129,9 +123,9 @@ impl<'a> Pair<'a> {
             clients: a.clients,
             ratio: estimate.map(|estimate| estimate.value()).or_else(|| mean(&logs))?,
             estimate,
-            claim: Claim::TooFew,
-            ranks: a.ranks() && b.ranks(),
-            rounds: each.iter().map(|(_, rounds)| rounds).sum(),
+            claim: Claim::InsufficientData,
+            is_rankable: a.is_rankable() && b.is_rankable(),
+            rounds: ratios.iter().map(|(_, rounds)| rounds).sum(),
             trials: passes.len(),
             with_disturbed: with_disturbed.map(|ratio| ratio.value()),
             server_bound: a.is_bounded_by_server() && b.is_bounded_by_server(),
@@ -140,17 +134,22 @@ impl<'a> Pair<'a> {
 }
 
 impl RatioAt {
-    /// The 95 % interval of this ratio alone.
+    /// Whether it is part of the ratio over the whole curve.
+    fn is_in_overall(&self) -> bool {
+        self.is_rankable && self.server_bound && self.estimate.is_some()
+    }
+
+    /// The 95 % interval of this ratio, not corrected for the number of ratios.
     pub fn interval(&self) -> Option<(f64, f64)> {
         self.estimate.map(|estimate| estimate.interval())
     }
 
-    /// Whether leaving out the disturbed slices moved the ratio out of its interval.
+    /// Whether the ratio with the disturbed slices is outside the interval without them.
     pub fn depends_on_exclusion(&self) -> bool {
-        let moved = |(low, high): (f64, f64)| {
+        let is_outside = |(low, high): (f64, f64)| {
             self.with_disturbed.is_some_and(|ratio| !(low..=high).contains(&ratio))
         };
-        self.interval().is_some_and(moved)
+        self.interval().is_some_and(is_outside)
     }
 }
 
@@ -158,57 +157,56 @@ impl Overall {
     fn of(at: &[RatioAt]) -> Option<Self> {
         let mut at: Vec<_> = at.iter().collect();
         at.sort_by(|a, b| a.x.total_cmp(&b.x));
-        let is_bound =
-            |ratio: &RatioAt| ratio.ranks && ratio.server_bound && ratio.estimate.is_some();
-        let bound: Vec<&RatioAt> = at.iter().copied().filter(|ratio| is_bound(ratio)).collect();
+        let bound: Vec<&RatioAt> =
+            at.iter().copied().filter(|ratio| ratio.is_in_overall()).collect();
         let first = bound.first()?.x;
         let estimates: Vec<_> = bound.iter().filter_map(|ratio| ratio.estimate).collect();
         Some(Overall {
             xs: bound.iter().map(|ratio| ratio.x).collect(),
-            is_rest: at.iter().filter(|ratio| ratio.x >= first).count() == bound.len(),
+            is_suffix: at.iter().filter(|ratio| ratio.x >= first).count() == bound.len(),
             is_all: at.len() == bound.len(),
             estimate: geometric_mean(&estimates)?,
             with_disturbed: mean_with_disturbed(&bound),
-            claim: Claim::TooFew,
+            claim: Claim::InsufficientData,
         })
     }
 
-    /// Whether leaving out the disturbed slices moved it out of its interval.
+    /// Whether the mean with the disturbed slices is outside the interval without them.
     pub fn depends_on_exclusion(&self) -> bool {
         let (low, high) = self.estimate.interval();
         self.with_disturbed.is_some_and(|ratio| !(low..=high).contains(&ratio))
     }
 
-    /// Whether it says more than the ratio at its only point.
-    fn is_of_several(&self) -> bool {
+    /// Whether it is the mean of several points, and so a claim of its own.
+    fn has_several_points(&self) -> bool {
         self.xs.len() > 1
     }
 }
 
-/// The geometric mean of the ratios with the disturbed slices, if all are known.
+/// The geometric mean of the ratios with the disturbed slices; `None` if one is unknown.
 fn mean_with_disturbed(at: &[&RatioAt]) -> Option<f64> {
     let logs = at.iter().map(|ratio| Some(ratio.with_disturbed?.ln()));
     let sum = logs.sum::<Option<f64>>()?;
     Some((sum / at.len() as f64).exp())
 }
 
-/// All pairs of contenders that were measured under the same conditions.
+/// Compares all pairs of contenders that were measured under the same conditions.
 ///
-/// Each claim holds with a family-wise error of 5 % over all of them (Holm, 1979).
+/// The family-wise error rate of all claims is 5 % (Holm, 1979).
 pub fn comparisons(curves: &[Curve]) -> Vec<Comparison> {
     let pairs = curves.iter().enumerate().flat_map(|(index, a)| {
         curves[index + 1..].iter().filter(|b| a.is_comparable(b)).map(move |b| (a, b))
     });
-    let mut all: Vec<_> = pairs.filter_map(|(a, b)| pair(a, b)).collect();
-    judge(&mut all);
+    let mut all: Vec<_> = pairs.filter_map(|(a, b)| compare(a, b)).collect();
+    set_claims(&mut all);
     all
 }
 
-fn pair(a: &Curve, b: &Curve) -> Option<Comparison> {
+fn compare(a: &Curve, b: &Curve) -> Option<Comparison> {
     let both = a.points.iter().filter_map(|of_a| Some(Pair::of(of_a, b.at(of_a.x)?)));
     let both: Vec<_> = both.collect();
     let combined = combine_all(&both.iter().map(Pair::estimates).collect::<Vec<_>>());
-    let at = both.iter().zip(combined).filter_map(|(pair, combined)| pair.ratio(combined));
+    let at = both.iter().zip(combined).filter_map(|(pair, combined)| pair.ratio_at(combined));
     let at: Vec<_> = at.collect();
     (!at.is_empty()).then(|| Comparison {
         numerator: a.label.clone(),
@@ -218,23 +216,24 @@ fn pair(a: &Curve, b: &Curve) -> Option<Comparison> {
     })
 }
 
-/// How many claims the comparisons make.
-pub fn claims(all: &[Comparison]) -> usize {
+/// The number of claims in these comparisons.
+pub fn claim_count(all: &[Comparison]) -> usize {
     all.iter().map(|one| one.estimates().count()).sum()
 }
 
 impl Comparison {
-    /// The estimates that make a claim: those of points that rank, and that of the curve.
+    /// The estimates with a claim of their own: those of rankable points, and that of the curve.
     fn estimates(&self) -> impl Iterator<Item = LogEstimate> {
-        let at = self.at.iter().filter(|ratio| ratio.ranks).filter_map(|ratio| ratio.estimate);
-        let overall = self.overall.iter().filter(|overall| overall.is_of_several());
+        let at =
+            self.at.iter().filter(|ratio| ratio.is_rankable).filter_map(|ratio| ratio.estimate);
+        let overall = self.overall.iter().filter(|overall| overall.has_several_points());
         at.chain(overall.map(|overall| overall.estimate))
     }
 
-    /// The same with numerator and denominator exchanged.
+    /// The comparison with numerator and denominator exchanged.
     #[must_use]
     pub fn reversed(&self) -> Comparison {
-        let turn = |estimate: LogEstimate| LogEstimate { log: -estimate.log, ..estimate };
+        let negate = |estimate: LogEstimate| LogEstimate { log: -estimate.log, ..estimate };
         Comparison {
             numerator: self.denominator.clone(),
             denominator: self.numerator.clone(),
@@ -243,14 +242,14 @@ impl Comparison {
                 .iter()
                 .map(|ratio| RatioAt {
                     ratio: 1.0 / ratio.ratio,
-                    estimate: ratio.estimate.map(turn),
+                    estimate: ratio.estimate.map(negate),
                     claim: ratio.claim.reversed(),
                     with_disturbed: ratio.with_disturbed.map(|ratio| 1.0 / ratio),
                     ..ratio.clone()
                 })
                 .collect(),
             overall: self.overall.as_ref().map(|overall| Overall {
-                estimate: turn(overall.estimate),
+                estimate: negate(overall.estimate),
                 with_disturbed: overall.with_disturbed.map(|ratio| 1.0 / ratio),
                 claim: overall.claim.reversed(),
                 ..overall.clone()
@@ -258,18 +257,9 @@ impl Comparison {
         }
     }
 
-    /// Whether it rests on slices.
+    /// Whether a ratio comes from slices.
     pub fn is_sliced(&self) -> bool {
         self.at.iter().any(|ratio| ratio.rounds > 0)
-    }
-
-    /// What stands for the whole curve: the mean over it, or the only point.
-    pub fn whole(&self) -> Option<(f64, Option<LogEstimate>, Claim)> {
-        if let Some(overall) = &self.overall {
-            return Some((overall.estimate.value(), Some(overall.estimate), overall.claim));
-        }
-        let last = self.at.iter().rev().find(|ratio| ratio.ranks)?;
-        Some((last.ratio, last.estimate, last.claim))
     }
 }
 
@@ -286,25 +276,26 @@ impl Claim {
         match self {
             Claim::Higher => Claim::Lower,
             Claim::Lower => Claim::Higher,
-            Claim::Tie | Claim::TooFew => self,
+            Claim::Tie | Claim::InsufficientData => self,
         }
     }
 }
 
-/// Decides all claims together.
-fn judge(all: &mut [Comparison]) {
-    let p: Vec<f64> = all.iter().flat_map(Comparison::estimates).map(|it| it.p()).collect();
+/// Sets all claims together, with Holm's procedure.
+fn set_claims(all: &mut [Comparison]) {
+    let p: Vec<f64> =
+        all.iter().flat_map(Comparison::estimates).map(|estimate| estimate.p()).collect();
     let mut significant = holm(&p).into_iter();
     for one in all {
-        for ratio in one.at.iter_mut().filter(|ratio| ratio.ranks) {
+        for ratio in one.at.iter_mut().filter(|ratio| ratio.is_rankable) {
             if let Some(estimate) = &ratio.estimate {
                 ratio.claim = Claim::of(estimate, significant.next().unwrap_or_default());
             }
         }
-        let only = one.at.iter().find(|ratio| ratio.server_bound && ratio.ranks);
-        let only = only.map_or(Claim::TooFew, |ratio| ratio.claim);
+        let only = one.at.iter().find(|ratio| ratio.is_in_overall());
+        let only = only.map_or(Claim::InsufficientData, |ratio| ratio.claim);
         if let Some(overall) = &mut one.overall {
-            overall.claim = if overall.is_of_several() {
+            overall.claim = if overall.has_several_points() {
                 Claim::of(&overall.estimate, significant.next().unwrap_or_default())
             } else {
                 only
@@ -353,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn the_curve_is_the_points_at_which_the_server_is_the_bound() {
+    fn the_overall_ratio_covers_the_points_at_which_the_server_is_the_bound() {
         let all = [
             rows("a", 1, &[90.0, 91.0, 92.0], "latency"),
             rows("b", 1, &[90.0, 91.0, 92.0], "latency"),
@@ -367,21 +358,24 @@ mod tests {
         let one = compared(&all);
         let overall = one.overall.as_ref().unwrap();
         assert_eq!(
-            (&overall.xs[..], overall.is_rest, overall.is_all),
+            (&overall.xs[..], overall.is_suffix, overall.is_all),
             (&[2.0, 4.0][..], false, false)
         );
         // The geometric mean of 2 and 8.
         assert!((overall.estimate.value() - 4.0).abs() < 0.1, "{overall:?}");
-        assert_eq!(claims(std::slice::from_ref(&one)), 4, "three points that rank, and the curve");
-        assert_eq!(one.at[3].claim, Claim::TooFew, "what the clients bounded is no claim");
+        assert_eq!(
+            claim_count(std::slice::from_ref(&one)),
+            4,
+            "three rankable points and the curve"
+        );
+        assert_eq!(one.at[3].claim, Claim::InsufficientData, "a client-bound point has no claim");
         assert_eq!(one.at[0].claim, Claim::Tie);
     }
 
     #[test]
     fn one_trial_without_slices_claims_nothing() {
         let one = compared(&[rows("a", 8, &[200.0], "server"), rows("b", 8, &[100.0], "server")]);
-        assert_eq!((one.at[0].claim, one.at[0].ratio), (Claim::TooFew, 2.0));
+        assert_eq!((one.at[0].claim, one.at[0].ratio), (Claim::InsufficientData, 2.0));
         assert_eq!((one.at[0].interval(), one.overall.is_none()), (None, true));
-        assert_eq!(one.whole().unwrap().2, Claim::TooFew);
     }
 }

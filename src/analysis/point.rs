@@ -4,29 +4,29 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::log_estimate::geometric_mean;
 use super::rounds::{self, Rounds, RoundsByRow};
-use super::{Difference, Estimate, FEWEST_TRIALS};
-use crate::measure::{DISTURBED, DISTURBED_SHARE};
+use super::{Difference, Estimate, MIN_TRIALS};
+use crate::measure::{DISTURBED_SHARE, TRIAL_OTHERS_LIMIT};
 use crate::os::cpus::Cpus;
 use crate::results::Row;
 
-/// The valid trials of one curve at one value of the axis, and the means of what they measured.
+/// The means of the valid trials of one curve at one value of the axis.
 ///
-/// What no trial knows is `None`. Times are in us.
+/// A value that no trial has is `None`. Times are in us.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Point {
-    /// Where it is on the axis.
+    /// Value of the axis.
     pub x: f64,
     /// Concurrent clients.
     pub clients: usize,
     /// Messages per second.
     pub throughput: Estimate,
-    /// The same of each pass.
+    /// Messages per second of each pass.
     pub passes: BTreeMap<Pass, f64>,
-    /// The slices of each pass that has any.
+    /// The slices of each pass, if it has any.
     pub rounds: BTreeMap<Pass, Rounds>,
-    /// The trials, as rows of threads name them.
+    /// The keys of the trials, as in the rows of threads.
     pub trials: BTreeSet<Trial>,
-    /// The text of the requests, and of replies that are padded, in MiB per second.
+    /// Text of requests and padded replies, in MiB per second.
     pub mib_per_s: Option<f64>,
     /// Mean round-trip time.
     pub rtt_mean_us: Option<f64>,
@@ -38,7 +38,7 @@ pub struct Point {
     pub rtt_p99_us: Option<f64>,
     /// 99.9th percentile of the round-trip time.
     pub rtt_p999_us: Option<f64>,
-    /// The clients' pause between a reply and the next request, as it was asked for.
+    /// Think time of the clients, as configured.
     pub think_us: f64,
     /// CPU time of the server per message.
     pub server_cpu_us_per_msg: Option<f64>,
@@ -46,41 +46,41 @@ pub struct Point {
     pub client_cpu_us_per_msg: Option<f64>,
     /// Context switches of the server per message.
     pub server_switches_per_msg: Option<f64>,
-    /// The server's threads at the window's close.
+    /// Number of server threads at the end of the window.
     pub server_threads: Option<f64>,
-    /// The CPUs' worth of time that the server may use.
+    /// CPU time that the server may use, in CPUs.
     pub server_cpus: Option<f64>,
-    /// The share of it that it did use.
+    /// Share of that CPU time that the server used.
     pub server_busy: Option<f64>,
-    /// The same of the clients.
+    /// Share of their CPU time that the clients used.
     pub client_busy: Option<f64>,
-    /// Jain's index of the clients' messages.
+    /// Jain's fairness index of the messages of each client.
     pub client_fairness: Option<f64>,
-    /// Jain's index of what the server's workers answered.
+    /// Jain's fairness index of the replies of each server worker.
     pub worker_fairness: Option<f64>,
-    /// Echoes that failed, in all trials.
+    /// Number of failed echoes in all trials.
     pub errors: u64,
-    /// What bounded the trials, and how many.
+    /// The bounds of the trials, each with its number of trials.
     pub bounds: BTreeMap<String, usize>,
-    /// How many of the trials were disturbed by steal or by other processes.
+    /// Number of trials in the means that steal or other processes disturbed.
     pub disturbed: usize,
-    /// How many trials are in no mean because others disturbed them, and enough are left.
-    pub set_aside: usize,
+    /// Number of disturbed trials that are excluded from the means, because enough others are left.
+    pub excluded_trials: usize,
 }
 
-/// A pass of a run: the run's id, and the number of the pass.
+/// A pass: the id of the run and the number of the trial.
 pub type Pass = (String, u32);
 
-/// A trial of a contender: the run's id, when the trial started, and the label.
+/// The key of a trial: the id of the run, the start time of the trial and the label.
 pub type Trial = (String, String, String);
 
 impl Point {
-    /// Of these trials, which are at least one. Those that others disturbed are set aside where
-    /// enough for an interval are left.
+    /// The point of these trials; there must be at least one. Disturbed trials are excluded if
+    /// enough others for an interval are left.
     pub(super) fn of(x: f64, all: &[&Row], rounds: &RoundsByRow) -> Self {
         let all = &without_repeated(all)[..];
-        let quiet: Vec<_> = all.iter().copied().filter(|row| !is_disturbed(row)).collect();
-        let trials = if quiet.len() < FEWEST_TRIALS { all } else { &quiet[..] };
+        let undisturbed: Vec<_> = all.iter().copied().filter(|row| !is_disturbed(row)).collect();
+        let trials = if undisturbed.len() < MIN_TRIALS { all } else { &undisturbed[..] };
         let values = |value: fn(&Row) -> Option<f64>| {
             trials.iter().filter_map(|row| value(row)).collect::<Vec<_>>()
         };
@@ -116,12 +116,12 @@ impl Point {
             errors: trials.iter().fold(0, |sum, row| sum.saturating_add(row.errors)),
             bounds: bounds(trials),
             disturbed: trials.iter().filter(|row| is_disturbed(row)).count(),
-            set_aside: all.len() - trials.len(),
+            excluded_trials: all.len() - trials.len(),
         }
     }
 
-    /// Whether it says how fast the clients are, and not how fast the server is: in half of the
-    /// trials, or more. One of many does not move the mean.
+    /// Whether the clients were the bound in half of the trials or more, so that the point measures
+    /// the clients and not the server. One such trial of many hardly changes the mean.
     pub fn is_bounded_by_clients(&self) -> bool {
         let clients = self.bounds.get("client").copied().unwrap_or_default();
         clients > 0 && 2 * clients >= self.throughput.count
@@ -132,21 +132,21 @@ impl Point {
         2 * self.bounds.get("server").copied().unwrap_or_default() > self.throughput.count
     }
 
-    /// Whether it rests on slices.
+    /// Whether a trial has slices.
     pub fn is_sliced(&self) -> bool {
         !self.rounds.is_empty()
     }
 
-    /// How many slices count, in all trials; 0 without slices.
+    /// Number of kept slices in all trials; 0 without slices.
     pub fn slices(&self) -> usize {
         self.rounds.values().map(Rounds::count).sum()
     }
 
-    /// The 95 % interval of the throughput: from 3 trials on, Student's t over the trials; of one or
-    /// two trials, from their slices; `None` where there are too few of both.
+    /// The 95 % interval of the throughput. With 3 trials or more, it is Student's t over the
+    /// trials; with one or two, it comes from their slices. `None` if there are too few of both.
     ///
-    /// From slices, it is where the mean rate lies in these minutes. The machine's speed may have
-    /// been another one at the other points: contenders are compared by their ratios.
+    /// An interval from slices is valid for the minutes of the measurement only: the machine's
+    /// speed may differ at other points. Compare contenders by their ratios.
     pub fn interval(&self) -> Option<(f64, f64)> {
         if let Some(half) = self.throughput.half_width() {
             return Some(((self.throughput.mean - half).max(0.0), self.throughput.mean + half));
@@ -155,19 +155,21 @@ impl Point {
         geometric_mean(&rates?).map(|rate| rate.interval())
     }
 
-    /// Half the width of that interval.
+    /// Half the width of the 95 % interval.
     pub fn half_width(&self) -> Option<f64> {
         self.interval().map(|(low, high)| (high - low) / 2.0)
     }
 
-    /// Whether its throughput is significantly above that of another; never of too few trials.
+    /// Whether its throughput is significantly above that of `other`; false if there are too few
+    /// trials.
     pub fn is_above(&self, other: &Self) -> bool {
         Difference::between(&other.throughput, &self.throughput)
-            .is_some_and(|found| found.is_significant() && found.difference > 0.0)
+            .is_some_and(|change| change.is_significant() && change.difference > 0.0)
     }
 
-    /// Whether servers may be ranked by it.
-    pub fn ranks(&self) -> bool {
+    /// Whether servers can be ranked by it: the clients were not the bound, and nothing disturbed
+    /// it.
+    pub fn is_rankable(&self) -> bool {
         !self.is_bounded_by_clients() && self.disturbed == 0
     }
 }
@@ -185,30 +187,33 @@ fn mib_per_s(row: &Row) -> f64 {
     row.throughput_per_s * bytes / f64::from(1 << 20)
 }
 
-/// What the server's CPUs have to give, and the control group grants.
+/// The CPU time that the server may use, in CPUs: its CPU list, limited by the quota of its control
+/// group.
 fn server_cpus(row: &Row) -> Option<f64> {
     let cpus: Cpus = row.server_cpus.as_deref()?.parse().ok()?;
     Some(row.cpu_quota.unwrap_or(f64::MAX).min(cpus.count() as f64))
 }
 
-/// Without rows that lost CPU time to steal and were measured again in the same pass, which the
-/// scripts do.
+/// Removes rows that lost CPU time to steal if the same pass has another row: the scripts repeat
+/// such measurements.
 pub(super) fn without_repeated<'a>(rows: &[&'a Row]) -> Vec<&'a Row> {
     let pass = |row: &Row| (row.run_id.clone(), row.trial);
-    let quiet = rows.iter().filter(|row| !is_stolen_from(row));
-    let quiet: BTreeSet<_> = quiet.map(|row| pass(row)).collect();
-    rows.iter().copied().filter(|row| !is_stolen_from(row) || !quiet.contains(&pass(row))).collect()
+    let without_steal = rows.iter().filter(|row| !has_steal(row));
+    let repeated: BTreeSet<_> = without_steal.map(|row| pass(row)).collect();
+    rows.iter().copied().filter(|row| !has_steal(row) || !repeated.contains(&pass(row))).collect()
 }
 
-/// Whether something else used the CPUs. Of a row in slices, disturbed slices are left out already.
+/// Whether steal or other processes used too much of the CPUs. A row with slices already excludes
+/// its disturbed slices.
 fn is_disturbed(row: &Row) -> bool {
-    most([row.server_cpus_others, row.client_cpus_others]) >= DISTURBED || is_stolen_from(row)
+    let others = max_share([row.server_cpus_others, row.client_cpus_others]);
+    others >= TRIAL_OTHERS_LIMIT || has_steal(row)
 }
 
-fn is_stolen_from(row: &Row) -> bool {
-    most([row.server_cpus_stolen, row.client_cpus_stolen]) >= DISTURBED_SHARE
+fn has_steal(row: &Row) -> bool {
+    max_share([row.server_cpus_stolen, row.client_cpus_stolen]) >= DISTURBED_SHARE
 }
 
-fn most(shares: [Option<f64>; 2]) -> f64 {
+fn max_share(shares: [Option<f64>; 2]) -> f64 {
     shares.into_iter().flatten().fold(0.0, f64::max)
 }

@@ -1,40 +1,39 @@
-//! How many times the throughput of one system is that of another, pass by pass.
+//! Ratios of the throughputs of two systems, pass by pass.
 
 use super::{Curve, Difference, Estimate, Point, Verdict};
 
-/// Two systems at the same value of the axis.
+/// The ratio of two systems at one value of the axis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ratio {
-    /// Where on the axis.
+    /// Value of the axis.
     pub x: f64,
-    /// The throughput of the one over that of the other, over the passes that both have.
+    /// Mean over the passes that both have of the throughput of the first over that of the second.
     pub estimate: Estimate,
     /// Whether they differ.
     pub verdict: Verdict,
-    /// Whether both points rank their servers.
-    pub ranks: bool,
+    /// Whether both points can be ranked.
+    pub is_rankable: bool,
 }
 
-/// `a` over `b` at each value of the axis that both have been measured with.
+/// Returns the ratio of `a` to `b` at each value of the axis at which both were measured.
 ///
-/// A ratio is taken within a pass, so that a machine which drifts from pass to pass does not
-/// enter it.
+/// Ratios are taken within a pass, so that drift between passes does not affect them.
 pub fn ratios(a: &Curve, b: &Curve) -> Vec<Ratio> {
     let both = a.points.iter().filter_map(|of_a| Some((of_a, b.at(of_a.x)?)));
     both.filter_map(|(of_a, of_b)| Ratio::of(of_a, of_b)).collect()
 }
 
 impl Ratio {
-    /// Of two points; `None` where they have no pass in common.
+    /// The ratio of two points; `None` if they have no pass in common.
     pub(super) fn of(a: &Point, b: &Point) -> Option<Self> {
         let passes = a.passes.iter().filter_map(|(pass, of_a)| Some((of_a, b.passes.get(pass)?)));
-        let each: Vec<_> =
+        let ratios: Vec<_> =
             passes.filter(|(_, of_b)| **of_b > 0.0).map(|(of_a, of_b)| of_a / of_b).collect();
         Some(Ratio {
             x: a.x,
-            estimate: Estimate::of(&each)?,
+            estimate: Estimate::of(&ratios)?,
             verdict: Verdict::of(Difference::between(&a.throughput, &b.throughput)),
-            ranks: a.ranks() && b.ranks(),
+            is_rankable: a.is_rankable() && b.is_rankable(),
         })
     }
 }
@@ -67,27 +66,27 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_that_drifts_from_pass_to_pass_does_not_enter() {
+    fn drift_between_passes_does_not_affect_the_ratio() {
         let ratio = ratio_of([200.0, 100.0, 400.0], [100.0, 50.0, 200.0], "server");
         assert_eq!((ratio.x, ratio.estimate.mean), (8.0, 2.0));
         assert_eq!(ratio.estimate.half_width(), Some(0.0));
-        // But their throughputs overlap, and more is not claimed.
+        // The throughputs overlap, so no difference is claimed.
         assert_eq!(ratio.verdict, Verdict::Tie);
-        assert!(ratio.ranks);
+        assert!(ratio.is_rankable);
     }
 
     #[test]
-    fn what_the_clients_bounded_is_not_ranked() {
+    fn client_bound_points_are_not_rankable() {
         let ratio = ratio_of([200.0, 201.0, 199.0], [100.0, 101.0, 99.0], "client");
-        assert_eq!((ratio.verdict, ratio.ranks), (Verdict::Differs, false));
+        assert_eq!((ratio.verdict, ratio.is_rankable), (Verdict::Differs, false));
     }
 
     #[test]
-    fn passes_that_only_one_has_are_left_out() {
+    fn passes_of_only_one_system_are_ignored() {
         let rows = [row("a", 1, 300.0, ""), row("a", 2, 50.0, ""), row("b", 1, 100.0, "")];
         let curves = curves(&rows, Axis::Clients);
         let ratio = &ratios(&curves[0], &curves[1])[0];
         assert_eq!((ratio.estimate.count, ratio.estimate.mean), (1, 3.0));
-        assert_eq!(ratio.verdict, Verdict::TooFew);
+        assert_eq!(ratio.verdict, Verdict::InsufficientData);
     }
 }

@@ -1,4 +1,4 @@
-//! The slices of each row, round by round.
+//! The slices of each row, by round.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -7,19 +7,19 @@ use super::bootstrap::{self, Slice};
 use super::log_estimate::LogEstimate;
 use crate::results::{Row, SliceRow};
 
-/// The slices of one contender in one trial, by the number of the round.
+/// The slices of one contender in one trial, by number of the round.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rounds {
-    /// Those that count.
+    /// The slices that count: not disturbed.
     kept: BTreeMap<u32, Slice>,
-    /// All, each round's summed: the disturbed ones, too.
+    /// The sum of all slices of a round, including disturbed ones.
     all: BTreeMap<u32, Slice>,
 }
 
-/// A row: its run, when its trial started, and its label.
+/// The key of a row: the id of the run, the start time of the trial and the label.
 pub(super) type RowKey = (String, String, String);
 
-/// The rounds of each row that has any.
+/// The rounds of each row that has slices.
 pub type RoundsByRow = BTreeMap<RowKey, Rounds>;
 
 /// The key of a row.
@@ -27,7 +27,7 @@ pub(super) fn key(row: &Row) -> RowKey {
     (row.run_id.clone(), row.started_at.clone(), row.label.clone())
 }
 
-/// Finds the row of each slice. Where several rows have the same run, trial, label and number of
+/// Finds the row of each slice. If several rows have the same run, trial, label and number of
 /// clients, a slice belongs to the last of them that started before it.
 pub fn rounds_by_row(rows: &[Row], slices: &[SliceRow]) -> RoundsByRow {
     type Group<'a> = (&'a str, u32, &'a str, usize);
@@ -48,7 +48,7 @@ pub fn rounds_by_row(rows: &[Row], slices: &[SliceRow]) -> RoundsByRow {
     all
 }
 
-/// Microseconds since 1970 of a time in a row; 0 of what is not a time.
+/// Converts a time in a row to microseconds since 1970; 0 if it is not a valid time.
 fn started_at_us(text: &str) -> u64 {
     let time = humantime::parse_rfc3339(text).unwrap_or(SystemTime::UNIX_EPOCH);
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -66,24 +66,24 @@ impl Rounds {
         sum.window_s += slice.window_s;
     }
 
-    /// How many slices count.
+    /// Number of kept slices.
     pub fn count(&self) -> usize {
         self.kept.len()
     }
 
-    /// The mean rate; `None` under 5 slices.
+    /// The mean rate; `None` for fewer than 5 slices.
     pub(super) fn log_rate(&self) -> Option<LogEstimate> {
         bootstrap::log_rate(&self.kept.values().copied().collect::<Vec<_>>())
     }
 
     /// The ratio of the mean rates over the rounds that both completed, and the number of these
-    /// rounds; `None` under 5 of them.
+    /// rounds; `None` for fewer than 5 rounds.
     pub(super) fn log_ratio(&self, other: &Rounds) -> Option<(LogEstimate, usize)> {
         let (a, b) = paired(&self.kept, &other.kept);
         Some((bootstrap::log_ratio(&a, &b)?, a.len()))
     }
 
-    /// The same over all rounds, with the disturbed slices.
+    /// The ratio of the mean rates over all rounds, including disturbed slices.
     pub(super) fn log_ratio_with_disturbed(&self, other: &Rounds) -> Option<LogEstimate> {
         let (a, b) = paired(&self.all, &other.all);
         bootstrap::log_ratio(&a, &b)
@@ -144,12 +144,12 @@ mod tests {
             a.add(&slice(round, 0, 200, round != 8));
             b.add(&slice(round, 0, 100, round != 1));
         }
-        // A disturbed slice of round 2, before the one that counts.
+        // A disturbed slice of round 2, which was repeated.
         a.add(&slice(2, 0, 0, false));
         let (ratio, rounds) = a.log_ratio(&b).unwrap();
         assert!((ratio.value() - 2.0).abs() < 1e-12);
         assert_eq!((rounds, a.count()), (6, 7));
-        // Eight windows of a hold 1,600 messages in 9 windows' time, of b 800 in 8.
+        // a: 1,600 messages in 9 windows. b: 800 messages in 8 windows.
         let all = a.log_ratio_with_disturbed(&b).unwrap().value();
         assert!((all - (1600.0 / 9.0) / 100.0).abs() < 1e-12, "{all}");
     }

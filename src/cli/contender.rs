@@ -1,4 +1,4 @@
-//! Contenders as they are typed: `SYSTEM[,KEY=VALUE]...`.
+//! Parses contenders of the form `SYSTEM[,KEY=VALUE]...`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,25 +7,25 @@ use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Arg, Args as _, Command, FromArgMatches};
 
 use super::args::ServerArgs;
-use super::{server_spec, this_program};
+use super::{current_program, server_spec};
 use crate::os::cpus::CpuChoice;
-use crate::spec::{Endpoint, ExecSpec, Invalid, Target};
+use crate::spec::{Endpoint, ExecSpec, Target, UsageError};
 use crate::systems::{self, SYSTEMS, System};
 use crate::trial::Contender;
 
-/// A contender as typed, its system checked.
+/// A contender argument whose system and keys are known, but whose values are not parsed yet.
 #[derive(Clone)]
-pub struct Typed {
+pub struct ContenderArg {
     system: &'static dyn System,
     text: String,
     keys: Vec<(String, String)>,
 }
 
-/// What holds for all contenders of a bench.
-pub struct Common<'a> {
+/// Flags of `bench` that apply to all contenders.
+pub struct SharedFlags<'a> {
     pub server: &'a ServerArgs,
     pub server_cpus: &'a CpuChoice,
-    /// Where a server runs already.
+    /// Address of a server that is already running.
     pub addr: Option<&'a Endpoint>,
     pub spawn: bool,
     pub ready_timeout: Duration,
@@ -34,23 +34,23 @@ pub struct Common<'a> {
 /// Keys that are not server flags.
 const KEYS: [&str; 4] = ["label", "addr", "pid", "exec"];
 
-/// The longest label.
-const LONGEST_LABEL: usize = 200;
+/// Maximum length of a label in characters; longer labels are truncated.
+const MAX_LABEL_CHARS: usize = 200;
 
-/// Reads a contender, and lists the systems for help texts and shells.
+/// Parses a contender, and lists the systems for shell completion.
 #[derive(Clone)]
-pub struct Parser;
+pub struct ValueParser;
 
-impl TypedValueParser for Parser {
-    type Value = Typed;
+impl TypedValueParser for ValueParser {
+    type Value = ContenderArg;
 
     fn parse_ref(
         &self,
         command: &Command,
         arg: Option<&Arg>,
         value: &std::ffi::OsStr,
-    ) -> Result<Typed, clap::Error> {
-        Typed::parse.parse_ref(command, arg, value)
+    ) -> Result<ContenderArg, clap::Error> {
+        ContenderArg::parse.parse_ref(command, arg, value)
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
@@ -58,95 +58,101 @@ impl TypedValueParser for Parser {
     }
 }
 
-impl Typed {
+impl ContenderArg {
     fn parse(text: &str) -> Result<Self, String> {
         let (name, mut rest) = text.split_once(',').unwrap_or((text, ""));
         let system = systems::find(name)?;
         let mut keys = Vec::new();
         while !rest.is_empty() {
-            // The command takes the rest: it may hold commas.
+            // A command may contain commas, so exec= extends to the end of the argument.
             let end = if rest.starts_with("exec=") { None } else { rest.find(',') };
             let pair = &rest[..end.unwrap_or(rest.len())];
             rest = end.map_or("", |end| &rest[end + 1..]);
             let (key, value) = pair
                 .split_once('=')
-                .ok_or_else(|| format!("'{pair}' is not KEY=VALUE; write {name},KEY=VALUE"))?;
+                .ok_or_else(|| format!("'{pair}' is not KEY=VALUE; use {name},KEY=VALUE"))?;
             check_key(key)?;
             if keys.iter().any(|(known, _)| known == key) {
-                return Err(format!("the key '{key}' is given twice in '{text}'"));
+                return Err(format!("key '{key}' is given twice in '{text}'; remove one"));
             }
             keys.push((key.to_owned(), value.to_owned()));
         }
-        Ok(Typed { system, text: text.to_owned(), keys })
+        Ok(ContenderArg { system, text: text.to_owned(), keys })
     }
 
     fn key(&self, key: &str) -> Option<&str> {
         self.keys.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str())
     }
 
-    /// The server flags among its keys.
-    fn flags(&self) -> impl Iterator<Item = &(String, String)> {
+    /// Returns the keys that are server flags.
+    fn server_flags(&self) -> impl Iterator<Item = &(String, String)> {
         self.keys.iter().filter(|(key, _)| !KEYS.contains(&key.as_str()))
     }
 
-    /// The contender, with what holds for all.
-    pub fn contender(&self, common: &Common<'_>) -> Result<Contender, Invalid> {
-        let wrong = |why: String| Invalid(format!("contender '{}': {why}", self.text));
-        let label = self.label().map_err(wrong)?;
-        let target = self.target(common).map_err(wrong)?;
+    /// Returns the contender. The shared flags apply unless it has its own key.
+    pub fn resolve(&self, flags: &SharedFlags<'_>) -> Result<Contender, UsageError> {
+        let error = |reason: String| UsageError(format!("contender '{}': {reason}", self.text));
+        let label = self.label().map_err(error)?;
+        let target = self.target(flags).map_err(error)?;
         Ok(Contender { label, system: self.system, target })
     }
 
     fn label(&self) -> Result<String, String> {
         let label = self.key("label").unwrap_or(&self.text);
         if label.is_empty() || label.chars().any(char::is_control) {
-            return Err("a label needs at least one character, and no control characters".into());
+            return Err("the label is empty or contains control characters; use label=NAME with \
+                        at least one character and no control characters"
+                .into());
         }
-        Ok(label.chars().take(LONGEST_LABEL).collect())
+        Ok(label.chars().take(MAX_LABEL_CHARS).collect())
     }
 
-    fn target(&self, common: &Common<'_>) -> Result<Target, String> {
+    fn target(&self, flags: &SharedFlags<'_>) -> Result<Target, String> {
         let address = self.key("addr").map(str::parse::<Endpoint>).transpose()?;
         let pid = self.key("pid").map(pid).transpose()?;
         let exec = self.key("exec");
-        let runs_already = exec.is_none() && (address.is_some() || common.addr.is_some());
-        if pid.is_some() && !runs_already {
-            return Err("pid= is for a server that is already running; add addr=HOST:PORT".into());
+        let is_running = exec.is_none() && (address.is_some() || flags.addr.is_some());
+        if pid.is_some() && !is_running {
+            return Err("pid= needs a server that is already running; add addr=HOST:PORT".into());
         }
-        if let Some((flag, _)) = self.flags().next().filter(|_| runs_already || exec.is_some()) {
-            return Err(format!("{flag}= is only for servers that echometer itself starts"));
+        let server_flag = self.server_flags().next();
+        if let Some((key, _)) = server_flag.filter(|_| is_running || exec.is_some()) {
+            return Err(format!(
+                "{key}= works only for servers that echometer itself starts; remove it, or use \
+                 --spawn without addr= and exec="
+            ));
         }
         if let Some(command) = exec {
-            return exec_spec(command, address, common).map(Target::Exec);
+            return exec_spec(command, address, flags).map(Target::Exec);
         }
-        if let Some(address) = address.or_else(|| common.addr.cloned()) {
+        if let Some(address) = address.or_else(|| flags.addr.cloned()) {
             return Ok(Target::Running { address, pid });
         }
-        if !common.spawn {
+        if !flags.spawn {
             return Err(
-                "there is no server; add --spawn to start one, --addr HOST:PORT to measure \
-                        one that is running, or the key addr= or exec="
+                "no server to measure; use --spawn to start one, --addr HOST:PORT for one \
+                        that is already running, or the key addr= or exec="
                     .to_owned(),
             );
         }
         Ok(Target::Spawn {
-            program: this_program()?,
-            server: server_spec(Endpoint::free_port(), self.server(common.server)?),
-            cpus: common.server_cpus.clone(),
+            program: current_program()?,
+            server: server_spec(Endpoint::free_port(), self.server_args(flags.server)?),
+            cpus: flags.server_cpus.clone(),
         })
     }
 
-    /// The server flags of all contenders, with its own instead where it has them.
-    fn server(&self, common: &ServerArgs) -> Result<ServerArgs, String> {
-        let arguments = self.flags().map(|(key, value)| format!("--{key}={value}"));
+    /// Returns the shared server flags, overridden by this contender's keys.
+    fn server_args(&self, shared: &ServerArgs) -> Result<ServerArgs, String> {
+        let arguments = self.server_flags().map(|(key, value)| format!("--{key}={value}"));
         let arguments = ["contender".to_owned()].into_iter().chain(arguments);
         let without_defaults = |argument: Arg| argument.default_value(None::<&str>);
         let command = ServerArgs::augment_args(Command::new("contender"));
         let command = command.mut_args(without_defaults);
         let matches = command.try_get_matches_from(arguments);
-        let matches = matches.map_err(|error| super::one_line(&error))?;
-        let mut server = common.clone();
-        server.update_from_arg_matches(&matches).map_err(|error| super::one_line(&error))?;
+        let matches = matches.map_err(|error| super::one_line_error(&error))?;
+        let mut server = shared.clone();
+        server.update_from_arg_matches(&matches).map_err(|error| super::one_line_error(&error))?;
         Ok(server)
     }
 }
@@ -158,46 +164,50 @@ fn check_key(key: &str) -> Result<(), String> {
         return Ok(());
     }
     let all: Vec<_> = KEYS.into_iter().chain(flags).collect();
-    let alike = |other: &&&str| strsim::jaro_winkler(key, other);
-    let nearest = all.iter().max_by(|a, b| alike(a).total_cmp(&alike(b)));
-    let nearest = nearest.map(|name| format!("; did you mean '{name}'?")).unwrap_or_default();
-    Err(format!("there is no key '{key}'{nearest} (keys: {})", all.join(", ")))
+    let similarity = |other: &&&str| strsim::jaro_winkler(key, other);
+    let nearest = all.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    let hint = nearest.map(|name| format!("; did you mean '{name}'?")).unwrap_or_default();
+    Err(format!("unknown key '{key}'{hint} (keys: {})", all.join(", ")))
 }
 
 fn pid(text: &str) -> Result<u32, String> {
-    let wrong = || format!("'{text}' is not a process id; write a number, as in pid=4711");
-    // Process ids are below 2^22, see proc_sys_kernel(5).
+    // Process IDs are below 2^22, see proc_sys_kernel(5).
     let pid = text.parse().ok().filter(|pid| (1..=i32::MAX.cast_unsigned()).contains(pid));
-    pid.ok_or_else(wrong)
+    pid.ok_or_else(|| format!("'{text}' is not a process ID; use a number, as in pid=4711"))
 }
 
 fn exec_spec(
     command: &str,
     address: Option<Endpoint>,
-    common: &Common<'_>,
+    flags: &SharedFlags<'_>,
 ) -> Result<ExecSpec, String> {
-    let command = shlex::split(command)
-        .filter(|words| !words.is_empty())
-        .ok_or_else(|| format!("'{command}' is not a command; is a quote not closed?"))?;
-    let names_port = |word: &String| word.contains("{addr}") || word.contains("{port}");
-    if address.is_none() && !command.iter().any(names_port) {
-        return Err("the command does not say where to listen; put {addr}, or {host} and {port}, \
-                    into it, or add addr=HOST:PORT"
-            .to_owned());
+    let command = shlex::split(command).filter(|words| !words.is_empty()).ok_or_else(|| {
+        format!("'{command}' is empty or has an unclosed quote; use exec=COMMAND")
+    })?;
+    let has_port = |word: &String| word.contains("{addr}") || word.contains("{port}");
+    if address.is_none() && !command.iter().any(has_port) {
+        return Err(
+            "the command has no address to listen on; add {addr}, or {host} and {port}, to \
+                    it, or add the key addr=HOST:PORT"
+                .to_owned(),
+        );
     }
-    let (ready_timeout, cpus) = (common.ready_timeout, common.server_cpus.clone());
+    let (ready_timeout, cpus) = (flags.ready_timeout, flags.server_cpus.clone());
     Ok(ExecSpec { command, address, ready_timeout, cpus })
 }
 
-/// The contenders of a bench, their labels unique.
-pub fn all(typed: &[Typed], common: &Common<'_>) -> Result<Vec<Contender>, Invalid> {
-    let contenders =
-        typed.iter().map(|one| one.contender(common)).collect::<Result<Vec<_>, _>>()?;
+/// Resolves all contenders of a bench, and checks that their labels are unique.
+pub fn resolve_all(
+    arguments: &[ContenderArg],
+    flags: &SharedFlags<'_>,
+) -> Result<Vec<Contender>, UsageError> {
+    let contenders = arguments.iter().map(|argument| argument.resolve(flags));
+    let contenders = contenders.collect::<Result<Vec<_>, _>>()?;
     let mut labels = BTreeSet::new();
     for contender in &contenders {
         if !labels.insert(contender.label.as_str()) {
-            return Err(Invalid(format!(
-                "two contenders are called '{0}'; give them different labels, as in {1},label=a",
+            return Err(UsageError(format!(
+                "two contenders have the label '{0}'; use different labels, as in {1},label=a",
                 contender.label,
                 contender.system.name()
             )));

@@ -1,14 +1,14 @@
-//! What stands below the flags in the help texts: examples, with systems of the registry.
+//! Examples below the flags in the help texts. System names come from the registry.
 
 use std::fmt::Write;
 
 use crate::systems::SYSTEMS;
 
-fn first() -> &'static str {
+fn first_system() -> &'static str {
     SYSTEMS.first().map_or("SYSTEM", |system| system.name())
 }
 
-fn second() -> &'static str {
+fn second_system() -> &'static str {
     SYSTEMS.get(1).map_or("SYSTEM", |system| system.name())
 }
 
@@ -22,18 +22,18 @@ pub fn overview() -> String {
         "
 Examples:
   echometer bench {0} {1} --spawn --clients 8 --duration 1s
-      two contenders, which take turns in slices of 20 ms
+      compare two contenders, which take turns in slices of 20 ms or more
   mkdir -p rows
   for n in 1 2 4 8; do
       echometer bench {0} {1} --spawn -c $n -d 1s --csv rows/results.csv
   done
-      one row per contender and number of clients
+      write one row per contender and number of clients
   echometer report rows
-      a verdict, tables and figures of these rows
+      print the verdict and tables, and write a page with figures
 
 Exit status: 0 done, 1 failed while running, 2 invalid command line, 130 interrupted",
-        first(),
-        second()
+        first_system(),
+        second_system()
     )
 }
 
@@ -43,12 +43,15 @@ pub fn serve() -> String {
 Examples:
   echometer serve {0} --addr 0.0.0.0:4157 --uptime 1m --metrics server.jsonl
   echometer serve {0} --addr 127.0.0.1:0",
-        first()
+        first_system()
     )
 }
 
 pub fn send() -> String {
-    format!("Example:\n  echometer send {0} --addr 127.0.0.1:4157 hello 'hello again'", first())
+    format!(
+        "Example:\n  echometer send {0} --addr 127.0.0.1:4157 hello 'hello again'",
+        first_system()
+    )
 }
 
 pub fn bench() -> String {
@@ -61,25 +64,25 @@ fn bench_examples() -> String {
         "\
 Examples:
   echometer bench {0} {1} --spawn --clients 24 --duration 1s --csv rows/results.csv
-      two systems, in slices; one row each
+      two systems, measured in slices; one row per system
   echometer bench {0} {0},tuning=throughput {1},workers=4,label=four --spawn --clients 24
-      systems with other options
+      the same systems with other options
   echometer bench {0} '{0},label=mine,exec=./my-server {{addr}}' --spawn --clients 24
-      a program in any language, next to the server of this program
+      a server written in any language, compared with the built-in server
   echometer bench {0},label=a,addr=10.0.0.7:4157 {0},label=b,addr=10.0.0.7:4158 --clients 24
-      servers that are running already
+      servers that are already running
   echometer bench {0} --spawn --clients 24 --duration 5s --csv -
-      a single system in one window; a row on stdout
+      one system, measured in one window; the row is printed on stdout
   echometer bench {0} --spawn --clients 24 --think 300us
-      clients that pause for 300 us after each reply, as behind a network
+      clients that pause for 300 us after each reply, to simulate a network
   echometer bench {0} --spawn --clients 1000 --driver lean
-      many clients on few threads, at less CPU time than the server uses
+      many clients on few threads, which use less CPU time than the server
   echometer bench {0} --spawn --clients 24 --rate 20000 --arrivals poisson --hgrm latency.hgrm
-      an open loop; latency is measured from each request's scheduled send time
+      open loop; latency is measured from each request's scheduled send time
   echometer bench {0} --spawn --clients 24 --duration 2s --until 2%
-      trials until the mean is known to 2 %",
-        first(),
-        second()
+      repeated trials, until the 95 % confidence interval is within ±2 % of the mean",
+        first_system(),
+        second_system()
     )
 }
 
@@ -104,7 +107,7 @@ pub fn completions() -> String {
     "\
 Examples:
   source <(echometer completions bash)
-      in this shell; in ~/.bashrc, in each
+      complete commands in this shell; add the line to ~/.bashrc for every shell
   echometer completions zsh > ~/.zfunc/_echometer
   echometer completions fish > ~/.config/fish/completions/echometer.fish"
         .to_owned()

@@ -1,9 +1,11 @@
-//! Flags as they are typed, turned into what the verbs are asked to do. Nothing else knows clap.
+//! The command line: parses flags with clap and converts them into validated commands.
+//!
+//! No other module depends on clap.
 
 mod args;
 mod contender;
-mod derived;
 mod help;
+mod run;
 mod values;
 
 use std::ffi::OsString;
@@ -11,82 +13,85 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
+use clap_complete::Shell;
 
 use self::args::{
     Args, BenchArgs, CommandArgs, CompareArgs, ManArgs, ReportArgs, SendArgs, ServeArgs, ServerArgs,
 };
+pub use self::run::main;
 use crate::commands::{Bench, Command, Compare, Completions, Man, Repeat, Report, Send, Serve};
 use crate::load;
 use crate::os::host;
 use crate::spec::{
-    Channels, ClientSpec, Driver, Endpoint, Invalid, LoadSpec, Pace, ServerSpec, SliceLength,
-    Target, TrialSpec,
+    Channels, ClientSpec, Driver, Endpoint, LoadSpec, OpenLoop, ServerSpec, SliceLength, Target,
+    TrialSpec, UsageError,
 };
 
-/// What a command line asks for.
+/// The result of parsing a command line.
 pub enum Parsed {
-    /// To do something.
-    Do(Command),
-    /// To be told something, which it has been: a help text, or the version.
-    Told,
+    /// A command to run.
+    Run(Command),
+    /// A help text or the version, which has been printed.
+    Printed,
 }
 
-/// Reads a command line, the program's name first.
+/// Parses a command line. The first argument is the name of the program.
 ///
 /// # Errors
 ///
-/// Where it is wrong: one line that says what is, and what would be right.
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Invalid> {
+/// If the command line is invalid. The error is one line that describes the problem and a valid
+/// alternative.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, UsageError> {
     let arguments: Vec<_> = arguments.into_iter().collect();
     let parsed = definition().try_get_matches_from(&arguments);
     match parsed.and_then(|matches| Args::from_arg_matches(&matches)) {
-        Ok(args) => Ok(Parsed::Do(match args.verb {
+        Ok(args) => Ok(Parsed::Run(match args.command {
             CommandArgs::Serve(args) => Command::Serve(serve(args)),
             CommandArgs::Send(args) => Command::Send(send(args)),
             CommandArgs::Bench(args) => {
-                Command::Bench(Box::new(bench(*args, as_typed(&arguments))?))
+                Command::Bench(Box::new(bench(*args, shell_command(&arguments))?))
             }
             CommandArgs::Report(args) => Command::Report(report(args)),
             CommandArgs::Compare(args) => Command::Compare(compare(args)),
             CommandArgs::Completions(args) => Command::Completions(Completions {
-                script: derived::completions(args.shell, definition()),
+                script: completion_script(args.shell, definition()),
             }),
             CommandArgs::Man(args) => Command::Man(man(args)),
         })),
         Err(error)
             if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
         {
-            // To stdout, in colours where that is a terminal. If nobody reads, nobody asked.
+            // A closed stdout is not an error.
             let _ = error.print();
-            Ok(Parsed::Told)
+            Ok(Parsed::Printed)
         }
-        Err(error) => Err(Invalid(one_line(&error))),
+        Err(error) => Err(UsageError(one_line_error(&error))),
     }
 }
 
-/// The command line, as clap knows it.
+/// Returns clap's definition of the command line.
 fn definition() -> clap::Command {
-    Args::command().mut_subcommand("bench", ServerArgs::only_with_spawn)
+    Args::command().mut_subcommand("bench", ServerArgs::conflict_with_addr)
 }
 
-/// A command line that can be pasted into a shell.
-fn as_typed(arguments: &[OsString]) -> String {
+/// Quotes a command line so that it can be pasted into a shell.
+fn shell_command(arguments: &[OsString]) -> String {
     let words: Vec<_> = arguments.iter().map(|argument| argument.to_string_lossy()).collect();
-    // It fails for a null byte, which no argument has.
+    // Quoting fails only for a null byte, which an argument cannot contain.
     shlex::try_join(words.iter().map(AsRef::as_ref)).unwrap_or_else(|_| words.join(" "))
 }
 
-/// clap explains an error in a paragraph; of that, what is wrong and what would be right.
-fn one_line(error: &clap::Error) -> String {
+/// Shortens clap's error, which has several paragraphs, to one line without the usage.
+fn one_line_error(error: &clap::Error) -> String {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return "no verb given; try 'echometer --help'".to_owned();
+        return "no command given; try 'echometer --help'".to_owned();
     }
     let text = error.render().to_string();
-    let telling = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let telling: Vec<_> = telling
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines: Vec<_> = lines
         .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
         .collect();
-    let line = telling.join(" ");
+    let line = lines.join(" ");
     let line = line.strip_prefix("error: ").unwrap_or(&line);
     format!("{line}; try 'echometer --help'")
 }
@@ -114,33 +119,36 @@ fn server_spec(address: Endpoint, args: ServerArgs) -> ServerSpec {
 }
 
 fn send(args: SendArgs) -> Send {
-    let who = ClientSpec {
+    let client = ClientSpec {
         name: args.name.unwrap_or_else(|| format!("{}-{}", host::name(), std::process::id())),
-        timeout: args.patience.timeout,
-        retries: args.patience.retries,
+        timeout: args.retry.timeout,
+        retries: args.retry.retries,
         max_message: args.max_message,
         channels: Channels::default(),
     };
-    Send { system: args.system, to: args.addr, who, messages: args.messages }
+    Send { system: args.system, address: args.addr, client, messages: args.messages }
 }
 
-fn bench(args: BenchArgs, command: String) -> Result<Bench, Invalid> {
+fn bench(args: BenchArgs, command: String) -> Result<Bench, UsageError> {
     let load = load_spec(&args)?;
-    let common = contender::Common {
+    let flags = contender::SharedFlags {
         server: &args.server,
         server_cpus: &args.server_cpus,
         addr: args.addr.as_ref(),
         spawn: args.spawn,
         ready_timeout: args.ready_timeout,
     };
-    let contenders = contender::all(&args.contenders, &common)?;
+    let contenders = contender::resolve_all(&args.contenders, &flags)?;
     for contender in &contenders {
         if let Target::Spawn { server, .. } = &contender.target {
-            check_sizes(&load, server.max_message)?;
+            check_message_sizes(&load, server.max_message)?;
         }
     }
     if args.hgrm.is_some() && contenders.len() > 1 {
-        return Err(Invalid("--hgrm is for a single contender".to_owned()));
+        return Err(UsageError(
+            "--hgrm needs a single contender; measure each contender with a file of its own"
+                .to_owned(),
+        ));
     }
     let spec = TrialSpec {
         slice: slice(&args)?,
@@ -153,17 +161,17 @@ fn bench(args: BenchArgs, command: String) -> Result<Bench, Invalid> {
     Ok(Bench {
         contenders,
         spec,
-        repeat: args.until.map_or(Repeat::Times(args.trials), Repeat::Until),
+        repeat: args.until.map_or(Repeat::Fixed(args.trials), Repeat::UntilPrecise),
         csv: args.csv,
         results: args.results,
         hgrm: args.hgrm,
         command,
-        whole_run: args.run_command,
+        run_command: args.run_command,
         quiet: args.quiet,
     })
 }
 
-fn load_spec(args: &BenchArgs) -> Result<LoadSpec, Invalid> {
+fn load_spec(args: &BenchArgs) -> Result<LoadSpec, UsageError> {
     Ok(LoadSpec {
         driver: driver(args)?,
         channels: args.channels,
@@ -171,68 +179,73 @@ fn load_spec(args: &BenchArgs) -> Result<LoadSpec, Invalid> {
         window: args.duration,
         warmup: args.warmup,
         think: args.think,
-        pace: args.rate.map(|per_s| Pace { per_s, arrivals: args.arrivals }),
+        open_loop: args.rate.map(|rate_per_s| OpenLoop { rate_per_s, arrivals: args.arrivals }),
         payload: args.payload,
         reply_payload: args.reply_payload,
-        timeout: args.patience.timeout,
-        retries: args.patience.retries,
+        timeout: args.retry.timeout,
+        retries: args.retry.retries,
     })
 }
 
-/// Several contenders take turns, unless requests are due at a given rate.
-fn slice(args: &BenchArgs) -> Result<Option<SliceLength>, Invalid> {
+/// Returns the slice length; `None` for a single contender or an open loop, which are measured in
+/// one window.
+fn slice(args: &BenchArgs) -> Result<Option<SliceLength>, UsageError> {
     if args.rate.is_some() || (args.slice.is_none() && args.contenders.len() == 1) {
         return Ok(None);
     }
     let slice = args.slice.unwrap_or_default();
-    slice.check(args.duration).map_err(Invalid)?;
+    slice.check(args.duration).map_err(UsageError)?;
     Ok(Some(slice))
 }
 
-/// A short number, so that it can be typed again.
+/// Returns a seed of at most 9 digits, so that it is easy to retype.
 fn new_seed() -> u64 {
     fastrand::u64(..1_000_000_000)
 }
 
-fn driver(args: &BenchArgs) -> Result<Driver, Invalid> {
+fn driver(args: &BenchArgs) -> Result<Driver, UsageError> {
     match (args.driver.as_str(), args.threads) {
-        ("lean", _) if args.channels == Channels::Shared => Err(Invalid(
-            "--channels shared is for --driver native: a lean client is a connection of its own"
+        ("lean", _) if args.channels == Channels::Shared => Err(UsageError(
+            "--channels shared needs --driver native: each lean client has its own connection"
                 .to_owned(),
         )),
         ("lean", threads) => Ok(Driver::Lean { threads }),
         (_, None) => Ok(Driver::Native),
-        (_, Some(_)) => Err(Invalid(
-            "--threads is for --driver lean: the native driver has a thread for each client"
+        (_, Some(_)) => Err(UsageError(
+            "--threads needs --driver lean: the native driver uses one thread per client"
                 .to_owned(),
         )),
     }
 }
 
-/// A server that we start ourselves is not sent what it would refuse.
-fn check_sizes(load: &LoadSpec, max_message: usize) -> Result<(), Invalid> {
-    // Not made where it alone is too long already.
+/// Checks that a spawned server accepts the requests and replies of this load.
+fn check_message_sizes(load: &LoadSpec, max_message: usize) -> Result<(), UsageError> {
+    // A payload that exceeds the limit alone is not allocated.
     let request = if load.payload > max_message {
         load.payload
     } else {
         load::first_request(load, &host::name()).bytes().len()
     };
-    for (what, size) in [("--payload", request), ("--reply-payload", load.reply_payload as usize)] {
+    for (flag, size) in [("--payload", request), ("--reply-payload", load.reply_payload as usize)] {
         if size > max_message {
-            return Err(Invalid(format!(
-                "{what} makes messages of {size} bytes, and the server takes {max_message}; raise --max-message"
+            return Err(UsageError(format!(
+                "{flag} makes messages of {size} bytes, but the server accepts at most \
+                 {max_message}; raise --max-message"
             )));
         }
     }
     Ok(())
 }
 
-fn this_program() -> Result<PathBuf, String> {
-    std::env::current_exe()
-        .map_err(|error| format!("cannot find this program, to start it as a server: {error}"))
+fn current_program() -> Result<PathBuf, String> {
+    std::env::current_exe().map_err(|error| {
+        format!(
+            "cannot find the echometer executable to start as a server: {error}; use exec=COMMAND"
+        )
+    })
 }
 
-/// When it was made, and by which process: no two runs of a machine have the same.
+/// Returns the current time and process ID, which are unique on one machine.
 fn new_run_id() -> String {
     let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now());
     format!("{now}-{}", std::process::id())
@@ -252,74 +265,97 @@ fn compare(args: CompareArgs) -> Compare {
 }
 
 fn man(args: ManArgs) -> Man {
-    Man { directory: args.directory, pages: derived::man_pages(definition()) }
+    Man { directory: args.directory, pages: man_pages(definition()) }
+}
+
+fn completion_script(shell: Shell, mut command: clap::Command) -> String {
+    let name = command.get_name().to_owned();
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, name, &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
+/// Returns the man pages of the program and of each command, with their file names.
+fn man_pages(program: clap::Command) -> Vec<(String, Vec<u8>)> {
+    // `man echometer-help` would repeat `man echometer`.
+    let mut program = program.disable_help_subcommand(true);
+    program.build();
+    std::iter::once(&program).chain(program.get_subcommands()).map(man_page).collect()
+}
+
+fn man_page(command: &clap::Command) -> (String, Vec<u8>) {
+    let man = clap_mangen::Man::new(command.clone()).manual("echometer");
+    let mut text = Vec::new();
+    // Writing to a Vec cannot fail.
+    let _ = man.render(&mut text);
+    (man.get_filename(), text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parse_words(line: &str) -> Result<Parsed, Invalid> {
+    fn parse_line(line: &str) -> Result<Parsed, UsageError> {
         parse(line.split_whitespace().map(OsString::from))
     }
 
     #[test]
-    fn a_server_is_passed_on_as_it_was_asked_for() {
+    fn server_spec_survives_conversion_to_arguments_and_back() {
         let line = "echometer serve router -a 127.0.0.1:0 -n a -w 3 --backend ipc \
                     --completion-queues 2 --tuning throughput --work spin:50us --max-message 2KiB";
-        let Ok(Parsed::Do(Command::Serve(asked))) = parse_words(line) else { panic!("{line}") };
+        let Ok(Parsed::Run(Command::Serve(first))) = parse_line(line) else { panic!("{line}") };
         let words = ["echometer", "serve", "router"].map(String::from).into_iter();
-        let again = parse(words.chain(asked.spec.arguments()).map(OsString::from));
-        let Ok(Parsed::Do(Command::Serve(again))) = again else { panic!("{:?}", asked.spec) };
-        assert_eq!(asked.spec, again.spec);
-        assert_eq!(asked.spec.max_message, 2048);
+        let second = parse(words.chain(first.spec.arguments()).map(OsString::from));
+        let Ok(Parsed::Run(Command::Serve(second))) = second else { panic!("{:?}", first.spec) };
+        assert_eq!(first.spec, second.spec);
+        assert_eq!(first.spec.max_message, 2048);
     }
 
     #[test]
-    fn a_server_is_by_default_what_the_library_says() {
-        let Ok(Parsed::Do(Command::Serve(asked))) = parse_words("echometer serve rep -n a") else {
-            panic!("it is right")
+    fn default_flags_match_the_defaults_of_server_spec() {
+        let Ok(Parsed::Run(Command::Serve(serve))) = parse_line("echometer serve rep -n a") else {
+            panic!("a valid command line was rejected")
         };
-        let address = asked.spec.address.clone();
-        assert_eq!(asked.spec, ServerSpec { address, ..ServerSpec::named("a") });
+        let address = serve.spec.address.clone();
+        assert_eq!(serve.spec, ServerSpec { address, ..ServerSpec::named("a") });
     }
 
     #[test]
-    fn errors_are_one_line_that_says_what_would_be_right() {
-        for (line, telling) in [
-            ("echometer", "no verb given"),
+    fn invalid_command_lines_are_rejected_in_one_line_with_advice() {
+        for (line, expected) in [
+            ("echometer", "no command given"),
             ("echometer serve", "SYSTEM"),
             ("echometer serve rap", "did you mean 'rep'?"),
             ("echometer bench rep --spawn --clients 0", "at least 1"),
-            ("echometer bench rep --spawn -d -1s", "'-1s' is no duration"),
-            ("echometer bench rep --spawn -d 0", "must be longer than 0"),
-            ("echometer bench rep --spawn -d abc", "'abc' is no duration"),
+            ("echometer bench rep --spawn -d -1s", "'-1s' is not a duration"),
+            ("echometer bench rep --spawn -d 0", "longer than 0"),
+            ("echometer bench rep --spawn -d abc", "'abc' is not a duration"),
             ("echometer bench rep", "--spawn"),
             ("echometer bench rep --spawn --addr 127.0.0.1:1", "cannot be used with"),
             ("echometer bench rep --spawn --payload 2MiB", "raise --max-message"),
             ("echometer bench rep --addr 127.0.0.1:1 --workers 2", "cannot be used with"),
             ("echometer serve rep --addr here", "HOST:PORT"),
             ("echometer serve rep --work much", "spin:50us or sleep:1ms"),
-            ("echometer serve rep --work sleep:1h", "sleep:1s is the most"),
+            ("echometer serve rep --work sleep:1h", "use at most sleep:1s"),
             ("echometer bench rep --addr 127.0.0.1:1 --work none", "cannot be used with"),
             ("echometer bench rep --spawn --channels one", "per-client or shared"),
             ("echometer bench rep --spawn --driver lean --channels shared", "--driver native"),
-            ("echometer bench rep --spawn --until 0%", "'0%' is no share"),
+            ("echometer bench rep --spawn --until 0%", "'0%' is not a percentage"),
             ("echometer bench rep --spawn --until 2% --trials 3", "cannot be used with"),
             ("echometer report", "DIR"),
             ("echometer compare a", "DIR_B"),
             ("echometer completions csh", "possible values: bash, elvish, fish, powershell, zsh"),
             ("echometer man", "DIR"),
-            ("echometer compare a b --fail-on-regression much", "'much' is no share"),
+            ("echometer compare a b --fail-on-regression much", "'much' is not a percentage"),
         ] {
-            let Err(Invalid(error)) = parse_words(line) else { panic!("{line} is right") };
-            assert!(error.contains(telling), "{line}: {error}");
+            let Err(UsageError(error)) = parse_line(line) else { panic!("{line} was accepted") };
+            assert!(error.contains(expected), "{line}: {error}");
             assert!(!error.contains('\n') && !error.starts_with("error"), "{line}: {error}");
         }
     }
 
     #[test]
-    fn the_definition_of_the_command_line_is_sound() {
+    fn command_definition_passes_the_checks_of_clap() {
         Args::command().debug_assert();
     }
 }

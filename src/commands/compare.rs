@@ -1,18 +1,19 @@
-//! `compare`: what changed from one measurement to another.
+//! `compare`: shows the changes from one measurement to another.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use super::measured::Measured;
-use super::{Ending, print, tell};
-use crate::analysis::{self, Options, Verdict};
-use crate::report::prose::phrases::counted;
+use super::measurement::Measurement;
+use super::{Outcome, print, print_status};
+use crate::analysis::{self, Change, OptionsBySystem, Verdict};
+use crate::report::prose::phrases::pluralize;
 use crate::report::{self, prose::notes};
 
-/// Options that make no difference to what is measured: who is asked, and where. The one that
-/// the points are told apart by. And those that not every system heeds: rows tell which do.
-const INDIFFERENT: [&str; 9] = [
+/// Options in run.json that may differ between comparable measurements: the options that identify
+/// the server, the number of clients, which distinguishes the points, and the options that only
+/// some systems use. The rows contain the latter for the systems that use them.
+const IGNORED_OPTIONS: [&str; 9] = [
     "addr",
     "pid",
     "exec",
@@ -24,91 +25,65 @@ const INDIFFERENT: [&str; 9] = [
     "ready-timeout",
 ];
 
-/// What to compare.
+/// Options of `compare`.
 pub struct Compare {
-    /// The first measurement.
+    /// Directory of the first measurement.
     pub a: PathBuf,
-    /// The second.
+    /// Directory of the second measurement.
     pub b: PathBuf,
-    /// The largest loss that is no failure, as a share; `None`: all are none.
+    /// Largest allowed loss of throughput, as a fraction; `None` allows any loss.
     pub fail_on_regression: Option<f64>,
-    /// Whether to compare what was measured with different options.
+    /// Whether to compare measurements with different options.
     pub anyway: bool,
 }
 
 impl Compare {
-    pub(super) fn run(self) -> Result<Ending> {
-        let (a, b) = (Measured::read(&self.a)?, Measured::read(&self.b)?);
-        for (directory, measured) in [(&self.a, &a), (&self.b, &b)] {
-            if measured.curves.is_empty() {
-                bail!(
-                    "{} holds rows of a given --rate only; measure without it, too, to compare",
-                    directory.display()
-                );
-            }
-            if has_the_same_twice(measured) {
-                bail!(
-                    "{} holds runs that measured the same points; compare directories of one run each",
-                    directory.display()
-                );
-            }
-        }
+    pub(super) fn run(self) -> Result<Outcome> {
+        let (a, b) = (Measurement::read(&self.a)?, Measurement::read(&self.b)?);
+        check_curves(&self.a, &a)?;
+        check_curves(&self.b, &b)?;
         if !self.anyway {
             self.check_options(&a, &b)?;
         }
         let changes = analysis::changes(&a.curves, &b.curves, self.anyway);
         if changes.is_empty() {
             bail!(
-                "{} and {} have no points in common: the same system, options and clients",
+                "cannot compare {} and {}: no points in common; measure the same systems with the \
+                 same options and numbers of clients",
                 self.a.display(),
                 self.b.display()
             );
         }
         let (dir_a, dir_b) = (self.a.display(), self.b.display());
-        let table = report::shown_as_text(&report::changes(&changes));
+        let table = report::render_text(&report::changes(&changes));
         print(&format!("A: {dir_a}\nB: {dir_b}\n\n{table}"))?;
-        for (side, measured) in [("A", &a), ("B", &b)] {
-            for line in notes::left_out(&measured.rows) {
-                tell(format_args!("{side}: {line}"));
+        for (side, measurement) in [("A", &a), ("B", &b)] {
+            for line in notes::left_out(&measurement.rows) {
+                print_status(format_args!("{side}: {line}"));
             }
         }
-        let few = changes.iter().filter(|change| change.verdict == Verdict::TooFew).count();
-        if few > 0 {
-            tell(format_args!(
-                "echometer: warning: {few} of {} points have fewer than 3 trials, and nothing is \
-                 claimed of them; measure both with TRIALS=3 or more",
-                changes.len()
-            ));
-        }
-        let Some(most) = self.fail_on_regression else { return Ok(Ending::Done) };
-        let lost: Vec<_> = changes.iter().filter(|change| change.is_regression(most)).collect();
-        for change in &lost {
-            tell(format_args!(
-                "echometer: {} at {} lost {:.1} %, more than {:.1} %",
-                change.label,
-                counted(change.clients, "client"),
-                -change.relative() * 100.0,
-                most * 100.0
-            ));
-        }
-        Ok(if lost.is_empty() { Ending::Done } else { Ending::Failed })
+        warn_of_few_trials(&changes);
+        let Some(max_loss) = self.fail_on_regression else { return Ok(Outcome::Done) };
+        let regressions = print_regressions(&changes, max_loss);
+        Ok(if regressions == 0 { Outcome::Done } else { Outcome::Failed })
     }
 
-    fn check_options(&self, a: &Measured, b: &Measured) -> Result<()> {
-        // What both sides know: rows tell less than run.json does.
-        let by_rows = (analysis::options_of(&a.curves), analysis::options_of(&b.curves));
-        let by_file = (options_in_force(a), options_in_force(b));
-        for (of_a, of_b) in [by_file, by_rows] {
-            if let Some(differing) = analysis::differing(&of_a, &of_b).first() {
+    fn check_options(&self, a: &Measurement, b: &Measurement) -> Result<()> {
+        // The rows contain fewer options than run.json, which may be missing on one side.
+        let by_file = (options_of_runs(a), options_of_runs(b));
+        let by_rows =
+            (analysis::options_by_system(&a.curves), analysis::options_by_system(&b.curves));
+        for (options_a, options_b) in [by_file, by_rows] {
+            if let Some(difference) = analysis::option_differences(&options_a, &options_b).first() {
                 bail!(
-                    "{} and {} were measured with different options: --{} of {} is '{}' in the first and '{}' in the second; \
-                     compare them all the same with --anyway",
+                    "cannot compare {} and {}: --{} of {} is '{}' in the first and '{}' in the \
+                     second; use --anyway to compare them with different options",
                     self.a.display(),
                     self.b.display(),
-                    differing.name,
-                    differing.system,
-                    differing.a,
-                    differing.b
+                    difference.name,
+                    difference.system,
+                    difference.a,
+                    difference.b
                 );
             }
         }
@@ -116,20 +91,60 @@ impl Compare {
     }
 }
 
-fn has_the_same_twice(measured: &Measured) -> bool {
-    let curves = &measured.curves;
-    let behind = |i: usize| &curves[i + 1..];
-    (0..curves.len()).any(|i| behind(i).iter().any(|other| curves[i].is_like(other)))
+/// Checks that a measurement has curves, and only one per set of options.
+fn check_curves(directory: &Path, measurement: &Measurement) -> Result<()> {
+    let (directory, curves) = (directory.display(), &measurement.curves);
+    if curves.is_empty() {
+        bail!("cannot compare {directory}: all rows have a --rate; measure without --rate, too");
+    }
+    let has_duplicate =
+        |i: usize| curves[i + 1..].iter().any(|other| curves[i].has_same_options(other));
+    if (0..curves.len()).any(has_duplicate) {
+        bail!(
+            "cannot compare {directory}: several runs measured the same points; use one directory \
+             per run"
+        );
+    }
+    Ok(())
 }
 
-/// What run.json tells, if it is there.
-fn options_in_force(measured: &Measured) -> Options {
-    let mut all = Options::new();
-    let runs = measured.provenance.iter().flat_map(|provenance| &provenance.runs);
+fn warn_of_few_trials(changes: &[Change]) {
+    let is_few = |change: &&Change| change.verdict == Verdict::InsufficientData;
+    let few = changes.iter().filter(is_few).count();
+    if few > 0 {
+        print_status(format_args!(
+            "echometer: warning: {few} of {} points have fewer than 3 trials, so no change is \
+             claimed for them; measure both with TRIALS=3 or more",
+            changes.len()
+        ));
+    }
+}
+
+/// Prints the points whose throughput fell significantly, by more than `max_loss`. Returns their
+/// number.
+fn print_regressions(changes: &[Change], max_loss: f64) -> usize {
+    let is_regression = |change: &&Change| change.is_regression(max_loss);
+    let regressions: Vec<_> = changes.iter().filter(is_regression).collect();
+    for change in &regressions {
+        print_status(format_args!(
+            "echometer: {} at {} lost {:.1} % of its throughput, more than the allowed {:.1} %",
+            change.label,
+            pluralize(change.clients, "client"),
+            -change.relative() * 100.0,
+            max_loss * 100.0
+        ));
+    }
+    regressions.len()
+}
+
+/// Returns the options in run.json, without [`IGNORED_OPTIONS`].
+fn options_of_runs(measurement: &Measurement) -> OptionsBySystem {
+    let mut all = OptionsBySystem::new();
+    let runs = measurement.provenance.iter().flat_map(|provenance| &provenance.runs);
     for trials in runs.flat_map(|run| &run.trials) {
         let of_system = all.entry(trials.system.clone()).or_default();
         for (name, value) in &trials.options {
-            if !INDIFFERENT.contains(&name.as_str()) {
+            if !IGNORED_OPTIONS.contains(&name.as_str()) {
                 of_system.entry(name.clone()).or_default().insert(value.clone());
             }
         }

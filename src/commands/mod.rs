@@ -1,16 +1,14 @@
-//! What the program does when it is told to: one verb a file.
+//! The commands of the program.
 
 mod bench;
 mod compare;
-mod completions;
-mod man;
-mod measured;
-mod progress;
+mod measurement;
 mod provenance;
 mod repeat;
 mod report;
 mod send;
 mod serve;
+mod shell;
 mod signals;
 
 use std::fmt::Display;
@@ -20,49 +18,48 @@ use anyhow::{Context, Result};
 
 pub use bench::Bench;
 pub use compare::Compare;
-pub use completions::Completions;
-pub use man::Man;
 pub use repeat::Repeat;
 pub use report::{Format, Report};
 pub use send::Send;
 pub use serve::Serve;
+pub use shell::{Completions, Man};
 
-/// A verb and what it is asked to do.
+/// A command with its options.
 pub enum Command {
     /// Runs a server.
     Serve(Serve),
     /// Sends messages.
     Send(Send),
-    /// Measures one point.
+    /// Measures contenders.
     Bench(Box<Bench>),
-    /// Shows rows.
+    /// Creates a report.
     Report(Report),
-    /// Compares the rows of two runs.
+    /// Compares two measurements.
     Compare(Compare),
-    /// Prints a script for a shell.
+    /// Prints a completion script for a shell.
     Completions(Completions),
     /// Writes man pages.
     Man(Man),
 }
 
-/// How a verb ended that did not fail to begin with.
+/// How a command ended, if it did not return an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// As it should.
+pub enum Outcome {
+    /// Success; exit status 0.
     Done,
-    /// It has said what failed; exit status 1.
+    /// A failure that has been printed already; exit status 1.
     Failed,
-    /// By SIGINT or SIGTERM, before its time; exit status 130.
+    /// Interrupted by SIGINT or SIGTERM; exit status 130.
     Interrupted,
 }
 
 impl Command {
-    /// Does it.
+    /// Runs the command.
     ///
     /// # Errors
     ///
-    /// What failed, for a person to read.
-    pub fn run(self) -> Result<Ending> {
+    /// If the command fails. `main` prints the error in one line.
+    pub fn run(self) -> Result<Outcome> {
         match self {
             Command::Serve(serve) => serve.run(),
             Command::Send(send) => send.run(),
@@ -75,14 +72,13 @@ impl Command {
     }
 }
 
-/// Says something to people, on stderr. That nobody listens is no failure: what was measured is
-/// written all the same.
-pub fn tell(words: impl Display) {
-    let _ = writeln!(std::io::stderr(), "{words}");
+/// Prints a message on stderr. A closed stderr is ignored, so that rows are still written.
+pub fn print_status(message: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{message}");
 }
 
-/// Prints data on stdout, at once. A reader who has gone is no failure: who pipes a server's
-/// output into `head -1` has what was asked for.
+/// Prints data on stdout and flushes it. A closed pipe is not an error, as in
+/// `echometer serve ... | head -1`.
 fn print(data: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(data.as_bytes()).and_then(|()| stdout.flush()) {

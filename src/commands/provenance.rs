@@ -1,4 +1,4 @@
-//! With what, where and how this process measures: what `run.json` is told.
+//! Collects the contents of `run.json`: program, machine, commands and options.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -12,24 +12,24 @@ use crate::spec::TrialSpec;
 use crate::systems::SYSTEMS;
 use crate::trial::Contender;
 
-/// The run that the trials of `spec` are part of, as far as this process knows it.
+/// Returns the run that the trials of `spec` belong to, with the trials of this process.
 ///
-/// `command` is the command line of this process; `whole_run` that of the script which called
-/// it, if one did.
+/// `command` is the command line of this process. `run_command` repeats the whole run, if this
+/// process is only a part of it.
 ///
 /// # Errors
 ///
-/// Where this process's CPUs cannot be read.
+/// If the CPU affinity of this process cannot be read.
 pub fn run(
     contenders: &[Contender],
     spec: &TrialSpec,
     command: &str,
-    whole_run: Option<&str>,
+    run_command: Option<&str>,
 ) -> Result<Run> {
     Ok(Run {
         run_id: spec.run_id.clone(),
         started_at: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
-        command: whole_run.unwrap_or(command).to_owned(),
+        command: run_command.unwrap_or(command).to_owned(),
         program: program(),
         machine: machine()?,
         trials: contenders.iter().map(|contender| trials(contender, spec, command)).collect(),

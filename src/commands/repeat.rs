@@ -1,29 +1,29 @@
-//! How often a point is measured, and what its trials say together.
+//! Number of trials of a point, and statistics over them.
 
 use std::num::NonZeroUsize;
 
-use crate::analysis::{Estimate, FEWEST_TRIALS};
+use crate::analysis::{Estimate, MIN_TRIALS};
 use crate::results::Row;
 
-/// How often to measure a point.
+/// Number of trials of a point.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Repeat {
-    /// So many times.
-    Times(NonZeroUsize),
-    /// Until the mean's 95 % interval is within this share of it, at least [`Repeat::LEAST`]
-    /// and at most [`Repeat::MOST`] times.
-    Until(f64),
+    /// A fixed number.
+    Fixed(NonZeroUsize),
+    /// Until the 95 % confidence interval is within this fraction of the mean, from
+    /// [`Repeat::MIN_TRIALS`] to [`Repeat::MAX_TRIALS`] trials.
+    UntilPrecise(f64),
 }
 
-/// The trials of a point so far.
+/// Throughput of the trials of a point so far.
 #[derive(Debug, Default, Clone)]
-pub struct Spread {
+pub struct TrialStats {
     throughputs: Vec<f64>,
     left_out: usize,
 }
 
-impl Spread {
-    /// Takes in a trial; one that is not valid is left out of the mean.
+impl TrialStats {
+    /// Adds a trial. A trial that is not valid is left out of the mean.
     pub fn add(&mut self, row: &Row) {
         if row.valid {
             self.throughputs.push(row.throughput_per_s);
@@ -32,108 +32,111 @@ impl Spread {
         }
     }
 
-    /// All trials, those that are left out included.
+    /// Returns the number of trials, including those that are left out.
     pub fn trials(&self) -> usize {
         self.throughputs.len() + self.left_out
     }
 
-    fn relative_half_width(&self) -> Option<f64> {
-        Estimate::of(&self.throughputs)?.relative_half_width()
+    /// Whether the 95 % confidence interval is within `fraction` of the mean.
+    fn is_precise(&self, fraction: f64) -> bool {
+        let half_width = Estimate::of(&self.throughputs).and_then(|all| all.relative_half_width());
+        half_width.is_some_and(|half_width| half_width <= fraction)
     }
 }
 
 impl Repeat {
-    /// The fewest trials of a point whose interval is asked for.
-    pub const LEAST: usize = 5;
+    /// Minimum number of valid trials of [`Repeat::UntilPrecise`].
+    pub const MIN_TRIALS: usize = 5;
 
-    /// The most.
-    pub const MOST: usize = 20;
+    /// Maximum number of trials of [`Repeat::UntilPrecise`].
+    pub const MAX_TRIALS: usize = 20;
 
-    /// Whether there are trials enough.
-    pub fn is_over(self, spread: &Spread) -> bool {
+    /// Whether no further trial is needed.
+    pub fn is_done(self, stats: &TrialStats) -> bool {
         match self {
-            Repeat::Times(times) => spread.trials() >= times.get(),
-            Repeat::Until(share) => {
-                spread.trials() >= Repeat::MOST
-                    || (spread.throughputs.len() >= Repeat::LEAST && reached(spread, share))
+            Repeat::Fixed(count) => stats.trials() >= count.get(),
+            Repeat::UntilPrecise(fraction) => {
+                stats.trials() >= Repeat::MAX_TRIALS
+                    || (stats.throughputs.len() >= Repeat::MIN_TRIALS && stats.is_precise(fraction))
             }
         }
     }
 
-    /// What the trials say together; `None` of a single one.
-    pub fn summary(self, spread: &Spread) -> Option<String> {
-        if spread.trials() < 2 {
+    /// Returns the mean and its confidence interval as text; `None` for fewer than two trials.
+    pub fn summary(self, stats: &TrialStats) -> Option<String> {
+        if stats.trials() < 2 {
             return None;
         }
-        let left_out = match spread.left_out {
+        let left_out = match stats.left_out {
             0 => String::new(),
             count => format!(", {count} left out"),
         };
-        let text = match Estimate::of(&spread.throughputs) {
+        let text = match Estimate::of(&stats.throughputs) {
             None => "no trial is valid".to_owned(),
             Some(all) => {
                 let interval = match (all.half_width(), all.relative_half_width()) {
-                    (Some(half), Some(share)) => {
-                        format!("± {half:.0} ({:.1} %, with 95 % confidence)", share * 100.0)
+                    (Some(half), Some(relative)) => {
+                        format!("± {half:.0} ({:.1} %, 95 % confidence interval)", relative * 100.0)
                     }
-                    _ => format!("(fewer than {FEWEST_TRIALS} trials have no interval)"),
+                    _ => format!(
+                        "(too few trials for a confidence interval; at least {MIN_TRIALS} are \
+                         needed)"
+                    ),
                 };
                 format!("mean {:.0} msg/s {interval}", all.mean)
             }
         };
         let gave_up = match self {
-            Repeat::Until(share) if !reached(spread, share) => format!(
-                "\ngave up after {} trials: the interval is not within {:.1} % of the mean; \
-                 a longer --duration helps, or a quieter machine",
-                Repeat::MOST,
-                share * 100.0
+            Repeat::UntilPrecise(fraction) if !stats.is_precise(fraction) => format!(
+                "\ngave up after {} trials: the 95 % confidence interval is not within ±{:.1} % of \
+                 the mean; use a longer --duration or a quieter machine",
+                Repeat::MAX_TRIALS,
+                fraction * 100.0
             ),
             _ => String::new(),
         };
-        Some(format!("{} trials{left_out}: {text}{gave_up}", spread.trials()))
+        Some(format!("{} trials{left_out}: {text}{gave_up}", stats.trials()))
     }
-}
-
-fn reached(spread: &Spread, share: f64) -> bool {
-    spread.relative_half_width().is_some_and(|found| found <= share)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn spread(throughputs: &[f64], left_out: usize) -> Spread {
-        Spread { throughputs: throughputs.to_vec(), left_out }
+    fn stats(throughputs: &[f64], left_out: usize) -> TrialStats {
+        TrialStats { throughputs: throughputs.to_vec(), left_out }
     }
 
     #[test]
-    fn it_repeats_at_least_five_times_and_until_the_interval_is_narrow() {
-        let until = Repeat::Until(0.02);
-        assert!(!until.is_over(&spread(&[100.0; 4], 0)));
-        assert!(until.is_over(&spread(&[100.0; 5], 0)));
-        assert!(!until.is_over(&spread(&[100.0; 4], 3)));
+    fn trials_continue_until_the_interval_is_narrow_but_at_least_five_times() {
+        let repeat = Repeat::UntilPrecise(0.02);
+        assert!(!repeat.is_done(&stats(&[100.0; 4], 0)));
+        assert!(repeat.is_done(&stats(&[100.0; 5], 0)));
+        assert!(!repeat.is_done(&stats(&[100.0; 4], 3)));
         // Half width 2.776445 · √2.5 / √5 = 1.963: within 2 % of 103 and not of 3.
-        assert!(until.is_over(&spread(&[101.0, 102.0, 103.0, 104.0, 105.0], 0)));
-        assert!(!until.is_over(&spread(&[1.0, 2.0, 3.0, 4.0, 5.0], 0)));
+        assert!(repeat.is_done(&stats(&[101.0, 102.0, 103.0, 104.0, 105.0], 0)));
+        assert!(!repeat.is_done(&stats(&[1.0, 2.0, 3.0, 4.0, 5.0], 0)));
     }
 
     #[test]
-    fn it_gives_up_after_twenty_and_says_so() {
-        let wild: Vec<_> = (0..18).map(f64::from).collect();
-        let until = Repeat::Until(0.02);
-        assert!(until.is_over(&spread(&wild, 2)));
-        let text = until.summary(&spread(&wild, 2)).unwrap();
+    fn imprecise_trials_stop_after_twenty_with_a_message() {
+        let scattered: Vec<_> = (0..18).map(f64::from).collect();
+        let repeat = Repeat::UntilPrecise(0.02);
+        assert!(repeat.is_done(&stats(&scattered, 2)));
+        let text = repeat.summary(&stats(&scattered, 2)).unwrap();
         assert!(text.starts_with("20 trials, 2 left out: mean 8 msg/s ± 3"), "{text}");
         assert!(text.contains("gave up after 20 trials"), "{text}");
     }
 
     #[test]
-    fn so_many_times_is_so_many_times() {
-        let twice = Repeat::Times(2.try_into().unwrap());
-        assert!(!twice.is_over(&spread(&[1.0], 0)) && twice.is_over(&spread(&[1.0], 1)));
-        assert_eq!(twice.summary(&spread(&[1.0], 0)), None);
-        let text = twice.summary(&spread(&[1.0, 3.0], 0)).unwrap();
-        assert_eq!(text, "2 trials: mean 2 msg/s (fewer than 3 trials have no interval)");
-        assert!(twice.summary(&spread(&[], 2)).unwrap().contains("no trial is valid"));
+    fn fixed_repeat_count_stops_after_that_many_trials() {
+        let twice = Repeat::Fixed(2.try_into().unwrap());
+        assert!(!twice.is_done(&stats(&[1.0], 0)) && twice.is_done(&stats(&[1.0], 1)));
+        assert_eq!(twice.summary(&stats(&[1.0], 0)), None);
+        let text = twice.summary(&stats(&[1.0, 3.0], 0)).unwrap();
+        let expected = "2 trials: mean 2 msg/s (too few trials for a confidence interval; at least \
+                        3 are needed)";
+        assert_eq!(text, expected);
+        assert!(twice.summary(&stats(&[], 2)).unwrap().contains("no trial is valid"));
     }
 }

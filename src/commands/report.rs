@@ -1,4 +1,4 @@
-//! `report`: turns the rows of a directory into a page, tables and figures.
+//! `report`: creates a report from measured rows: verdict, tables and figures.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,31 +6,31 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use strum::{Display, EnumString, VariantNames};
 
-use super::measured::{Measured, curves};
-use super::{Ending, print, tell};
+use super::measurement::{Measurement, curves};
+use super::{Outcome, print, print_status};
 use crate::analysis::{self, Axis, Comparison, Curve, RoundsByRow};
-use crate::report::{self, Given, MAIN_FIGURE, Page, prose::notes};
+use crate::report::{self, MAIN_FIGURE, Page, ReportInput, prose::notes};
 use crate::results;
 use crate::systems::BASELINE;
 
-/// What to report of.
+/// Options of `report`.
 pub struct Report {
-    /// Where results.csv is.
+    /// Directory that contains results.csv.
     pub directory: PathBuf,
-    /// Another measurement, to be drawn beside it.
+    /// CSV file of another measurement to draw in the same figure.
     pub reference: Option<PathBuf>,
-    /// What to write.
+    /// Output format.
     pub format: Format,
 }
 
-/// What a report is written as.
+/// Output format of a report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Display, EnumString, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Format {
-    /// One page for a browser, and tables for the terminal.
+    /// An HTML page, and tables on stdout.
     #[default]
     Html,
-    /// Markdown, with its pictures beside it.
+    /// Markdown, with figures as separate files.
     #[strum(serialize = "md")]
     Markdown,
     /// One JSON object on stdout; docs/report.schema.json describes it.
@@ -38,13 +38,13 @@ pub enum Format {
 }
 
 impl Report {
-    pub(super) fn run(self) -> Result<Ending> {
-        let measured = Measured::read(&self.directory)?;
+    pub(super) fn run(self) -> Result<Outcome> {
+        let measurement = Measurement::read(&self.directory)?;
         let reference = self.reference.as_deref().map(reference).transpose()?.unwrap_or_default();
-        let Measured { rows, axis, curves, threads, provenance, .. } = &measured;
+        let Measurement { rows, axis, curves, threads, provenance, .. } = &measurement;
         let comparisons = analysis::comparisons(curves);
         let findings = analysis::findings(curves, rows, *axis, BASELINE.name());
-        let given = Given {
+        let input = ReportInput {
             rows,
             axis: *axis,
             curves,
@@ -56,29 +56,27 @@ impl Report {
             provenance: provenance.as_ref(),
         };
         if self.format == Format::Json {
-            print(&report::json(&given)?)?;
-            said(&measured, &comparisons).into_iter().for_each(tell);
-            return Ok(Ending::Done);
+            print(&report::json(&input)?)?;
+            all_notes(&measurement, &comparisons).into_iter().for_each(print_status);
+            return Ok(Outcome::Done);
         }
-        let page = report::page(&given)?;
+        let page = report::page(&input)?;
         let written = self.write(&page)?;
         match self.format {
             Format::Html | Format::Json => {
-                print(&text(&measured, &comparisons, &report::verdict(&findings)))?;
+                print(&terminal_report(&measurement, &comparisons, &report::verdict(&findings)))?;
             }
             Format::Markdown => print(&report::markdown(&page))?,
         }
-        for line in said(&measured, &comparisons) {
-            tell(line);
+        all_notes(&measurement, &comparisons).into_iter().for_each(print_status);
+        for (kind, path) in written {
+            print_status(format_args!("{kind}: {}", path.display()));
         }
-        for (what, path) in written {
-            tell(format_args!("{what}: {}", path.display()));
-        }
-        tell_commands(&measured);
-        Ok(Ending::Done)
+        print_repeat_commands(&measurement);
+        Ok(Outcome::Done)
     }
 
-    /// Writes the page and its pictures, and says what is where.
+    /// Writes the page and its figures. Returns the kind and path of each file.
     fn write(&self, page: &Page) -> Result<Vec<(&'static str, PathBuf)>> {
         let write = |name: &str, text: &str| -> Result<PathBuf> {
             let path = self.directory.join(name);
@@ -88,7 +86,7 @@ impl Report {
         let mut written = Vec::new();
         for figure in page.figures() {
             if self.format == Format::Markdown || figure.id == MAIN_FIGURE {
-                written.push(("figure", write(&report::file_of(figure), &figure.svg)?));
+                written.push(("figure", write(&report::svg_file_name(figure), &figure.svg)?));
             }
         }
         written.push(match self.format {
@@ -99,44 +97,49 @@ impl Report {
     }
 }
 
-/// The verdict, and the tables.
-fn text(measured: &Measured, comparisons: &[Comparison], verdict: &[String]) -> String {
-    let Measured { rows, axis, curves, .. } = measured;
-    let paced = analysis::paced(rows, curves);
+/// Returns the verdict and the tables as text.
+fn terminal_report(
+    measurement: &Measurement,
+    comparisons: &[Comparison],
+    verdict: &[String],
+) -> String {
+    let Measurement { rows, axis, curves, .. } = measurement;
+    let paced = analysis::paced_loads(rows, curves);
     let tables = [
         (!curves.is_empty()).then(|| report::points(curves, *axis)),
-        (!paced.is_empty()).then(|| report::paced(&paced)),
+        (!paced.is_empty()).then(|| report::paced_table(&paced)),
         (!curves.is_empty()).then(|| report::summary(curves, *axis)),
     ];
     let matrices = report::matrices(comparisons, *axis);
-    let tables = matrices.iter().chain(tables.iter().flatten()).map(report::shown_as_text);
+    let tables = matrices.iter().chain(tables.iter().flatten()).map(report::render_text);
     let verdict = (!verdict.is_empty()).then(|| verdict.join("\n") + "\n");
     verdict.into_iter().chain(tables).collect::<Vec<_>>().join("\n")
 }
 
-/// How to measure it again.
-fn tell_commands(measured: &Measured) {
-    let runs = measured.provenance.as_ref().map_or(&[][..], |provenance| &provenance.runs);
+/// Prints the commands that repeat the measurement.
+fn print_repeat_commands(measurement: &Measurement) {
+    let runs = measurement.provenance.as_ref().map_or(&[][..], |provenance| &provenance.runs);
     let (commands, more) = notes::commands(runs);
     if more > 0 {
-        tell(format_args!("to measure it again: {more} commands that run.json tells, and"));
+        print_status(format_args!("to repeat the run: {more} earlier commands in run.json, then"));
     }
     for command in commands {
-        tell(format_args!("to measure it again: {command}"));
+        print_status(format_args!("to repeat the run: {command}"));
     }
 }
 
-/// What the tables do not say.
-fn said(measured: &Measured, comparisons: &[Comparison]) -> Vec<String> {
-    let Measured { rows, axis, curves, .. } = measured;
-    let few = notes::few_trials(curves).into_iter();
+/// Returns the notes that complement the tables.
+fn all_notes(measurement: &Measurement, comparisons: &[Comparison]) -> Vec<String> {
+    let Measurement { rows, axis, curves, .. } = measurement;
+    let few_trials = notes::few_trials(curves).into_iter();
     let left_out = notes::left_out(rows);
-    few.chain(notes::not_ranked(curves, *axis))
-        .chain(notes::set_aside(curves))
+    few_trials
+        .chain(notes::not_ranked(curves, *axis))
+        .chain(notes::disturbed_trials(curves))
         .chain(left_out)
         .chain(notes::slices_left_out(rows))
         .chain(notes::notes(rows))
-        .chain(notes::corrected(comparisons))
+        .chain(notes::holm_correction(comparisons))
         .collect()
 }
 

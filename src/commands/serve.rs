@@ -1,4 +1,4 @@
-//! `serve`: runs a server until it is told to stop.
+//! `serve`: runs a server until a signal, the end of `--uptime`, or the exit of the parent process.
 
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -6,47 +6,47 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Ending, print, signals, tell};
-use crate::os::process::{ProcessEnd, wait_for_any};
-use crate::os::threads;
-use crate::os::{heap, host};
-use crate::report::prose::phrases::counted;
+use super::{Outcome, print, print_status, signals};
+use crate::os::process::{PidFd, wait_until_readable};
+use crate::os::{heap, host, threads};
+use crate::report::prose::phrases::pluralize;
 use crate::results::{JsonLines, ServerLine};
 use crate::spec::{ServerSpec, Tuning};
 use crate::systems::System;
 
-/// What to serve.
+/// Options of `serve`.
 pub struct Serve {
-    /// The system.
+    /// The system to serve.
     pub system: &'static dyn System,
-    /// The server.
+    /// The server's options.
     pub spec: ServerSpec,
-    /// When to stop; `None`: when told to.
+    /// Run time of the server; `None` means unlimited.
     pub uptime: Option<Duration>,
-    /// Where to append what was counted.
+    /// File to which one JSON line with the server's counts is appended.
     pub metrics: Option<PathBuf>,
 }
 
 impl Serve {
-    pub(super) fn run(self) -> Result<Ending> {
+    pub(super) fn run(self) -> Result<Outcome> {
         let tuned = self.spec.tuning == Tuning::Throughput;
         if tuned {
-            heap::lay_in_huge_pages();
+            // Before everything else, because it restarts this program.
+            heap::restart_with_huge_pages();
         }
         let mut metrics = self.metrics.as_deref().map(JsonLines::open).transpose()?;
         host::raise_file_limit()?;
         let signals = signals::stream()?;
-        // Watched and not asked for by prctl(2), which would speak of the parent's thread.
-        let parent = ProcessEnd::of(nix::unistd::getppid().as_raw()).ok();
+        // Not with PR_SET_PDEATHSIG of prctl(2): it signals the exit of the parent's thread.
+        let parent = PidFd::open(nix::unistd::getppid().as_raw()).ok();
         if tuned {
-            // All threads of the server are started by this one, and inherit it.
-            threads::wake_without_haste();
+            // The threads of the server inherit the policy from this thread, which starts them.
+            threads::use_batch_scheduling();
         }
         let server = self.system.serve(&self.spec)?;
         print(&format!("listening {}\n", server.endpoint()))?;
         match &parent {
-            Some(parent) => wait_for_any([signals.as_fd(), parent.as_fd()], self.uptime)?,
-            None => wait_for_any([signals.as_fd()], self.uptime)?,
+            Some(parent) => wait_until_readable([signals.as_fd(), parent.as_fd()], self.uptime)?,
+            None => wait_until_readable([signals.as_fd()], self.uptime)?,
         };
         let tally = server.stop()?;
         let server_options = self.system.server_options(&self.spec);
@@ -54,15 +54,15 @@ impl Serve {
         if let Some(metrics) = &mut metrics {
             metrics.append(std::slice::from_ref(&line))?;
         }
-        tell(format_args!(
-            "{}: {} accesses of {} in {}, {:.1} accesses/s, {} malformed",
+        print_status(format_args!(
+            "{}: {} from {} in {}, {:.1} requests/s, {} malformed",
             line.server,
-            line.accesses,
-            counted(line.clients, "client"),
+            pluralize(line.accesses, "request"),
+            pluralize(line.clients, "client"),
             line.duration,
             line.throughput,
             line.malformed
         ));
-        Ok(Ending::Done)
+        Ok(Outcome::Done)
     }
 }

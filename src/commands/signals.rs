@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM, as something to wait for or to look at.
+//! Handlers for SIGINT and SIGTERM.
 
 use std::os::unix::net::UnixStream;
 
@@ -9,26 +9,27 @@ use signal_hook::low_level::pipe;
 
 use crate::load::CancelToken;
 
-const CANNOT: &str = "cannot handle signals";
+const ERROR: &str = "cannot handle signals";
 
-/// A stream that becomes readable with the first signal.
+/// Returns a stream that becomes readable with the first signal.
 pub fn stream() -> Result<UnixStream> {
-    let (stream, signals) = UnixStream::pair().context(CANNOT)?;
+    let (stream, signals) = UnixStream::pair().context(ERROR)?;
     for signal in [SIGINT, SIGTERM] {
-        pipe::register(signal, signals.try_clone()?).context(CANNOT)?;
+        pipe::register(signal, signals.try_clone()?).context(ERROR)?;
     }
     Ok(stream)
 }
 
-/// Two flags that the first signal sets: `stop`, which others may set too, and the one that
-/// is returned. The second signal ends the process at once.
-pub fn set(stop: &CancelToken) -> Result<CancelToken> {
+/// Makes the first signal set `cancel` and the returned token. Only signals set the returned
+/// token. The second signal ends the process immediately.
+pub fn cancel_on_signal(cancel: &CancelToken) -> Result<CancelToken> {
     let interrupted = CancelToken::default();
     for signal in [SIGINT, SIGTERM] {
-        // In this order: the first signal finds the flag unset.
-        flag::register_conditional_shutdown(signal, 130, interrupted.flag()).context(CANNOT)?;
-        flag::register(signal, interrupted.flag()).context(CANNOT)?;
-        flag::register(signal, stop.flag()).context(CANNOT)?;
+        // Registered before the handler that sets the token, so that the first signal does not
+        // end the process.
+        flag::register_conditional_shutdown(signal, 130, interrupted.flag()).context(ERROR)?;
+        flag::register(signal, interrupted.flag()).context(ERROR)?;
+        flag::register(signal, cancel.flag()).context(ERROR)?;
     }
     Ok(interrupted)
 }

@@ -1,13 +1,13 @@
-//! The one object that says whether it is over.
+//! The flag that ends a load early.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long who sleeps does not look.
-const LOOK: Duration = Duration::from_millis(50);
+/// Interval at which a sleeping thread checks the flag.
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Set by an interrupt, or when a server has gone; then a load ends before its time.
+/// Ends a load before its window closes. Set by an interrupt or when a server has ended.
 #[derive(Debug, Default, Clone)]
 pub struct CancelToken(Arc<AtomicBool>);
 
@@ -17,29 +17,31 @@ impl CancelToken {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Makes ready for another load.
+    /// Resets the token for another load.
     pub fn clear(&self) {
         self.0.store(false, Ordering::Relaxed);
     }
 
-    /// Whether it is over. All clients read one line of cache that nobody writes meanwhile.
+    /// Whether the load should end. All clients read a single cache line, which is not written
+    /// while they run.
     #[inline]
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Sleeps until `until`, or until it is set: who sets it waits for nobody's pause.
+    /// Sleeps until `until`, and returns early if the token is set: canceling does not have to wait
+    /// for the end of the pause.
     pub fn sleep_until(&self, until: Instant) {
         while !self.is_set() {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
             }
-            std::thread::sleep(left.min(LOOK));
+            std::thread::sleep(left.min(CHECK_INTERVAL));
         }
     }
 
-    /// The flag itself, for a signal handler.
+    /// Returns the flag itself, for a signal handler.
     pub fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.0)
     }

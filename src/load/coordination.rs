@@ -1,43 +1,42 @@
-//! How the coordinator and the threads that play clients talk to each other. Nothing of it is
-//! touched for a single message.
+//! Channels between the coordinator and the client threads. They are not used for single messages.
 
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
 use super::CancelToken;
-use crate::measure::{PlayerTally, Window};
+use crate::measure::{ClientThreadTally, Window};
 
-/// What a player tells the coordinator.
+/// Sent by a client thread to the coordinator.
 pub enum Event {
-    /// A client has connected, and has echoed once.
+    /// A client has connected and completed its first echo.
     Ready,
-    /// This many more echoes were completed.
+    /// Number of echoes completed since the previous report.
     Progress(u64),
     /// A client could not connect.
     Failed(anyhow::Error),
     /// The window has closed, and no request is outstanding.
-    Drained(Drained),
-    /// The player has ended: its index, and what its clients counted.
-    Ended(usize, Box<PlayerTally>),
+    Drained(WindowCounts),
+    /// The thread has ended: its index and the tally of its clients.
+    Ended(usize, Box<ClientThreadTally>),
 }
 
-/// What the clients of a player did between the order and the end of the drain.
+/// Counts of a thread's clients from [`Command::Run`] to the end of the drain.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Drained {
+pub struct WindowCounts {
     /// Echoes counted in the window.
     pub messages: u64,
-    /// All echoes, the lead-in and the drain included.
+    /// All echoes, including the lead-in and the drain.
     pub completed: u64,
-    /// Waits that ended without a reply.
+    /// Requests that timed out.
     pub timeouts: u64,
-    /// Whether a client could not reach its server again.
+    /// Whether a client could not reconnect to its server.
     pub gave_up: bool,
 }
 
-impl Drained {
-    /// Adds another player.
-    pub fn add(&mut self, other: Drained) {
+impl WindowCounts {
+    /// Adds the counts of another thread.
+    pub fn add(&mut self, other: WindowCounts) {
         self.messages += other.messages;
         self.completed += other.completed;
         self.timeouts += other.timeouts;
@@ -45,71 +44,72 @@ impl Drained {
     }
 }
 
-/// What the coordinator tells a player.
+/// Sent by the coordinator to a client thread.
 #[derive(Debug, Clone, Copy)]
-pub enum Order {
+pub enum Command {
     /// Send requests from now on until the window closes.
     Run {
-        /// Echoes count whose replies arrive in it.
+        /// Counts the echoes whose replies arrive in it.
         window: Window,
-        /// Whether the last slice counts.
+        /// Whether the previous slice counts.
         keep_last: bool,
     },
-    /// Hand in the tally.
+    /// Submit the tally and end.
     End {
-        /// Whether the last slice counts.
+        /// Whether the previous slice counts.
         keep_last: bool,
     },
 }
 
-/// A player's end of the channels.
+/// A client thread's end of the channels.
 pub struct Coordination<'a> {
     pub stop: &'a CancelToken,
     pub events: Sender<Event>,
-    pub orders: Receiver<Order>,
-    /// How often to report progress; `None`: never.
+    pub commands: Receiver<Command>,
+    /// Interval between progress reports; `None`: no reports.
     pub report_every: Option<Duration>,
     /// Whether the load runs in slices. A slice may be left out.
     pub sliced: bool,
 }
 
 impl Coordination<'_> {
-    /// Tells the coordinator. It may have gone, which ends the load.
+    /// Sends `event` to the coordinator. If the coordinator has ended, the load is over and the
+    /// event is dropped.
     pub fn send(&self, event: Event) {
         let _ = self.events.send(event);
     }
 
-    /// Waits for the next order, without using the CPU; `None`: the load was called off.
-    pub fn next_order(&self) -> Option<Order> {
-        self.orders.recv().ok()
+    /// Blocks until the next command, without using the CPU; `None`: the load was canceled.
+    pub fn next_command(&self) -> Option<Command> {
+        self.commands.recv().ok()
     }
 
-    /// Hands in what the player `index` counted, and stays connected until the coordinator has
-    /// looked at the server, whose threads may end with their connections.
-    pub fn end(&self, index: usize, tally: PlayerTally) {
+    /// Submits the tally of the thread `index`, and stays connected until the coordinator has
+    /// sampled the server: server threads may end with their connections.
+    pub fn end(&self, index: usize, tally: ClientThreadTally) {
         self.send(Event::Ended(index, Box::new(tally)));
-        while self.next_order().is_some() {}
+        while self.next_command().is_some() {}
     }
 }
 
-/// Reports now and then how far a player is; in between, it costs one comparison.
-pub struct Report {
+/// Sends a thread's progress at intervals. A call that sends no report costs one comparison.
+pub struct ProgressReporter {
     every: Duration,
     due: Option<Instant>,
-    told: u64,
+    reported: u64,
 }
 
-impl Report {
-    /// For a player that has completed `told` echoes so far, which are not reported.
-    pub fn new(coordination: &Coordination<'_>, told: u64) -> Self {
+impl ProgressReporter {
+    /// Reports echoes beyond the first `completed`.
+    pub fn new(coordination: &Coordination<'_>, completed: u64) -> Self {
         let every = coordination.report_every;
         let due = every.map(|every| Instant::now() + every);
-        Report { every: every.unwrap_or_default(), due, told }
+        ProgressReporter { every: every.unwrap_or_default(), due, reported: completed }
     }
 
-    /// Reports the echoes `completed` since the last report, if one is due.
+    /// Sends the number of echoes completed since the last report, if a report is due.
     #[inline]
-    pub fn when_due(
+    pub fn report_if_due(
         &mut self,
         now: Instant,
         completed: impl FnOnce() -> u64,
@@ -117,8 +117,8 @@ impl Report {
     ) {
         if self.due.is_some_and(|due| now >= due) {
             let completed = completed();
-            coordination.send(Event::Progress(completed - self.told));
-            self.told = completed;
+            coordination.send(Event::Progress(completed - self.reported));
+            self.reported = completed;
             self.due = Some(now + self.every);
         }
     }

@@ -1,38 +1,40 @@
-//! What becomes of an echo that failed: a count, and a sentence.
+//! Counts and describes failed echoes, for both drivers.
 
 use crate::measure::ErrorCounts;
 use crate::message::{self, EchoError, Request};
 use crate::systems::System;
 
-/// Counts what went wrong.
-pub fn count(error: &EchoError, faults: &mut ErrorCounts) {
+/// Adds `error` to the counter of its kind.
+pub fn record_error(error: &EchoError, counts: &mut ErrorCounts) {
     *match error {
-        EchoError::Timeout(_) => &mut faults.timeouts,
-        EchoError::Disconnected(_) => &mut faults.disconnects,
-        EchoError::Refused(_) => &mut faults.refused,
-        EchoError::Malformed(_) => &mut faults.malformed,
+        EchoError::Timeout(_) => &mut counts.timeouts,
+        EchoError::Disconnected(_) => &mut counts.disconnects,
+        EchoError::Refused(_) => &mut counts.refused,
+        EchoError::Malformed(_) => &mut counts.malformed,
         EchoError::Stray { sent, acknowledged } if acknowledged.checked_add(1) == Some(*sent) => {
-            &mut faults.repeats
+            &mut counts.repeats
         }
-        EchoError::Stray { .. } => &mut faults.strays,
+        EchoError::Stray { .. } => &mut counts.strays,
     } += 1;
 }
 
-/// Says of a request that was not answered what was asked of whom, and what to look at.
+/// Returns the error message for an echo that failed, with advice.
 pub fn explain(
     system: &dyn System,
-    to: &dyn std::fmt::Display,
+    endpoint: &dyn std::fmt::Display,
     request: &Request,
     error: &EchoError,
 ) -> String {
-    let (system, number) = (system.name(), request.sequence());
+    let (system, sequence) = (system.name(), request.sequence());
     let advice = match error {
-        // Its handler has said what is wrong; what refuses on the way to it says too little.
-        EchoError::Refused(said) if said.contains(message::MALFORMED) => String::new(),
+        // The handler's own refusal names the cause. Other refusals come from the framework and
+        // are less specific.
+        EchoError::Refused(reason) if reason.contains(message::MALFORMED) => String::new(),
         _ => format!(
-            "; does a server of the system {system} run there, and are {} bytes within its limit, --max-message?",
+            "; check that a {system} server listens there and that its limit (--max-message) \
+             allows {} bytes",
             request.bytes().len()
         ),
     };
-    format!("{system} at {to} did not answer message {number}: {error}{advice}")
+    format!("{system} at {endpoint} did not answer message {sequence}: {error}{advice}")
 }

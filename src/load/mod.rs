@@ -1,20 +1,20 @@
-//! The closed loop: every client sends its next request only after the reply to the last.
+//! The load: every client sends its next request only after the reply to the previous one.
 //!
-//! Each client has a connection of its own. A *player* is a thread that plays clients: one,
-//! with the client of its framework (the native driver), or many, speaking the wire directly
-//! (the lean driver). All clients connect and echo once. Then the coordinator orders windows: one,
-//! or, where contenders take turns, one for each [slice](slices).
+//! Each client has its own connection. A *client thread* runs one client with the framework's
+//! client library (the native driver), or many clients that implement the wire protocol directly
+//! (the lean driver). All clients connect and echo once. Then the coordinator opens windows: a
+//! single one, or one for each [slice](slices) if contenders take turns.
 //!
 //! ```text
-//! players --Ready--> coordinator --Run(window)--> players --Progress, Drained--> coordinator
-//!                    coordinator --End--> players --Ended(tally)--> coordinator
+//! threads --Ready--> coordinator --Run(window)--> threads --Progress, Drained--> coordinator
+//!                    coordinator --End--> threads --Ended(tally)--> coordinator
 //! ```
 //!
-//! Nothing is sent over these channels for a single message.
+//! No message is sent over these channels for a single echo.
 
 mod cancel_token;
+mod client_threads;
 mod coordination;
-mod crew;
 mod failure;
 mod lean;
 mod native;
@@ -29,102 +29,108 @@ use anyhow::{Result, bail};
 use crossbeam_channel::RecvTimeoutError;
 
 pub use self::cancel_token::CancelToken;
-use self::coordination::{Event, Order};
-use self::crew::{Crew, Role};
+use self::client_threads::{ClientThreads, LoadContext};
+use self::coordination::{Command, Event};
 pub use self::retrying_client::RetryingClient;
 use crate::measure::{ClientTally, Distributions, Window};
 use crate::message::{self, Request};
 use crate::spec::{Endpoint, LoadSpec};
 use crate::systems::System;
 
-/// How often players say what they have counted, and the coordinator looks around.
+/// Interval at which client threads report progress and the coordinator calls its observer.
 const TICK: Duration = Duration::from_millis(100);
 
-/// A player's stack: what its framework calls is shallow, and a thousand fit easily.
+/// Stack size of a client thread. The frameworks' call chains are shallow, and a thousand such
+/// stacks fit in memory.
 const STACK_BYTES: usize = 512 * 1024;
 
-/// Who looks on while the clients run. Its methods are called by the coordinator's thread.
+/// Observes a running load. The coordinator's thread calls all methods.
 pub trait Observer {
-    /// Whether it wants to be told of the progress: players then report every 100 ms.
+    /// Whether [`Observer::tick`] needs the number of completed echoes. If so, client threads
+    /// report it every 100 ms.
     fn wants_progress(&self) -> bool {
         false
     }
 
-    /// The window has opened.
+    /// Called when the window has opened.
     fn opened(&mut self) {}
 
-    /// The window has closed.
+    /// Called when the window has closed.
     fn closed(&mut self) {}
 
-    /// Called every 100 ms: `completed` echoes so far, warm-up included.
+    /// Called every 100 ms with the number of completed echoes, including the warm-up.
     fn tick(&mut self, _completed: u64) {}
 }
 
-/// What the clients counted.
+/// The result of a load.
 #[derive(Debug)]
 pub struct Outcome {
-    /// One per client, in their order.
+    /// One tally per client, in client order.
     pub tallies: Vec<ClientTally>,
-    /// The distributions of all of them.
+    /// The merged distributions of all clients.
     pub distributions: Distributions,
-    /// The window as it was: shorter than planned if the load was stopped. `None` if it
-    /// had not opened by then.
+    /// The actual window, shorter than planned if the load was stopped. `None` if the load was
+    /// stopped before the window opened.
     pub window: Option<Window>,
 }
 
-/// The request of a client of this load, with the sequence 1.
+/// Returns the request of a client of this load, with sequence 1.
 pub fn first_request(spec: &LoadSpec, name: &str) -> Request {
     message::request(name, "x".repeat(spec.payload), spec.reply_payload)
 }
 
-/// Makes sure that something listens at `to`, so that clients need not find out one by one.
+/// Checks that a server accepts connections at `endpoint`, so that a missing server is reported
+/// once and not by every client.
 ///
 /// # Errors
 ///
-/// Where nothing does, with advice.
-pub fn reach(system: &dyn System, to: &Endpoint, timeout: Duration) -> Result<()> {
+/// If the connection fails. The error includes advice.
+pub fn check_reachable(system: &dyn System, endpoint: &Endpoint, timeout: Duration) -> Result<()> {
     let name = system.name();
-    match TcpStream::connect_timeout(&to.resolve()?, timeout) {
+    match TcpStream::connect_timeout(&endpoint.resolve()?, timeout) {
         Ok(_) => Ok(()),
         Err(error) => bail!(
-            "no server to reach at {to}: {error}; start one with 'echometer serve {name} --addr {to}'"
+            "cannot connect to {endpoint}: {error}; start a server with \
+             'echometer serve {name} --addr {endpoint}'"
         ),
     }
 }
 
-/// Runs the clients against the server at `to`, until the window closes or `stop` is set.
+/// Runs the clients against the server at `endpoint` until the window closes or `stop` is set.
 ///
 /// # Errors
 ///
-/// Where a client cannot be started, or its first echo fails. What fails later is counted.
+/// If a client cannot be started or its first echo fails. Later failures are counted in the
+/// tallies.
 pub fn run(
     system: &'static dyn System,
-    to: &Endpoint,
+    endpoint: &Endpoint,
     spec: &LoadSpec,
     stop: &CancelToken,
     observer: &mut dyn Observer,
 ) -> Result<Outcome> {
     std::thread::scope(|scope| {
-        let role = Role { system, to, spec, stop, sliced: false };
+        let context = LoadContext { system, endpoint, spec, stop, sliced: false };
         let report_every = observer.wants_progress().then_some(TICK);
-        let crew = Crew::start(scope, role, report_every)?;
-        crew.wait_until_ready()?;
+        let threads = ClientThreads::start(scope, context, report_every)?;
+        threads.wait_until_ready()?;
         let window = Window::after(Instant::now(), spec.warmup, spec.window);
-        crew.order(Order::Run { window, keep_last: false });
-        let window = coordinate(&crew, window, stop, observer);
-        let (tallies, distributions) = crew.end(true);
+        threads.send(Command::Run { window, keep_last: false });
+        let window = coordinate(&threads, window, stop, observer);
+        let (tallies, distributions) = threads.end(true);
         Ok(Outcome { tallies, distributions, window })
     })
 }
 
-/// Looks on until no player has a request outstanding; returns the window as it was.
+/// Waits until no client thread has an outstanding request, calls the observer meanwhile, and
+/// returns the actual window.
 fn coordinate(
-    crew: &Crew<'_>,
+    threads: &ClientThreads<'_>,
     window: Window,
     stop: &CancelToken,
     observer: &mut dyn Observer,
 ) -> Option<Window> {
-    let (mut running, mut completed) = (crew.players(), 0);
+    let (mut running, mut completed) = (threads.count(), 0);
     let (mut opened, mut closed) = (false, None);
     let mut next_tick = Instant::now() + TICK;
     while running > 0 || closed.is_none() {
@@ -137,14 +143,14 @@ fn coordinate(
             closed = Some(now);
             observer.closed();
         }
-        // By the clock, and not when nothing else comes: players report as often as this.
+        // Not only when `recv_deadline` times out: progress events arrive at least this often.
         if now >= next_tick {
             observer.tick(completed);
             next_tick = now + TICK;
         }
-        let moments = [next_tick, window.open, window.close];
-        let next = moments.into_iter().filter(|moment| *moment > now).min();
-        match crew.events().recv_deadline(next.unwrap_or(now)) {
+        let deadlines = [next_tick, window.open, window.close];
+        let next = deadlines.into_iter().filter(|deadline| *deadline > now).min();
+        match threads.events().recv_deadline(next.unwrap_or(now)) {
             Ok(Event::Progress(more)) => completed += more,
             Ok(Event::Drained(_)) => running -= 1,
             Ok(Event::Ready | Event::Failed(_) | Event::Ended(..))
@@ -152,5 +158,5 @@ fn coordinate(
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    window.cut(closed.unwrap_or_else(Instant::now))
+    window.closed_early(closed.unwrap_or_else(Instant::now))
 }

@@ -1,4 +1,4 @@
-//! One client's way to an answer: connect, echo, and try again as often as it may.
+//! A client that reconnects and retries failed requests.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -9,108 +9,109 @@ use crate::spec::{ClientSpec, Endpoint};
 use crate::systems::{Client, System};
 
 use super::CancelToken;
-use super::failure::{count, explain};
+use super::failure::{explain, record_error};
 
-/// The pause before the first reconnection; it doubles with each further one.
-pub const BACKOFF: Duration = Duration::from_millis(50);
+/// Pause before the first reconnection; it doubles with each further one.
+pub const INITIAL_BACKOFF: Duration = Duration::from_millis(50);
 
-/// How many connections whose reply did not come in time are kept open, to see whether it
-/// comes at all: replies that are late by as many timeouts are seen.
-pub const OVERDUE: usize = 2;
+/// Number of connections that stay open after a timeout, to detect late replies: a reply is
+/// detected if it is late by up to this many timeouts.
+pub const MAX_OVERDUE: usize = 2;
 
-/// A client that closes its connection after each failure, and resends on a new one.
+/// A client that closes its connection after each failure and resends on a new one.
 ///
-/// The policy is the same for all systems: none of their clients retries by itself.
+/// The retry policy is the same for all systems: none of their clients retries by itself.
 pub struct RetryingClient<'a> {
     system: &'static dyn System,
-    to: &'a Endpoint,
-    who: ClientSpec,
+    endpoint: &'a Endpoint,
+    spec: ClientSpec,
     stop: &'a CancelToken,
     client: Option<Box<dyn Client>>,
+    /// Clients whose last request timed out, oldest first.
     overdue: VecDeque<Box<dyn Client>>,
-    faults: ErrorCounts,
-    /// From then on, nothing is tried again.
+    error_counts: ErrorCounts,
+    /// From this instant on, requests are not retried.
     close: Option<Instant>,
     abandoned: bool,
 }
 
 impl<'a> RetryingClient<'a> {
-    /// A client that is not connected yet.
+    /// Creates a client that is not connected yet.
     pub fn new(
         system: &'static dyn System,
-        to: &'a Endpoint,
-        who: ClientSpec,
+        endpoint: &'a Endpoint,
+        spec: ClientSpec,
         stop: &'a CancelToken,
     ) -> Self {
         RetryingClient {
             system,
-            to,
-            who,
+            endpoint,
+            spec,
             stop,
             client: None,
             overdue: VecDeque::new(),
-            faults: ErrorCounts::default(),
+            error_counts: ErrorCounts::default(),
             close: None,
             abandoned: false,
         }
     }
 
-    /// Who this is.
-    pub fn who(&self) -> &ClientSpec {
-        &self.who
+    /// Returns the client's name.
+    pub fn name(&self) -> &str {
+        &self.spec.name
     }
 
-    /// Lets it try nothing again from `close` on.
-    pub fn close_at(&mut self, close: Instant) {
+    /// Disables retries from `close` on.
+    pub fn set_close(&mut self, close: Instant) {
         self.close = Some(close);
     }
 
-    /// Whether the last echo that failed would have been tried again, but for the close.
-    pub fn has_abandoned(&self) -> bool {
+    /// Whether the last failed echo had retries left when the window closed.
+    pub fn was_abandoned(&self) -> bool {
         self.abandoned
     }
 
-    /// What went wrong so far.
-    pub fn faults(&self) -> &ErrorCounts {
-        &self.faults
+    /// Returns the errors so far.
+    pub fn error_counts(&self) -> &ErrorCounts {
+        &self.error_counts
     }
 
-    /// What went wrong in all. Looks a last time for replies that are late.
-    pub fn settle(&mut self) -> ErrorCounts {
-        self.look_for_late_replies(0);
-        self.faults
+    /// Checks all overdue connections for late replies, and returns the final error counts.
+    pub fn finish(&mut self) -> ErrorCounts {
+        self.close_overdue(0);
+        self.error_counts
     }
 
     /// Sends the request until it is answered, with the same sequence each time.
     ///
     /// # Errors
     ///
-    /// That of the last attempt, where the retries are used up or would not help.
+    /// The error of the last attempt, if no retries are left or a retry would not help.
     #[inline]
     pub fn echo(&mut self, request: &Request) -> Result<Reply, EchoError> {
         let first = self.attempt(request);
         first.or_else(|error| self.retry(request, error))
     }
 
-    /// Says of a request that was not answered what was asked of whom, and what to look at.
+    /// Returns the error message for an echo that failed, with advice.
     pub fn explain(&self, request: &Request, error: &EchoError) -> String {
-        explain(self.system, self.to, request, error)
+        explain(self.system, self.endpoint, request, error)
     }
 
     #[cold]
     fn retry(&mut self, request: &Request, mut error: EchoError) -> Result<Reply, EchoError> {
-        let mut pause = BACKOFF;
+        let mut backoff = INITIAL_BACKOFF;
         self.abandoned = false;
-        for _ in 0..self.who.retries {
+        for _ in 0..self.spec.retries {
             match error {
                 EchoError::Timeout(_) => {}
-                // Whoever comes back needs a moment; whoever stays away is not stormed.
+                // Gives a server time to restart, and does not flood one that stays down.
                 EchoError::Disconnected(_) => {
-                    let until = Instant::now() + pause;
+                    let until = Instant::now() + backoff;
                     self.stop.sleep_until(self.close.map_or(until, |close| until.min(close)));
-                    pause *= 2;
+                    backoff *= 2;
                 }
-                // The server has answered; it would answer the same again.
+                // The server would give the same answer again.
                 EchoError::Refused(_) | EchoError::Malformed(_) | EchoError::Stray { .. } => break,
             }
             self.abandoned = self.close.is_some_and(|close| Instant::now() >= close);
@@ -129,36 +130,38 @@ impl<'a> RetryingClient<'a> {
     fn attempt(&mut self, request: &Request) -> Result<Reply, EchoError> {
         let client = match &mut self.client {
             Some(client) => client,
-            none => none.insert(self.system.connect(self.to, &self.who).map_err(|error| {
-                self.faults.disconnects += 1;
-                EchoError::Disconnected(format!("{error:#}"))
-            })?),
+            none => {
+                none.insert(self.system.connect(self.endpoint, &self.spec).map_err(|error| {
+                    self.error_counts.disconnects += 1;
+                    EchoError::Disconnected(format!("{error:#}"))
+                })?)
+            }
         };
-        let outcome = client.echo(request);
-        if let Err(error) = &outcome {
-            self.failed(error);
+        let result = client.echo(request);
+        if let Err(error) = &result {
+            self.record_failure(error);
         }
-        outcome
+        result
     }
 
-    /// Counts what went wrong, and lets the connection go, or keeps it for a reply that may
-    /// still come.
+    /// Counts the error and closes the connection. After a timeout, the connection stays open for a
+    /// late reply.
     #[cold]
-    fn failed(&mut self, error: &EchoError) {
-        self.faults.sent += 1;
-        count(error, &mut self.faults);
+    fn record_failure(&mut self, error: &EchoError) {
+        self.error_counts.possibly_answered += 1;
+        record_error(error, &mut self.error_counts);
         let client = self.client.take();
         if let (EchoError::Timeout(_), Some(client)) = (error, client) {
             self.overdue.push_back(client);
-            self.look_for_late_replies(OVERDUE);
+            self.close_overdue(MAX_OVERDUE);
         }
     }
 
-    /// Closes the oldest overdue connections until `most` are left, with a look at each.
-    fn look_for_late_replies(&mut self, most: usize) {
-        while self.overdue.len() > most {
-            let came = self.overdue.pop_front().is_some_and(|mut client| client.has_late_reply());
-            self.faults.late += u64::from(came);
+    /// Closes the oldest overdue connections until `keep` are left, and counts their late replies.
+    fn close_overdue(&mut self, keep: usize) {
+        while self.overdue.len() > keep {
+            let late = self.overdue.pop_front().is_some_and(|mut client| client.has_late_reply());
+            self.error_counts.late += u64::from(late);
         }
     }
 }

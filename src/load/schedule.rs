@@ -1,53 +1,55 @@
-//! When a client sends its next request: the one thing in which loads differ.
+//! When a client sends its next request. This is the only difference between kinds of load.
 
 use std::time::{Duration, Instant};
 
 use crate::measure::Window;
 use crate::spec::{Arrivals, LoadSpec};
 
-/// The requests of one client, in time.
+/// The send times of one client.
 #[derive(Debug)]
 pub struct Schedule(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    /// A closed loop: after the reply to the last, and a pause.
+    /// Closed loop: after the previous reply and the think time.
     Closed { think: Duration },
-    /// An open loop, or as near to it as one request at a time allows: when they are due.
-    Paced { next: Instant, gap: Duration, arrivals: Arrivals, random: fastrand::Rng },
+    /// Open loop, as far as one outstanding request per client allows: at the due times.
+    Open { next: Instant, gap: Duration, arrivals: Arrivals, rng: fastrand::Rng },
 }
 
 impl Schedule {
-    /// That of the client `index` of this load: of all of its clients from the same instant on,
-    /// whenever their threads begin.
+    /// Creates the schedule of the client `index` of this load. The schedules of all clients begin
+    /// at the same instant, even if their threads start later.
     ///
-    /// Paced clients share the rate: constant arrivals are dealt out to them in turn, and the
-    /// arrivals of independent Poisson processes make a Poisson process together.
+    /// Open-loop clients share the rate. Constant arrivals are distributed round-robin. Poisson
+    /// arrivals are one independent process per client, and their sum is a Poisson process again.
     pub fn new(spec: &LoadSpec, index: usize, window: &Window) -> Self {
-        let Some(pace) = spec.pace else { return Schedule(Kind::Closed { think: spec.think }) };
+        let Some(open_loop) = spec.open_loop else {
+            return Schedule(Kind::Closed { think: spec.think });
+        };
         let clients = spec.clients.get() as f64;
-        let gap = Duration::from_secs_f64(clients / pace.per_s);
+        let gap = Duration::from_secs_f64(clients / open_loop.rate_per_s);
         let start = window.open.checked_sub(spec.warmup).unwrap_or(window.open);
-        let next = match pace.arrivals {
+        let next = match open_loop.arrivals {
             Arrivals::Constant => start + gap.mul_f64(index as f64 / clients),
             Arrivals::Poisson => start,
         };
-        // The same arrivals each time, and others for each client.
-        let random = fastrand::Rng::with_seed(index as u64);
-        Schedule(Kind::Paced { next, gap, arrivals: pace.arrivals, random })
+        // Arrivals are reproducible, and differ between clients.
+        let rng = fastrand::Rng::with_seed(index as u64);
+        Schedule(Kind::Open { next, gap, arrivals: open_loop.arrivals, rng })
     }
 
-    /// When the next request is due, after a reply that came at `received`; `None`: at once.
+    /// Returns when the next request is due, after a reply at `received`; `None`: immediately.
     #[inline]
     pub fn next_due(&mut self, received: Instant) -> Option<Instant> {
         match &mut self.0 {
             Kind::Closed { think } if think.is_zero() => None,
             Kind::Closed { think } => Some(received + *think),
-            Kind::Paced { next, gap, arrivals, random } => {
+            Kind::Open { next, gap, arrivals, rng } => {
                 let due = match arrivals {
                     Arrivals::Constant => *next,
-                    // The gaps of a Poisson process are exponential: -ln(1 - u) of their mean.
-                    Arrivals::Poisson => *next + gap.mul_f64(-(1.0_f64 - random.f64()).ln()),
+                    // The gaps of a Poisson process are exponential: -ln(1 - u) times their mean.
+                    Arrivals::Poisson => *next + gap.mul_f64(-(1.0_f64 - rng.f64()).ln()),
                 };
                 *next = if *arrivals == Arrivals::Constant { due + *gap } else { due };
                 Some(due)
@@ -55,14 +57,14 @@ impl Schedule {
         }
     }
 
-    /// Whether requests are due at times of their own, from which latency is measured: a
-    /// client that is late makes nobody wait less.
+    /// Whether requests have due times that do not depend on replies. Latency is then measured from
+    /// the due time, so that a request that is sent late has a longer latency.
     #[inline]
-    pub fn is_paced(&self) -> bool {
-        matches!(self.0, Kind::Paced { .. })
+    pub fn is_open_loop(&self) -> bool {
+        matches!(self.0, Kind::Open { .. })
     }
 
-    /// Whether clients may have to wait before they send.
+    /// Whether a client may have to wait before it sends.
     pub fn has_pauses(&self) -> bool {
         !matches!(self.0, Kind::Closed { think: Duration::ZERO })
     }
@@ -71,9 +73,9 @@ impl Schedule {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::spec::Pace;
+    use crate::spec::OpenLoop;
 
-    pub fn spec(clients: usize, pace: Option<Pace>) -> LoadSpec {
+    pub fn spec(clients: usize, open_loop: Option<OpenLoop>) -> LoadSpec {
         LoadSpec {
             driver: crate::spec::Driver::Native,
             channels: crate::spec::Channels::default(),
@@ -81,7 +83,7 @@ pub(super) mod tests {
             window: Duration::from_secs(1),
             warmup: Duration::ZERO,
             think: Duration::from_millis(7),
-            pace,
+            open_loop,
             payload: 0,
             reply_payload: 0,
             timeout: Duration::from_secs(1),
@@ -89,28 +91,28 @@ pub(super) mod tests {
         }
     }
 
-    /// A window of a load without warm-up.
-    fn from(start: Instant) -> Window {
+    /// A window without a warm-up.
+    fn window(start: Instant) -> Window {
         Window::after(start, Duration::ZERO, Duration::from_secs(1))
     }
 
     #[test]
-    fn a_closed_loop_goes_on_after_its_pause() {
+    fn a_closed_loop_request_is_due_after_the_think_time() {
         let now = Instant::now();
-        let mut schedule = Schedule::new(&spec(1, None), 0, &from(now));
-        assert!(!schedule.is_paced() && schedule.has_pauses());
+        let mut schedule = Schedule::new(&spec(1, None), 0, &window(now));
+        assert!(!schedule.is_open_loop() && schedule.has_pauses());
         assert_eq!(schedule.next_due(now), Some(now + Duration::from_millis(7)));
-        let at_once = LoadSpec { think: Duration::ZERO, ..spec(1, None) };
-        assert_eq!(Schedule::new(&at_once, 0, &from(now)).next_due(now), None);
+        let no_think = LoadSpec { think: Duration::ZERO, ..spec(1, None) };
+        assert_eq!(Schedule::new(&no_think, 0, &window(now)).next_due(now), None);
     }
 
     #[test]
-    fn constant_arrivals_are_dealt_out_in_turn_whatever_the_replies_do() {
+    fn constant_arrivals_are_distributed_round_robin_independent_of_replies() {
         let start = Instant::now();
-        let pace = Some(Pace { per_s: 1000.0, arrivals: Arrivals::Constant });
+        let open_loop = Some(OpenLoop { rate_per_s: 1000.0, arrivals: Arrivals::Constant });
         let mut due: Vec<_> = (0..4)
             .flat_map(|client| {
-                let mut schedule = Schedule::new(&spec(4, pace), client, &from(start));
+                let mut schedule = Schedule::new(&spec(4, open_loop), client, &window(start));
                 let late = start + Duration::from_secs(9);
                 [schedule.next_due(start), schedule.next_due(late)]
             })
@@ -121,10 +123,10 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn poisson_gaps_have_the_mean_and_the_spread_of_exponential_ones() {
+    fn poisson_gaps_have_the_mean_and_standard_deviation_of_an_exponential_distribution() {
         let start = Instant::now();
-        let pace = Some(Pace { per_s: 1000.0, arrivals: Arrivals::Poisson });
-        let mut schedule = Schedule::new(&spec(1, pace), 0, &from(start));
+        let open_loop = Some(OpenLoop { rate_per_s: 1000.0, arrivals: Arrivals::Poisson });
+        let mut schedule = Schedule::new(&spec(1, open_loop), 0, &window(start));
         let mut last = start;
         let gaps: Vec<f64> = (0..20_000)
             .map(|_| {

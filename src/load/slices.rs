@@ -1,36 +1,36 @@
-//! Contenders take turns: short slices of each, in rounds of random order.
+//! Slices: contenders take turns, in rounds of random order.
 //!
-//! All servers run and all clients are connected from the beginning to the end. Only one
-//! contender's clients send at any time; the threads of the others wait without using the CPU.
+//! All servers run and all clients stay connected for the whole trial. Only one contender's clients
+//! send at any time; the client threads of the others wait without using the CPU.
 //!
 //! ```text
-//! slice:  order -> lead-in (not counted) -> window (counted) -> drain (not counted)
+//! slice:  command -> lead-in (not counted) -> window (counted) -> drain (not counted)
 //! round:  one slice of every contender, in random order
 //! ```
 //!
-//! Drift of the machine's speed and noisy neighbors then affect all contenders alike.
+//! Changes in machine speed and other virtual machines then affect all contenders alike.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
 use super::CancelToken;
-use super::coordination::{Drained, Event, Order};
-use super::crew::{Crew, Role};
+use super::client_threads::{ClientThreads, LoadContext};
+use super::coordination::{Command, Event, WindowCounts};
 use crate::measure::{ClientTally, Distributions, Window};
 use crate::spec::{Endpoint, LoadSpec, SliceLength};
 use crate::systems::System;
 
-/// A server to load.
+/// The server of one contender.
 #[derive(Clone, Copy)]
-pub struct Loaded<'a> {
-    /// Its system.
+pub struct LoadTarget<'a> {
+    /// The system of the server.
     pub system: &'static dyn System,
-    /// Where it listens.
+    /// The address of the server.
     pub endpoint: &'a Endpoint,
 }
 
-/// One slice that was measured.
+/// One measured slice.
 #[derive(Debug, Clone, Copy)]
 pub struct Slice {
     /// The index of the contender.
@@ -39,198 +39,213 @@ pub struct Slice {
     pub round: u32,
     /// The counted time.
     pub window: Window,
-    /// When the clients were told to begin.
+    /// When the command to run was sent to the clients.
     pub began: Instant,
-    /// When no request was outstanding any more.
+    /// When the last outstanding request had ended.
     pub drained: Instant,
     /// Echoes counted in the window.
     pub messages: u64,
-    /// All echoes of the slice, its lead-in and drain included.
+    /// All echoes of the slice, including its lead-in and drain.
     pub completed: u64,
-    /// Whether a client could not reach its server again.
+    /// Whether a client could not reconnect to its server.
     pub gave_up: bool,
 }
 
-/// What becomes of a slice.
+/// The observer's decision about a slice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SliceDecision {
-    /// It counts.
+    /// The slice counts.
     Keep,
-    /// It does not count, and is measured again.
+    /// The slice does not count and is measured again.
     LeaveOut,
-    /// The contender's server is gone.
+    /// The contender's server has ended.
     Gone,
 }
 
-/// Looks at the processes while contenders take turns, and decides which slices count. All
-/// methods are called by the coordinator's thread.
+/// Samples processes while contenders take turns, and decides which slices count. The
+/// coordinator's thread calls all methods.
 pub trait SliceObserver {
-    /// All contenders are warm, and none is loaded. `slice` is the length of every slice.
+    /// Called when all contenders are warm and none is loaded. All slices have the length `slice`.
     fn begin(&mut self, slice: Duration);
-    /// The window of this contender has opened.
+    /// Called when this contender's window has opened.
     fn opened(&mut self, contender: usize);
-    /// The window of this contender has closed.
+    /// Called when this contender's window has closed.
     fn closed(&mut self, contender: usize);
-    /// The slice has ended, and no contender is loaded.
+    /// Called when the slice has ended and no contender is loaded.
     fn drained(&mut self, slice: &Slice) -> SliceDecision;
-    /// The last slice has ended, and all clients are still connected: threads of a server may end
+    /// Called after the last slice, while all clients are still connected: server threads may end
     /// with their connections.
     fn ended(&mut self);
-    /// `kept` of `planned` slices have been measured so far, summed over the contenders.
+    /// Called with the number of slices kept so far and planned, both summed over all contenders.
     fn progress(&mut self, kept: usize, planned: usize);
 }
 
-/// What the clients of one contender counted.
+/// The result of one contender.
 #[derive(Debug)]
 pub struct SlicedOutcome {
-    /// One per client, in their order.
+    /// One tally per client, in client order.
     pub tallies: Vec<ClientTally>,
-    /// The distributions of all of them.
+    /// The merged distributions of all clients.
     pub distributions: Distributions,
-    /// Whether the contender was given up because its server did not answer.
-    pub silent: bool,
+    /// Whether measuring stopped early because the server did not answer.
+    pub unresponsive: bool,
 }
 
-/// The lead-in of the shortest automatic slice.
+/// Minimum length of a lead-in.
 const SHORTEST_LEAD_IN: Duration = Duration::from_millis(8);
 
-/// A slice has this many round trips at least, and its lead-in this many.
+/// Minimum length of an automatic slice, in round trips, unless the window is too short for
+/// [`SliceLength::MIN_SLICES`] such slices.
 const ROUND_TRIPS: u32 = 25;
+
+/// Minimum length of a lead-in, in round trips, up to the length of a slice.
 const LEAD_IN_ROUND_TRIPS: u32 = 4;
 
-/// A disturbed slice is measured again in its round, up to this many times in all.
+/// Maximum number of times a disturbed slice is measured in its round.
 const ATTEMPTS_PER_ROUND: usize = 3;
 
-/// A contender whose clients time out in this many slices in a row is given up.
-const SILENT_SLICES: usize = 3;
+/// Number of consecutive slices with timeouts and no echo after which a contender is
+/// unresponsive.
+const UNRESPONSIVE_SLICES: usize = 3;
 
-/// Runs all contenders in slices, until each has its share of counted time or `stop` is set.
+/// Runs all contenders in slices until each has its share of counted time or `stop` is set.
 ///
 /// # Errors
 ///
-/// Where a client cannot be started, or its first echo fails: with the index of its contender.
-/// What fails later is counted.
+/// If a client cannot be started or its first echo fails, with the index of its contender. Later
+/// failures are counted in the tallies.
 pub fn run<'env>(
-    contenders: &[Loaded<'env>],
+    targets: &[LoadTarget<'env>],
     spec: &'env LoadSpec,
     (length, seed): (SliceLength, u64),
     stop: &'env CancelToken,
     observer: &mut dyn SliceObserver,
 ) -> Result<Vec<SlicedOutcome>, (usize, anyhow::Error)> {
     std::thread::scope(|scope| {
-        let start = |(index, loaded): (usize, &Loaded<'env>)| {
-            let Loaded { system, endpoint } = *loaded;
-            let role = Role { system, to: endpoint, spec, stop, sliced: true };
-            let crew = Crew::start(scope, role, None).and_then(|crew| {
-                crew.wait_until_ready()?;
-                Ok(crew)
+        let start = |(index, target): (usize, &LoadTarget<'env>)| {
+            let LoadTarget { system, endpoint } = *target;
+            let context = LoadContext { system, endpoint, spec, stop, sliced: true };
+            let threads = ClientThreads::start(scope, context, None).and_then(|threads| {
+                threads.wait_until_ready()?;
+                Ok(threads)
             });
-            crew.map(|crew| ContenderState::new(index, crew)).map_err(|error| (index, error))
+            threads
+                .map(|threads| ContenderState::new(index, threads))
+                .map_err(|error| (index, error))
         };
-        let crews = contenders.iter().enumerate().map(start);
-        let mut turns = crews.collect::<Result<Vec<_>, _>>().inspect_err(|_| stop.set())?;
-        let round_trips = turns.iter_mut().filter_map(|turn| turn.warm_up(spec, stop));
+        let states = targets.iter().enumerate().map(start);
+        let mut contenders = states.collect::<Result<Vec<_>, _>>().inspect_err(|_| stop.set())?;
+        let round_trips =
+            contenders.iter_mut().filter_map(|contender| contender.warm_up(spec, stop));
         let round_trip = round_trips.max().unwrap_or_default();
-        let mut schedule = Rounds::new(spec, (length, seed), round_trip);
-        observer.begin(schedule.slice);
-        schedule.run(&mut turns, stop, observer);
+        let mut rounds = Rounds::new(spec, (length, seed), round_trip);
+        observer.begin(rounds.slice);
+        rounds.run(&mut contenders, stop, observer);
         observer.ended();
-        let outcomes = turns.into_iter().map(|turn| {
-            let silent = turn.silent >= SILENT_SLICES;
-            let (tallies, distributions) = turn.crew.end(turn.keep_last);
-            SlicedOutcome { tallies, distributions, silent }
+        let outcomes = contenders.into_iter().map(|contender| {
+            let unresponsive = contender.unanswered >= UNRESPONSIVE_SLICES;
+            let (tallies, distributions) = contender.threads.end(contender.keep_last);
+            SlicedOutcome { tallies, distributions, unresponsive }
         });
         Ok(outcomes.collect())
     })
 }
 
-/// One contender's clients, and how far they are.
+/// The client threads of one contender, and its progress.
 struct ContenderState<'env> {
     index: usize,
-    crew: Crew<'env>,
-    /// Whether the last slice counts.
+    threads: ClientThreads<'env>,
+    /// Whether the previous slice counts.
     keep_last: bool,
+    /// Number of slices that count.
     kept: usize,
+    /// Number of slices that were measured again.
     repeated: usize,
-    silent: usize,
+    /// Number of consecutive slices with timeouts and no echo.
+    unanswered: usize,
+    /// Whether no more slices are measured.
     gone: bool,
 }
 
 impl<'env> ContenderState<'env> {
-    fn new(index: usize, crew: Crew<'env>) -> Self {
+    fn new(index: usize, threads: ClientThreads<'env>) -> Self {
         ContenderState {
             index,
-            crew,
+            threads,
             keep_last: false,
             kept: 0,
             repeated: 0,
-            silent: 0,
+            unanswered: 0,
             gone: false,
         }
     }
 
-    /// Runs the clients for the warm-up, and returns their mean round trip, pauses included; `None`
-    /// of a server that did not answer.
+    /// Runs the clients for the warm-up, and returns their mean round trip including pauses; `None`
+    /// if the server did not answer.
     fn warm_up(&mut self, spec: &LoadSpec, stop: &CancelToken) -> Option<Duration> {
         let window =
-            Window::after(Instant::now(), Duration::ZERO, spec.warmup.max(SliceLength::SHORTEST));
-        let drained = self.run_window(window, stop, &mut |_| ());
-        self.gone |= drained.gave_up;
+            Window::after(Instant::now(), Duration::ZERO, spec.warmup.max(SliceLength::MIN_AUTO));
+        let counts = self.run_window(window, stop, &mut |_| ());
+        self.gone |= counts.gave_up;
         let per_client = window.length() * u32::try_from(spec.clients.get()).unwrap_or(u32::MAX);
-        (drained.messages > 0).then(|| per_client.div_f64(drained.messages as f64))
+        (counts.messages > 0).then(|| per_client.div_f64(counts.messages as f64))
     }
 
-    /// Orders one window, and waits until it is drained. Calls `at` at both ends of the window.
+    /// Runs one window and waits until it is drained. Calls `on_edge` when the window opens and
+    /// when it closes.
     fn run_window(
         &mut self,
         window: Window,
         stop: &CancelToken,
-        at: &mut dyn FnMut(End),
-    ) -> Drained {
-        let mut drained = Drained::default();
-        self.crew.order(Order::Run { window, keep_last: self.keep_last });
-        let mut running = self.crew.players();
-        let mut ends =
-            [(window.open, End::Open), (window.close, End::Close)].into_iter().peekable();
-        while running > 0 || ends.peek().is_some() {
-            if let Some((moment, end)) = ends.peek().copied()
-                && (Instant::now() >= moment || stop.is_set())
+        on_edge: &mut dyn FnMut(WindowEdge),
+    ) -> WindowCounts {
+        let mut counts = WindowCounts::default();
+        self.threads.send(Command::Run { window, keep_last: self.keep_last });
+        let mut running = self.threads.count();
+        let mut edges = [(window.open, WindowEdge::Open), (window.close, WindowEdge::Close)]
+            .into_iter()
+            .peekable();
+        while running > 0 || edges.peek().is_some() {
+            if let Some((time, edge)) = edges.peek().copied()
+                && (Instant::now() >= time || stop.is_set())
             {
-                at(end);
-                ends.next();
+                on_edge(edge);
+                edges.next();
                 continue;
             }
-            let event = match ends.peek() {
-                Some((moment, _)) => self.crew.events().recv_deadline(*moment).ok(),
-                None => match self.crew.events().recv() {
+            let event = match edges.peek() {
+                Some((time, _)) => self.threads.events().recv_deadline(*time).ok(),
+                None => match self.threads.events().recv() {
                     Ok(event) => Some(event),
                     Err(_) => break,
                 },
             };
             if let Some(Event::Drained(more)) = event {
-                drained.add(more);
+                counts.add(more);
                 running -= 1;
             }
         }
-        drained
+        counts
     }
 }
 
-/// An end of a window.
+/// The beginning or the end of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum WindowEdge {
     Open,
     Close,
 }
 
-/// The order of the slices.
+/// Length, number and order of the slices.
 struct Rounds {
     slice: Duration,
+    /// Minimum lead-in.
     lead_in: Duration,
-    /// The lead-in is longer by a random part of this.
+    /// Upper limit of the random time added to each lead-in.
     round_trip: Duration,
+    /// Number of slices per contender.
     planned: usize,
-    random: fastrand::Rng,
+    rng: fastrand::Rng,
 }
 
 impl Rounds {
@@ -238,12 +253,12 @@ impl Rounds {
         let slice = match length {
             SliceLength::Fixed(length) => length,
             SliceLength::Auto => {
-                let longest = spec.window / SliceLength::FEWEST;
-                SliceLength::SHORTEST.max(round_trip * ROUND_TRIPS).min(longest)
+                let longest = spec.window / SliceLength::MIN_SLICES;
+                SliceLength::MIN_AUTO.max(round_trip * ROUND_TRIPS).min(longest)
             }
         };
         let planned = (spec.window.as_secs_f64() / slice.as_secs_f64()).round();
-        // From 1 to some 10^9: the duration is a year at most.
+        // Between 1 and about 10^9: the duration is at most one year.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let planned = planned as usize;
         Rounds {
@@ -251,57 +266,57 @@ impl Rounds {
             lead_in: SHORTEST_LEAD_IN.max((round_trip * LEAD_IN_ROUND_TRIPS).min(slice)),
             round_trip,
             planned,
-            random: fastrand::Rng::with_seed(seed),
+            rng: fastrand::Rng::with_seed(seed),
         }
     }
 
     fn run(
         &mut self,
-        turns: &mut [ContenderState<'_>],
+        contenders: &mut [ContenderState<'_>],
         stop: &CancelToken,
         observer: &mut dyn SliceObserver,
     ) {
-        let planned = self.planned * turns.len();
+        let planned = self.planned * contenders.len();
         for round in (1..).take(self.planned) {
-            let mut pending: Vec<usize> = (0..turns.len()).collect();
+            let mut pending: Vec<usize> = (0..contenders.len()).collect();
             for attempt in 0..ATTEMPTS_PER_ROUND {
-                let again = attempt > 0;
+                let is_repeat = attempt > 0;
                 pending.retain(|index| {
-                    let turn = &turns[*index];
-                    !turn.gone && (!again || turn.repeated < self.planned)
+                    let contender = &contenders[*index];
+                    !contender.gone && (!is_repeat || contender.repeated < self.planned)
                 });
-                self.random.shuffle(&mut pending);
+                self.rng.shuffle(&mut pending);
                 pending.retain(|index| {
-                    let turn = &mut turns[*index];
-                    turn.repeated += usize::from(again);
-                    !stop.is_set() && self.measure(turn, round, stop, observer)
+                    let contender = &mut contenders[*index];
+                    contender.repeated += usize::from(is_repeat);
+                    !stop.is_set() && self.measure(contender, round, stop, observer)
                 });
-                observer.progress(turns.iter().map(|turn| turn.kept).sum(), planned);
+                observer.progress(contenders.iter().map(|contender| contender.kept).sum(), planned);
             }
-            if stop.is_set() || turns.iter().all(|turn| turn.gone) {
+            if stop.is_set() || contenders.iter().all(|contender| contender.gone) {
                 return;
             }
         }
     }
 
-    /// Measures one slice; `true`: it is left out and to be measured again.
+    /// Measures one slice; `true`: the slice is left out and must be measured again.
     fn measure(
         &mut self,
-        turn: &mut ContenderState<'_>,
+        contender: &mut ContenderState<'_>,
         round: u32,
         stop: &CancelToken,
         observer: &mut dyn SliceObserver,
     ) -> bool {
-        let contender = turn.index;
+        let index = contender.index;
         let began = Instant::now();
         let window = Window::after(began, self.lead_in(), self.slice);
-        let drained = turn.run_window(window, stop, &mut |end| match end {
-            End::Open => observer.opened(contender),
-            End::Close => observer.closed(contender),
+        let counts = contender.run_window(window, stop, &mut |edge| match edge {
+            WindowEdge::Open => observer.opened(index),
+            WindowEdge::Close => observer.closed(index),
         });
-        let Drained { messages, completed, timeouts, gave_up } = drained;
+        let WindowCounts { messages, completed, timeouts, gave_up } = counts;
         let slice = Slice {
-            contender,
+            contender: index,
             round,
             window,
             began,
@@ -310,22 +325,25 @@ impl Rounds {
             completed,
             gave_up,
         };
-        // A slice that was cut short does not count.
-        let fate = if stop.is_set() { SliceDecision::LeaveOut } else { observer.drained(&slice) };
-        turn.silent = if messages == 0 && timeouts > 0 { turn.silent + 1 } else { 0 };
-        turn.gone |= fate == SliceDecision::Gone || turn.silent >= SILENT_SLICES;
-        turn.keep_last = fate == SliceDecision::Keep;
-        turn.kept += usize::from(turn.keep_last);
-        fate == SliceDecision::LeaveOut
+        // A slice that was stopped early does not count.
+        let decision =
+            if stop.is_set() { SliceDecision::LeaveOut } else { observer.drained(&slice) };
+        let is_unanswered = messages == 0 && timeouts > 0;
+        contender.unanswered = if is_unanswered { contender.unanswered + 1 } else { 0 };
+        contender.gone |=
+            decision == SliceDecision::Gone || contender.unanswered >= UNRESPONSIVE_SLICES;
+        contender.keep_last = decision == SliceDecision::Keep;
+        contender.kept += usize::from(contender.keep_last);
+        decision == SliceDecision::LeaveOut
     }
 
-    /// Long enough for the load to be steady, and longer by a random part of a round trip.
+    /// Returns a lead-in that is long enough for a steady load, plus a random part of a round trip.
     ///
-    /// A server that takes exactly 1 ms per message answers at the same points of every slice, and
-    /// the number of messages in a window would always be rounded the same way. At random points,
-    /// it is the window over the time per message on average.
+    /// A server that takes exactly 1 ms per message answers at the same points of every slice, so
+    /// the number of messages in a window would always be rounded in the same direction. With
+    /// random offsets, its mean is the window divided by the time per message.
     fn lead_in(&mut self) -> Duration {
-        self.lead_in + self.round_trip.min(self.slice).mul_f64(self.random.f64())
+        self.lead_in + self.round_trip.min(self.slice).mul_f64(self.rng.f64())
     }
 }
 

@@ -1,64 +1,66 @@
-//! Whether the numbers of a trial agree with each other: pure functions of counts.
+//! Consistency checks on the counts of a trial: pure functions.
 
-/// How far from 1 a quotient may be that should be 1.
-pub const TOLERANCE: f64 = 0.02;
+/// Largest deviation from 1 that is accepted in [`littles_law`].
+pub const LITTLES_LAW_TOLERANCE: f64 = 0.02;
 
-/// Why the counts of the two sides do not agree; `None` if they do.
+/// Describes the mismatch between the counts of server and clients; `None` if they agree.
 ///
-/// Over the whole trial, the server answered what the clients completed, and what was in
-/// flight when they stopped: at most one request of each client whose reply did not come, or
-/// was wrong. `open` is the number of these clients.
-pub fn disagreement(answered: u64, completed: u64, open: u64) -> Option<String> {
-    let agree = (completed..=completed + open).contains(&answered);
+/// Both counts cover the whole trial. The server answered all echoes that the clients completed,
+/// plus at most one request in flight for each client that had a request without a correct reply.
+/// `in_flight` is the number of these clients.
+pub fn count_mismatch(answered: u64, completed: u64, in_flight: u64) -> Option<String> {
+    let agree = (completed..=completed + in_flight).contains(&answered);
     (!agree).then(|| {
         format!(
-            "the server answered {answered}, the clients completed {completed} (+{open} in flight)"
+            "the server answered {answered}, the clients completed {completed} \
+             (+{in_flight} in flight)"
         )
     })
 }
 
-/// Little's law, L = λW, over the number of clients: 1 where it holds.
+/// Returns L = λW (Little's law) divided by the number of clients: 1 if the law holds.
 ///
-/// Of a closed loop, L is known: each client is either on its round trip or pausing. So the
-/// mean time of both, times the echoes per second, makes the number of clients. Where it
-/// makes less, clients were kept from doing either: by their own CPU, most likely.
+/// In a closed loop, L is the number of clients, because each client is either waiting for a
+/// reply or pausing. So throughput times (mean round trip + mean pause) equals the number of
+/// clients. A lower value means that clients were delayed between these two states, most likely
+/// because they lacked CPU time.
 ///
-/// From J. D. C. Little, "A Proof for the Queuing Formula: L = λW", Operations Research 9(3),
+/// Source: J. D. C. Little, "A Proof for the Queuing Formula: L = λW", Operations Research 9(3),
 /// 1961.
 ///
 /// ```
 /// use echometer::measure::littles_law;
-/// // 8 clients, each 1.5 ms under way and 0.5 ms away: 4,000 echoes per second.
+/// // 8 clients with a round trip of 1.5 ms and a pause of 0.5 ms: 4,000 echoes per second.
 /// assert_eq!(littles_law(4000.0, 1500.0, 500.0, 8), 1.0);
 /// ```
 pub fn littles_law(throughput_per_s: f64, rtt_us: f64, pause_us: f64, clients: usize) -> f64 {
     throughput_per_s * (rtt_us + pause_us) / 1e6 / clients as f64
 }
 
-/// Of a rate, the share that has to be sent for it to be kept.
-const KEPT: f64 = 0.99;
+/// Share of the offered load that must be sent for the rate to count as kept.
+const REQUIRED_SHARE: f64 = 0.99;
 
-/// Whether a rate was kept, both in requests per second, in a window of so many seconds.
+/// Returns whether the clients kept the offered rate: 99 % of it, less an allowance for chance.
 ///
-/// Arrivals at random are so many, give or take the root of their number: three times that is
-/// not held against anyone. Of arrivals at equal distances, one may lie beyond each end of the
-/// window.
+/// The number of random (Poisson) arrivals has a standard deviation of its square root; the
+/// allowance is three times that. With constant arrivals, one request may fall outside each end
+/// of the window, so the allowance is two requests.
 ///
 /// ```
 /// use echometer::measure::is_rate_kept;
-/// // Of 40,000 requests in 2 s, 39,600 less 600.
-/// let at_random = |sent_per_s| is_rate_kept(20_000.0, sent_per_s, 2.0, true);
-/// assert!(at_random(19_500.0) && !at_random(19_499.0));
-/// // Of 100 in 1 s, 99 less 2.
-/// let even = |sent_per_s| is_rate_kept(100.0, sent_per_s, 1.0, false);
-/// assert!(even(97.0) && !even(96.0));
+/// // 40,000 requests are due in 2 s: 99 % are 39,600, less 3 * sqrt(40,000) = 600.
+/// let random = |sent_per_s| is_rate_kept(20_000.0, sent_per_s, 2.0, true);
+/// assert!(random(19_500.0) && !random(19_499.0));
+/// // 100 requests are due in 1 s: 99 % are 99, less 2.
+/// let constant = |sent_per_s| is_rate_kept(100.0, sent_per_s, 1.0, false);
+/// assert!(constant(97.0) && !constant(96.0));
 /// ```
-pub fn is_rate_kept(rate_per_s: f64, sent_per_s: f64, window_s: f64, at_random: bool) -> bool {
+pub fn is_rate_kept(rate_per_s: f64, sent_per_s: f64, window_s: f64, is_poisson: bool) -> bool {
     let due = rate_per_s * window_s;
-    let chance = if at_random { 3.0 * due.sqrt() } else { 2.0 };
-    // Of a window that is not known, nothing is left to chance.
-    let chance_per_s = if window_s > 0.0 { chance / window_s } else { 0.0 };
-    sent_per_s >= KEPT * rate_per_s - chance_per_s
+    let allowance = if is_poisson { 3.0 * due.sqrt() } else { 2.0 };
+    // Without a known window, there is no allowance.
+    let allowance_per_s = if window_s > 0.0 { allowance / window_s } else { 0.0 };
+    sent_per_s >= REQUIRED_SHARE * rate_per_s - allowance_per_s
 }
 
 #[cfg(test)]
@@ -66,19 +68,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_sides_agree_up_to_one_request_in_flight_per_client() {
-        assert_eq!(disagreement(100, 100, 0), None);
-        assert_eq!(disagreement(102, 100, 2), None);
+    fn counts_may_differ_by_one_request_in_flight_per_client() {
+        assert_eq!(count_mismatch(100, 100, 0), None);
+        assert_eq!(count_mismatch(102, 100, 2), None);
         assert_eq!(
-            disagreement(103, 100, 2).unwrap(),
+            count_mismatch(103, 100, 2).unwrap(),
             "the server answered 103, the clients completed 100 (+2 in flight)"
         );
-        assert!(disagreement(99, 100, 2).is_some());
+        assert!(count_mismatch(99, 100, 2).is_some());
     }
 
     #[test]
-    fn clients_that_were_kept_from_echoing_are_missing() {
-        // 10 clients, 1 ms a round trip: 10,000/s would be the law, 9,000 were seen.
+    fn delayed_clients_reduce_littles_law_below_one() {
+        // 10 clients with a round trip of 1 ms: the law requires 10,000/s; 9,000/s were counted.
         assert_eq!(littles_law(9000.0, 1000.0, 0.0, 10), 0.9);
     }
 }

@@ -1,30 +1,30 @@
-//! What went wrong with single requests, each kind under its own name.
+//! Failed requests, counted by kind.
 
-/// Counts of requests that were sent and not answered as they should be, retries included,
-/// over the whole trial.
+/// Number of requests without a correct reply, by kind. Retries are included. The counts cover
+/// the whole trial.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct ErrorCounts {
-    /// Waits that ended without a reply.
+    /// Requests without a reply within the timeout.
     pub timeouts: u64,
-    /// Of these, replies that came all the same, when nobody waited for them any more.
+    /// Timed-out requests whose reply arrived later.
     pub late: u64,
-    /// Replies that answered the request before once more.
+    /// Replies that acknowledged the previous request again.
     pub repeats: u64,
-    /// Replies that answered yet another request, of this client or of another.
+    /// Replies that acknowledged any other request, of this client or of another one.
     pub strays: u64,
-    /// Replies that are no message.
+    /// Replies that could not be decoded.
     pub malformed: u64,
-    /// Replies that say that the server will not answer.
+    /// Replies in which the server refused the request.
     pub refused: u64,
-    /// Connections that could not be made, or broke.
+    /// Connections that could not be established, or that broke.
     pub disconnects: u64,
-    /// Of all these, requests that went to a server which may have answered them: all but
-    /// the connections that could not be made.
-    pub sent: u64,
+    /// Failed requests that the server may have answered: all except those whose connection could
+    /// not be established.
+    pub possibly_answered: u64,
 }
 
 impl ErrorCounts {
-    /// Takes in what another client counted.
+    /// Adds the counts of another client.
     pub fn merge(&mut self, other: &ErrorCounts) {
         self.timeouts += other.timeouts;
         self.late += other.late;
@@ -33,6 +33,6 @@ impl ErrorCounts {
         self.malformed += other.malformed;
         self.refused += other.refused;
         self.disconnects += other.disconnects;
-        self.sent += other.sent;
+        self.possibly_answered += other.possibly_answered;
     }
 }

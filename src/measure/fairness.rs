@@ -1,18 +1,18 @@
-//! How evenly something was shared out.
+//! Fairness: how evenly messages are distributed among clients or workers.
 
-/// How evenly the messages were shared out among clients, or among workers.
+/// The distribution of messages among clients or workers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fairness {
-    /// Jain's index: 1 where all had the same, 1/n where one had all.
+    /// Jain's index: 1 if all counts are equal, 1/n if one client or worker has all messages.
     pub jain: f64,
-    /// The share of the one that had least, of all messages.
+    /// Smallest count as a share of all messages.
     pub slowest: f64,
-    /// The share of the one that had most.
+    /// Largest count as a share of all messages.
     pub fastest: f64,
 }
 
 impl Fairness {
-    /// Of the counts of each; `None` where nobody had anything.
+    /// Computes the fairness of one count per client or worker; `None` if all counts are 0.
     ///
     /// The index is (Σx)² / (n · Σx²), from R. Jain, D. Chiu and W. Hawe, "A Quantitative
     /// Measure of Fairness and Discrimination for Resource Allocation in Shared Computer
@@ -21,11 +21,11 @@ impl Fairness {
     /// ```
     /// use echometer::measure::Fairness;
     /// // (1 + 2 + 3)² / (3 · (1 + 4 + 9)) = 36 / 42
-    /// let fairness = Fairness::of(&[1, 2, 3]).unwrap();
+    /// let fairness = Fairness::from_counts(&[1, 2, 3]).unwrap();
     /// assert!((fairness.jain - 36.0 / 42.0).abs() < 1e-12);
     /// assert_eq!((fairness.slowest, fairness.fastest), (1.0 / 6.0, 0.5));
     /// ```
-    pub fn of(counts: &[u64]) -> Option<Self> {
+    pub fn from_counts(counts: &[u64]) -> Option<Self> {
         let sum: f64 = counts.iter().map(|&count| count as f64).sum();
         let squares: f64 = counts.iter().map(|&count| (count as f64).powi(2)).sum();
         let share = |count: Option<&u64>| count.map_or(0.0, |&count| count as f64 / sum);
@@ -42,16 +42,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_for_all_is_fair_and_all_for_one_is_not() {
-        let all = Fairness::of(&[7, 7, 7, 7]).unwrap();
-        assert_eq!((all.jain, all.slowest, all.fastest), (1.0, 0.25, 0.25));
-        let one = Fairness::of(&[0, 0, 0, 9]).unwrap();
-        assert_eq!((one.jain, one.slowest, one.fastest), (0.25, 0.0, 1.0));
+    fn jains_index_is_one_for_equal_counts_and_one_nth_for_a_single_recipient() {
+        let equal = Fairness::from_counts(&[7, 7, 7, 7]).unwrap();
+        assert_eq!((equal.jain, equal.slowest, equal.fastest), (1.0, 0.25, 0.25));
+        let single = Fairness::from_counts(&[0, 0, 0, 9]).unwrap();
+        assert_eq!((single.jain, single.slowest, single.fastest), (0.25, 0.0, 1.0));
     }
 
     #[test]
-    fn nothing_to_share_out_is_neither() {
-        assert_eq!(Fairness::of(&[]), None);
-        assert_eq!(Fairness::of(&[0, 0]), None);
+    fn fairness_is_none_without_messages() {
+        assert_eq!(Fairness::from_counts(&[]), None);
+        assert_eq!(Fairness::from_counts(&[0, 0]), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Round-trip times: exact sums for each client, a histogram for the percentiles of many.
+//! Latencies: exact moments per client, and a histogram per thread for percentiles.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ const LOWEST_NS: u64 = 1;
 const HIGHEST_NS: u64 = 60_000_000_000;
 const SIGNIFICANT_DIGITS: u8 = 3;
 
-/// Latencies in ns, as far as whole sums tell of them: exact, and small enough to be kept for
-/// each of ten thousand clients. One out of the histogram's range is counted as such and
-/// enters nothing else.
+/// Exact sums of latencies in ns, from which mean and variance follow. They are small enough to be
+/// kept for each of ten thousand clients. A latency outside the histogram's range is counted in
+/// `out_of_range` only.
 #[derive(Debug, Clone, Copy)]
 pub struct Moments {
     samples: u64,
@@ -34,37 +34,38 @@ impl Default for Moments {
     }
 }
 
-/// The distribution of latencies, for percentiles: an HdrHistogram of 1 ns to 60 s with three
-/// significant digits (<https://hdrhistogram.org>), one per thread.
+/// A distribution of latencies for percentiles: an HdrHistogram from 1 ns to 60 s with three
+/// significant digits (<https://hdrhistogram.org>). There is one per thread.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Percentiles(Histogram<u64>);
+pub struct LatencyHistogram(Histogram<u64>);
 
-impl Default for Percentiles {
+impl Default for LatencyHistogram {
     fn default() -> Self {
         let histogram = Histogram::new_with_bounds(LOWEST_NS, HIGHEST_NS, SIGNIFICANT_DIGITS);
-        Percentiles(histogram.expect("the bounds are constants that fit"))
+        LatencyHistogram(histogram.expect("the bounds are valid constants"))
     }
 }
 
-impl Percentiles {
-    /// Counts a latency in ns that [`Moments::record`] found to be in range.
+impl LatencyHistogram {
+    /// Records a latency in ns that [`Moments::record`] found to be in range.
     #[inline]
     pub fn record(&mut self, ns: u64) {
         // `Moments::record` has checked the bounds.
         let _ = self.0.record(ns);
     }
 
-    /// Takes in what another thread counted.
+    /// Adds the latencies of another thread.
     ///
     /// # Panics
     ///
-    /// Never: all histograms have the same bounds.
-    pub fn merge(&mut self, other: &Percentiles) {
+    /// Never, because all histograms have the same bounds.
+    pub fn merge(&mut self, other: &LatencyHistogram) {
         self.0.add(&other.0).expect("all histograms have the same bounds");
     }
 
-    /// Latencies in ns, ascending, each with the share of the samples that do not exceed it,
-    /// and their number: in steps that halve their distance to 1 five by five.
+    /// Returns latencies in ns in ascending order, each with the share and the number of samples
+    /// that do not exceed it. There are five steps for each halving of the distance to the
+    /// share 1.
     pub fn steps(&self) -> Vec<(u64, f64, u64)> {
         let mut count = 0;
         let steps = self.0.iter_quantiles(5).map(|step| {
@@ -74,20 +75,20 @@ impl Percentiles {
         steps.collect()
     }
 
-    /// The latency that the share `quantile` (0 to 1) of the samples does not exceed, in
-    /// ns, to three digits; `None` without samples.
+    /// Returns the latency in ns that the share `quantile` (0 to 1) of the samples does not exceed,
+    /// to three significant digits; `None` without samples.
     pub fn quantile_ns(&self, quantile: f64) -> Option<u64> {
         (!self.0.is_empty()).then(|| self.0.value_at_quantile(quantile))
     }
 }
 
 impl Moments {
-    /// Counts one latency, and returns it in ns for the histogram; `None` if it is out of range.
+    /// Records one latency and returns it in ns for the histogram; `None` if it is out of range.
     #[inline]
     #[must_use]
     pub fn record(&mut self, latency: Duration) -> Option<u64> {
         let ns = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
-        // The histogram's last bucket reaches beyond the bound that it was given.
+        // The histogram's last bucket extends beyond its upper bound.
         if !(LOWEST_NS..=HIGHEST_NS).contains(&ns) {
             self.out_of_range += 1;
             return None;
@@ -100,7 +101,7 @@ impl Moments {
         Some(ns)
     }
 
-    /// Takes in what another client counted.
+    /// Adds the latencies of another client.
     pub fn merge(&mut self, other: &Moments) {
         self.samples += other.samples;
         self.total_ns += other.total_ns;
@@ -110,40 +111,40 @@ impl Moments {
         self.out_of_range += other.out_of_range;
     }
 
-    /// The number of latencies in range.
+    /// Number of latencies in range.
     pub fn samples(&self) -> u64 {
         self.samples
     }
 
-    /// The number of latencies under 1 ns or over 60 s.
+    /// Number of latencies below 1 ns or above 60 s.
     pub fn out_of_range(&self) -> u64 {
         self.out_of_range
     }
 
-    /// The sum, in ns.
+    /// Sum of the latencies in ns.
     pub fn total_ns(&self) -> u128 {
         self.total_ns
     }
 
-    /// The shortest, in ns; `None` without samples.
+    /// Shortest latency in ns; `None` without samples.
     pub fn minimum_ns(&self) -> Option<u64> {
         (self.samples > 0).then_some(self.minimum_ns)
     }
 
-    /// The longest, in ns; `None` without samples.
+    /// Longest latency in ns; `None` without samples.
     pub fn maximum_ns(&self) -> Option<u64> {
         (self.samples > 0).then_some(self.maximum_ns)
     }
 
-    /// The arithmetic mean, in ns; `None` without samples.
+    /// Arithmetic mean in ns; `None` without samples.
     pub fn mean_ns(&self) -> Option<f64> {
         (self.samples > 0).then(|| self.total_ns as f64 / self.samples as f64)
     }
 
-    /// The unbiased sample variance (divided by n - 1), in ns²; `None` under two samples.
+    /// Unbiased sample variance (divided by n - 1) in ns²; `None` for fewer than two samples.
     ///
-    /// The sums are whole numbers, so that nothing cancels: n·Σx² - (Σx)² is exact. It
-    /// leaves 128 bits after some 10⁸ latencies of a minute each, and then is `None` too.
+    /// The sums are integers, so n·Σx² - (Σx)² is exact and no cancellation occurs. The product
+    /// overflows 128 bits after about 10⁸ latencies of one minute; the result is then `None`, too.
     pub fn variance_ns2(&self) -> Option<f64> {
         let n = u128::from(self.samples);
         if n < 2 {
@@ -158,21 +159,20 @@ impl Moments {
 mod tests {
     use super::*;
 
-    fn of(values: &[u64]) -> (Moments, Percentiles) {
-        let (mut moments, mut percentiles) = (Moments::default(), Percentiles::default());
+    fn record_all(values: &[u64]) -> (Moments, LatencyHistogram) {
+        let (mut moments, mut histogram) = (Moments::default(), LatencyHistogram::default());
         for &ns in values {
-            moments
-                .record(Duration::from_nanos(ns))
-                .into_iter()
-                .for_each(|ns| percentiles.record(ns));
+            if let Some(ns) = moments.record(Duration::from_nanos(ns)) {
+                histogram.record(ns);
+            }
         }
-        (moments, percentiles)
+        (moments, histogram)
     }
 
     #[test]
-    fn moments_are_those_worked_out_by_hand() {
-        // 2, 4, 4, 4, 5, 5, 7, 9: sum 40, mean 5, squared deviations 32, 32 / 7.
-        let (moments, _) = of(&[2, 4, 4, 4, 5, 5, 7, 9]);
+    fn moments_match_values_computed_by_hand() {
+        // Sum 40, mean 5, sum of squared deviations 32, variance 32 / 7.
+        let (moments, _) = record_all(&[2, 4, 4, 4, 5, 5, 7, 9]);
         assert_eq!(moments.samples(), 8);
         assert_eq!(moments.total_ns(), 40);
         assert_eq!(moments.mean_ns(), Some(5.0));
@@ -181,49 +181,49 @@ mod tests {
     }
 
     #[test]
-    fn percentiles_of_one_to_a_thousand_microseconds() {
-        let (_, percentiles) = of(&(1..=1000).map(|us| us * 1000).collect::<Vec<_>>());
+    fn percentiles_are_accurate_to_three_digits() {
+        let (_, histogram) = record_all(&(1..=1000).map(|us| us * 1000).collect::<Vec<_>>());
         for (quantile, us) in [(0.5, 500.0), (0.9, 900.0), (0.99, 990.0), (0.999, 999.0)] {
-            let found = percentiles.quantile_ns(quantile).unwrap() as f64 / 1000.0;
+            let found = histogram.quantile_ns(quantile).unwrap() as f64 / 1000.0;
             assert!((found / us - 1.0).abs() < 0.001, "p{quantile}: {found} us, not {us}");
         }
     }
 
     #[test]
-    fn nothing_recorded_has_no_statistics() {
-        let (moments, percentiles) = of(&[]);
+    fn statistics_are_none_without_samples() {
+        let (moments, histogram) = record_all(&[]);
         assert_eq!((moments.mean_ns(), moments.minimum_ns()), (None, None));
-        assert_eq!(percentiles.quantile_ns(0.5), None);
-        assert_eq!(of(&[7]).0.variance_ns2(), None);
+        assert_eq!(histogram.quantile_ns(0.5), None);
+        assert_eq!(record_all(&[7]).0.variance_ns2(), None);
     }
 
     #[test]
-    fn out_of_range_is_counted_and_not_clamped() {
-        let (moments, percentiles) = of(&[0, 5, 61_000_000_000]);
+    fn out_of_range_latencies_are_counted_and_not_clamped() {
+        let (moments, histogram) = record_all(&[0, 5, 61_000_000_000]);
         assert_eq!((moments.samples(), moments.out_of_range()), (1, 2));
         assert_eq!(moments.maximum_ns(), Some(5));
-        assert_eq!(percentiles.quantile_ns(1.0), Some(5));
+        assert_eq!(histogram.quantile_ns(1.0), Some(5));
     }
 
     #[test]
-    fn merged_is_the_same_as_recorded_in_one() {
-        let (mut moments, mut percentiles) = of(&[100, 200]);
-        let (other, others) = of(&[50, 70_000_000_000]);
-        moments.merge(&other);
-        percentiles.merge(&others);
-        let (one, all) = of(&[100, 200, 50, 70_000_000_000]);
-        assert_eq!(percentiles, all);
-        assert_eq!(moments.variance_ns2(), one.variance_ns2());
+    fn merged_statistics_equal_those_recorded_together() {
+        let (mut moments, mut histogram) = record_all(&[100, 200]);
+        let (other_moments, other_histogram) = record_all(&[50, 70_000_000_000]);
+        moments.merge(&other_moments);
+        histogram.merge(&other_histogram);
+        let (all_moments, all_histogram) = record_all(&[100, 200, 50, 70_000_000_000]);
+        assert_eq!(histogram, all_histogram);
+        assert_eq!(moments.variance_ns2(), all_moments.variance_ns2());
         assert_eq!((moments.minimum_ns(), moments.out_of_range()), (Some(50), 1));
     }
 
     #[test]
-    fn a_month_of_minutes_does_not_overflow_and_ages_of_them_do_not_panic() {
-        let (mut moments, _) = of(&[HIGHEST_NS; 2]);
+    fn variance_is_none_after_overflow_and_never_panics() {
+        let (mut moments, _) = record_all(&[HIGHEST_NS; 2]);
         let double = |moments: &mut Moments, times| {
             for _ in 0..times {
-                let same = *moments;
-                moments.merge(&same);
+                let copy = *moments;
+                moments.merge(&copy);
             }
         };
         double(&mut moments, 15);

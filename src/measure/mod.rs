@@ -1,6 +1,6 @@
-//! What is counted, and how: tallies of single threads, latencies, and what processes use.
+//! Counters and clocks: tallies of single threads, latencies, and the resource usage of processes.
 //!
-//! Nothing here starts a thread, and no file is read but those of /proc.
+//! This module starts no thread and reads no files except those in /proc.
 
 mod bound;
 mod consistency;
@@ -10,22 +10,20 @@ mod error_counts;
 mod fairness;
 mod latency;
 mod processes;
-mod role;
 mod tally;
 mod totals;
 mod usage;
 mod window;
 
-pub use bound::{Bound, DISTURBED, Side, busy, share};
-pub use consistency::{TOLERANCE, disagreement, is_rate_kept, littles_law};
+pub use bound::{Bound, TRIAL_OTHERS_LIMIT, Utilization, busy, share};
+pub use consistency::{LITTLES_LAW_TOLERANCE, count_mismatch, is_rate_kept, littles_law};
 pub use cpu_times::{CpuShares, CpuTimes};
 pub use disturbance::{DISTURBED_SHARE, Loss};
 pub use error_counts::ErrorCounts;
 pub use fairness::Fairness;
-pub use latency::{Moments, Percentiles};
-pub use processes::{Activity, Processes, Tree, cpu_time};
-pub use role::role;
-pub use tally::{ClientTally, Distributions, PlayerTally, ServerTally, Times};
+pub use latency::{LatencyHistogram, Moments};
+pub use processes::{Activity, ProcessTree, Processes, cpu_time};
+pub use tally::{ClientTally, ClientThreadTally, Distributions, EchoTimes, ServerTally};
 pub use totals::Totals;
-pub use usage::{Counters, RoleUsage, ThreadUsage, Usage, by_role};
-pub use window::{View, Window};
+pub use usage::{Counters, RoleUsage, ThreadUsage, Usage, by_role, role};
+pub use window::{ReplySpan, Window};

@@ -1,8 +1,7 @@
-//! The CPU time of all processes on this machine, so that those that are not part of a
-//! measurement are noticed.
+//! The CPU time of all processes on this machine, to detect processes that disturb a measurement.
 //!
-//! /proc/stat counts in ticks of 10 ms, half of a slice. A process's CPU clock counts in
-//! nanoseconds and costs two system calls to read, so the clocks of all processes are read instead.
+//! /proc/stat counts in ticks of 10 ms, half of a slice. The CPU clock of a process counts in
+//! nanoseconds, and two system calls read it. Therefore the clocks of all processes are read.
 
 use std::collections::HashMap;
 use std::fs;
@@ -16,30 +15,31 @@ use crate::os::cpus::Cpus;
 
 /// A process and its descendants, measured together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tree {
-    /// The process id of the first.
+pub struct ProcessTree {
+    /// The process id of the root.
     pub root: u32,
-    /// Whether it leads a process group: all members of the group belong to the tree.
+    /// Whether the root leads a process group. If so, all members of the group belong to the tree.
     pub leads_group: bool,
 }
 
 /// All processes that are visible in /proc.
 ///
-/// Kernel threads are not counted as other processes: they do this measurement's network
-/// processing, too. Processes outside of this process's PID namespace are not visible.
+/// Kernel threads do not count as other processes, because they also process the packets of this
+/// measurement. Processes outside of this process's PID namespace are not visible.
 #[derive(Debug)]
 pub struct Processes {
-    trees: Vec<Tree>,
-    known: HashMap<i32, Known>,
+    trees: Vec<ProcessTree>,
+    /// The processes at the last sample, by process id.
+    known: HashMap<i32, ProcessState>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Known {
+struct ProcessState {
     owner: Owner,
     cpu: Duration,
 }
 
-/// Whose process it is.
+/// The owner of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Owner {
     /// This process.
@@ -50,45 +50,48 @@ enum Owner {
     Other,
 }
 
-/// The CPU time used between two looks.
+/// CPU time used between two samples.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Activity {
-    /// By each tree.
+    /// CPU time of each tree.
     pub trees: Vec<Duration>,
-    /// By each other process that used any, with the CPU on which it ran last.
+    /// CPU number and CPU time of each other process that used 50 us or more. The number is that
+    /// of the CPU on which the process ran last.
     pub others: Vec<(usize, Duration)>,
 }
 
 impl Activity {
-    /// The CPU time of other processes on these CPUs.
+    /// Returns the CPU time that other processes used on `cpus`.
     pub fn others_on(&self, cpus: &Cpus) -> Duration {
         let on = self.others.iter().filter(|(cpu, _)| cpus.numbers().contains(cpu));
         on.map(|(_, used)| *used).sum()
     }
 }
 
-/// Less CPU time than this is not attributed to a CPU: it takes one more file to read.
-const NOTICED: Duration = Duration::from_micros(50);
+/// A process that used less CPU time than this is ignored, because attributing its time to a CPU
+/// requires reading another file.
+const MIN_ATTRIBUTED: Duration = Duration::from_micros(50);
 
 impl Processes {
-    /// Begins to watch; the trees' processes and this one are not others.
+    /// Takes the first sample. All processes outside of `trees`, except this one and kernel
+    /// threads, are other processes.
     ///
     /// # Errors
     ///
-    /// Where /proc is not readable.
-    pub fn watch(trees: Vec<Tree>) -> Result<Self> {
+    /// Returns an error if /proc is not readable.
+    pub fn new(trees: Vec<ProcessTree>) -> Result<Self> {
         let mut processes = Processes { trees, known: HashMap::new() };
-        processes.look()?;
+        processes.sample()?;
         Ok(processes)
     }
 
-    /// The CPU time used since the last look. Of a process that has ended since, what it used
-    /// after the last look is not known.
+    /// Returns the CPU time used since the last sample. If a process has ended since, its CPU time
+    /// after the last sample is unknown and not included.
     ///
     /// # Errors
     ///
-    /// Where /proc is not readable.
-    pub fn look(&mut self) -> Result<Activity> {
+    /// Returns an error if /proc is not readable.
+    pub fn sample(&mut self) -> Result<Activity> {
         let mut activity =
             Activity { trees: vec![Duration::ZERO; self.trees.len()], others: Vec::new() };
         let mut seen = HashMap::with_capacity(self.known.len() + 8);
@@ -96,25 +99,25 @@ impl Processes {
             let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
                 continue;
             };
-            // A process may end between the listing and the look.
-            let Some(cpu) = cpu_of(pid) else { continue };
+            // A process may end after it was listed.
+            let Some(cpu) = process_cpu_time(pid) else { continue };
             let before = self.known.get(&pid).filter(|known| known.cpu <= cpu).copied();
             let owner = before.map_or_else(|| self.owner(pid, &seen), |known| known.owner);
             let used = cpu.saturating_sub(before.map_or(Duration::ZERO, |known| known.cpu));
             match owner {
                 Owner::Tree(index) => activity.trees[index] += used,
-                Owner::Other if used >= NOTICED => {
+                Owner::Other if used >= MIN_ATTRIBUTED => {
                     activity.others.extend(Stat::of(pid).map(|stat| (stat.cpu, used)));
                 }
                 Owner::Other | Owner::This | Owner::Kernel => {}
             }
-            seen.insert(pid, Known { owner, cpu });
+            seen.insert(pid, ProcessState { owner, cpu });
         }
         self.known = seen;
         Ok(activity)
     }
 
-    /// The process ids of a tree, as of the last look.
+    /// Returns the process ids of a tree at the last sample.
     pub fn pids_of(&self, tree: usize) -> Vec<u32> {
         let members = self.known.iter().filter(|(_, known)| known.owner == Owner::Tree(tree));
         let mut pids: Vec<_> = members.map(|(pid, _)| pid.cast_unsigned()).collect();
@@ -122,16 +125,16 @@ impl Processes {
         pids
     }
 
-    /// Whose process it is that was not there at the last look. Parents come before their
-    /// children in /proc, but where process ids have wrapped around.
-    fn owner(&self, pid: i32, seen: &HashMap<i32, Known>) -> Owner {
-        /// The kernel thread that starts all others.
+    /// Determines the owner of a process that did not exist at the last sample. /proc lists parents
+    /// before their children, unless process ids have wrapped around.
+    fn owner(&self, pid: i32, seen: &HashMap<i32, ProcessState>) -> Owner {
+        /// The process id of the kernel thread that starts all other kernel threads.
         const KTHREADD: i32 = 2;
         if pid.cast_unsigned() == std::process::id() {
             return Owner::This;
         }
         let Some(stat) = Stat::of(pid) else { return Owner::Other };
-        let is_in = |tree: &Tree| {
+        let is_in = |tree: &ProcessTree| {
             let root = tree.root.cast_signed();
             pid == root || stat.parent == root || (tree.leads_group && stat.group == root)
         };
@@ -149,18 +152,18 @@ impl Processes {
     }
 }
 
-/// The CPU time of the process `pid` and its threads so far; `None` if it has ended.
-fn cpu_of(pid: i32) -> Option<Duration> {
+/// Returns the CPU time of the process `pid` and its threads so far; `None` if it has ended.
+fn process_cpu_time(pid: i32) -> Option<Duration> {
     let clock = ClockId::pid_cpu_clock_id(Pid::from_raw(pid)).ok()?;
     Some(clock.now().ok()?.into())
 }
 
-/// The CPU time of several processes so far; those that have ended are left out.
+/// Returns the sum of the CPU times of `pids` so far; processes that have ended are left out.
 pub fn cpu_time(pids: &[u32]) -> Duration {
-    pids.iter().filter_map(|pid| cpu_of(pid.cast_signed())).sum()
+    pids.iter().filter_map(|pid| process_cpu_time(pid.cast_signed())).sum()
 }
 
-/// What /proc/PID/stat says, see `proc_pid_stat(5)`.
+/// Fields of /proc/PID/stat; see `proc_pid_stat(5)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stat {
     parent: i32,
@@ -173,11 +176,11 @@ impl Stat {
         Stat::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
-    /// The second field is the name in parentheses, and may hold anything.
+    /// The second field is the process name in parentheses, which may contain any characters.
     fn parse(text: &str) -> Option<Self> {
         let (_, rest) = text.rsplit_once(')')?;
         let fields: Vec<&str> = rest.split_whitespace().collect();
-        // The third field of the line is the first one here.
+        // `fields` starts with the third field of the line.
         let field = |number: usize| fields.get(number - 3)?.parse::<i32>().ok();
         Some(Stat { parent: field(4)?, group: field(5)?, cpu: usize::try_from(field(39)?).ok()? })
     }
@@ -190,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_of_a_process_may_hold_anything() {
+    fn stat_is_parsed_if_the_process_name_contains_parentheses() {
         let rest = (6..39).map(|n| n.to_string()).collect::<Vec<_>>().join(" ");
         let text = format!("7 (a) b (c) S 3 5 {rest} 1 0 0\n");
         assert_eq!(Stat::parse(&text), Some(Stat { parent: 3, group: 5, cpu: 1 }));
@@ -198,7 +201,7 @@ mod tests {
         assert_eq!(Stat::parse(""), None);
     }
 
-    /// A shell that spins in a child process until it is killed.
+    /// A shell with a child process that spins until it is killed.
     struct Spinner(Child);
 
     impl Spinner {
@@ -209,8 +212,8 @@ mod tests {
             Spinner(command.stdin(Stdio::null()).spawn().unwrap())
         }
 
-        fn tree(&self) -> Tree {
-            Tree { root: self.0.id(), leads_group: true }
+        fn tree(&self) -> ProcessTree {
+            ProcessTree { root: self.0.id(), leads_group: true }
         }
     }
 
@@ -223,12 +226,12 @@ mod tests {
     }
 
     #[test]
-    fn a_child_of_a_tree_belongs_to_it_and_is_no_other_process() {
+    fn a_child_process_belongs_to_the_tree_of_its_parent() {
         let spinner = Spinner::start();
-        let mut processes = Processes::watch(vec![spinner.tree()]).unwrap();
+        let mut processes = Processes::new(vec![spinner.tree()]).unwrap();
         let mut used = Duration::ZERO;
         while used < Duration::from_millis(20) || processes.pids_of(0).len() < 2 {
-            used += processes.look().unwrap().trees[0];
+            used += processes.sample().unwrap().trees[0];
         }
         let pids = processes.pids_of(0);
         assert!(pids.contains(&spinner.0.id()), "{pids:?}");
@@ -236,15 +239,15 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_belongs_to_no_tree_is_noticed_on_its_cpu() {
-        let mut processes = Processes::watch(Vec::new()).unwrap();
+    fn a_process_outside_of_all_trees_is_attributed_to_its_cpu() {
+        let mut processes = Processes::new(Vec::new()).unwrap();
         let _spinner = Spinner::start();
         let all = Cpus::of(0).unwrap();
         let mut used = Duration::ZERO;
         while used < Duration::from_millis(20) {
-            let activity = processes.look().unwrap();
+            let activity = processes.sample().unwrap();
             used += activity.others_on(&all);
-            assert!(activity.others.iter().all(|(_, used)| *used >= NOTICED));
+            assert!(activity.others.iter().all(|(_, used)| *used >= MIN_ATTRIBUTED));
         }
     }
 }

@@ -1,18 +1,18 @@
-//! What one thread counted. Tallies are merged after the threads have ended.
+//! Tallies: the counters of one thread. They are merged after the threads have ended.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use super::{ErrorCounts, Moments, Percentiles, View, Window};
+use super::{ErrorCounts, LatencyHistogram, Moments, ReplySpan, Window};
 
-/// What a thread of a server counted.
+/// The counters of one server thread.
 #[derive(Debug, Default, Clone)]
 pub struct ServerTally {
     /// Requests answered.
     pub accesses: u64,
-    /// Requests that could not be answered but by saying so.
+    /// Malformed requests, which were answered with an error.
     pub malformed: u64,
-    /// What each worker answered, in the order of their names; empty without workers.
+    /// Requests answered by each worker, ordered by worker name; empty without workers.
     pub per_worker: Vec<u64>,
     senders: HashSet<String>,
     first: Option<Instant>,
@@ -20,9 +20,9 @@ pub struct ServerTally {
 }
 
 impl ServerTally {
-    /// Counts a request of `sender` that was answered `at` this instant.
+    /// Counts a request of `sender` that was answered at `at`.
     #[inline]
-    pub fn answered(&mut self, sender: &str, at: Instant) {
+    pub fn record_answer(&mut self, sender: &str, at: Instant) {
         self.accesses += 1;
         self.first.get_or_insert(at);
         self.last = Some(at);
@@ -31,7 +31,7 @@ impl ServerTally {
         }
     }
 
-    /// Takes in what another thread counted.
+    /// Adds the counters of another thread.
     pub fn merge(&mut self, other: ServerTally) {
         self.accesses += other.accesses;
         self.malformed += other.malformed;
@@ -41,12 +41,12 @@ impl ServerTally {
         self.last = self.last.into_iter().chain(other.last).max();
     }
 
-    /// The number of senders that were answered, told apart by their names.
+    /// Number of clients that were answered, distinguished by sender name.
     pub fn clients(&self) -> usize {
         self.senders.len()
     }
 
-    /// From the first answer to the last.
+    /// Time from the first answer to the last.
     pub fn duration(&self) -> Duration {
         match (self.first, self.last) {
             (Some(first), Some(last)) => last - first,
@@ -54,51 +54,51 @@ impl ServerTally {
         }
     }
 
-    /// Answers per second between the first and the last; 0 where those are one instant.
+    /// Answers per second of [`ServerTally::duration`]; 0 if that is zero.
     pub fn throughput_per_s(&self) -> f64 {
         let seconds = self.duration().as_secs_f64();
         if seconds > 0.0 { self.accesses as f64 / seconds } else { 0.0 }
     }
 
-    /// Answers per client; 0 without clients.
+    /// Mean number of answers per client; 0 without clients.
     pub fn mean(&self) -> f64 {
         if self.senders.is_empty() { 0.0 } else { self.accesses as f64 / self.clients() as f64 }
     }
 }
 
-/// What a thread counted that plays clients: one of them, or many.
+/// The counters of one client thread, which runs one or many clients.
 #[derive(Debug, Default, Clone)]
-pub struct PlayerTally {
-    /// The clients, in their order.
+pub struct ClientThreadTally {
+    /// One tally per client, in order of their index.
     pub clients: Vec<ClientTally>,
-    /// The distributions of all of them.
+    /// Latencies of all clients of the thread.
     pub distributions: Distributions,
 }
 
-/// What percentiles are taken of.
+/// The latency distributions of one thread.
 #[derive(Debug, Default, Clone)]
 pub struct Distributions {
-    /// Round-trip times, from the sending.
-    pub rtt: Percentiles,
-    /// Latencies from when requests were due, where they are due at times of their own.
-    pub from_due: Option<Box<Percentiles>>,
-    /// Round-trip times of the current slice in ns, until it is known whether the slice counts;
-    /// `None` for a load that is not sliced. It holds one slice, so its size is bounded.
+    /// Round-trip times.
+    pub rtt: LatencyHistogram,
+    /// Latencies from the scheduled send time of each request; `None` for a closed loop.
+    pub from_due: Option<Box<LatencyHistogram>>,
+    /// Round-trip times of the current slice in ns, held until the slice is kept or left out;
+    /// `None` for a load without slices. One slice bounds the size.
     slice: Option<Vec<u64>>,
 }
 
 impl Distributions {
-    /// With room for those from the due time, if requests have one.
+    /// Creates empty distributions; `paced` adds [`Distributions::from_due`].
     pub fn new(paced: bool) -> Self {
         Distributions { from_due: paced.then(Box::default), ..Distributions::default() }
     }
 
-    /// For a load in slices: round-trip times are recorded slice by slice.
+    /// Records round-trip times slice by slice, for a load with slices.
     #[must_use]
     pub fn sliced(self) -> Self {
-        /// 20 ms at 200,000 messages per second.
-        const MESSAGES: usize = 4096;
-        Distributions { slice: Some(Vec::with_capacity(MESSAGES)), ..self }
+        /// Enough for 20 ms at 200,000 messages per second.
+        const CAPACITY: usize = 4096;
+        Distributions { slice: Some(Vec::with_capacity(CAPACITY)), ..self }
     }
 
     #[inline]
@@ -109,91 +109,95 @@ impl Distributions {
         }
     }
 
-    /// Ends a slice: its round-trip times are recorded if it is kept, and dropped otherwise.
+    /// Ends a slice: records its round-trip times if the slice is kept, and drops them otherwise.
     pub fn end_slice(&mut self, keep: bool) {
         let Some(slice) = &mut self.slice else { return };
         let rtt = &mut self.rtt;
         slice.drain(..).filter(|_| keep).for_each(|ns| rtt.record(ns));
     }
 
-    /// Takes in what another thread counted.
+    /// Adds the latencies of another thread.
     pub fn merge(&mut self, other: &Distributions) {
         self.rtt.merge(&other.rtt);
-        if let Some(others) = &other.from_due {
-            self.from_due.get_or_insert_default().merge(others);
+        if let Some(from_due) = &other.from_due {
+            self.from_due.get_or_insert_default().merge(from_due);
         }
     }
 }
 
-/// An echo in time.
+/// The timestamps of one echo.
 #[derive(Debug, Clone, Copy)]
-pub struct Times {
-    /// When it was due; `None` where it was sent as soon as could be.
+pub struct EchoTimes {
+    /// Scheduled send time; `None` for a closed loop.
     pub due: Option<Instant>,
-    /// When its request was sent first.
+    /// When the request was first sent.
     pub sent: Instant,
-    /// When its reply had come.
+    /// When the reply was received.
     pub received: Instant,
 }
 
-/// What a client counted. All but `latency` and `view` is over the whole trial, warm-up included.
+/// The counters of one client.
+///
+/// `latency`, `from_due`, `reply_span` and `pauses` cover the window. All other counters cover the
+/// whole trial, including the warm-up.
 #[derive(Debug, Default, Clone)]
 pub struct ClientTally {
     /// The client's name.
     pub name: String,
-    /// Round-trip times of the echoes that ended inside the window: as many as count.
+    /// Round-trip times of the echoes whose reply arrived inside the window.
     pub latency: Moments,
-    /// Of the same echoes, the times from when they were due, where they were due.
+    /// Latencies of the same echoes from their scheduled send time; empty for a closed loop.
     pub from_due: Moments,
-    /// When the first and the last of these ended.
-    pub view: Option<View>,
+    /// When the first and the last of these replies arrived.
+    pub reply_span: Option<ReplySpan>,
     /// Echoes that succeeded.
     pub completed: u64,
-    /// Of those, echoes whose reply did not name the request that it answers.
+    /// Completed echoes whose reply did not name the request that it answers.
     pub unverified: u64,
-    /// Echoes that failed, after all retries.
+    /// Echoes that failed after all retries.
     pub errors: u64,
-    /// Of those, echoes that failed since the last success.
-    trailing: u64,
-    /// How many echoes had succeeded when the last one failed.
+    /// Echoes that failed since the last success.
+    trailing_errors: u64,
+    /// Value of `completed` when the last echo failed.
     completed_before_failure: u64,
-    /// What went wrong with single requests.
-    pub faults: ErrorCounts,
-    /// Pauses between a reply and the next request that ended in the window, and their sum.
+    /// Failed requests by kind, including requests that succeeded when retried.
+    pub error_counts: ErrorCounts,
+    /// Number and sum of the pauses (from a reply to the next request) that ended in the window.
     pub pauses: (u64, Duration),
-    /// Why the first echo that failed did so.
+    /// Error message of the first failed echo.
     pub first_error: Option<String>,
-    /// The client stopped before the trial did: its server could not be reached again.
+    /// Whether the client stopped before the end of the trial, because it could not reconnect to
+    /// its server.
     pub gave_up: bool,
-    /// What was counted before the current slice.
-    before_slice: Counted,
+    /// The window's counters at the beginning of the current slice.
+    before_slice: WindowCounters,
 }
 
-/// The counts that a slice which is left out does not add to.
+/// The counters to which a slice that is left out does not contribute.
 #[derive(Debug, Default, Clone, Copy)]
-struct Counted {
+struct WindowCounters {
     latency: Moments,
-    view: Option<View>,
+    reply_span: Option<ReplySpan>,
     pauses: (u64, Duration),
 }
 
 impl ClientTally {
-    /// Of a client that has not begun.
+    /// Creates the tally of a client that has not started.
     pub fn new(name: String) -> Self {
         ClientTally { name, ..ClientTally::default() }
     }
 
-    /// The echoes that count: those whose reply arrived inside the window.
+    /// Number of echoes whose reply arrived inside the window.
     pub fn messages(&self) -> u64 {
         self.latency.samples() + self.latency.out_of_range()
     }
 
-    /// Counts an echo that succeeded, with its times if it ended in the window.
+    /// Counts an echo that succeeded, and its latency if the reply arrived inside the window.
     #[inline]
-    pub fn succeeded(
+    pub fn record_success(
         &mut self,
         verified: bool,
-        Times { due, sent, received }: Times,
+        EchoTimes { due, sent, received }: EchoTimes,
         window: &Window,
         distributions: &mut Distributions,
     ) {
@@ -203,52 +207,53 @@ impl ClientTally {
             if let Some(ns) = self.latency.record(received - sent) {
                 distributions.record_rtt(ns);
             }
-            if let (Some(due), Some(percentiles)) = (due, &mut distributions.from_due)
+            if let (Some(due), Some(histogram)) = (due, &mut distributions.from_due)
                 && let Some(ns) = self.from_due.record(received - due)
             {
-                percentiles.record(ns);
+                histogram.record(ns);
             }
-            self.view.get_or_insert(View { first: received, last: received }).last = received;
+            let span = ReplySpan { first: received, last: received };
+            self.reply_span.get_or_insert(span).last = received;
         }
     }
 
-    /// Ends a slice, and begins the next one: if it is not kept, what was counted in its window
-    /// is forgotten. Counts over the whole trial stay.
+    /// Ends a slice and begins the next one. If the slice is not kept, its contribution to the
+    /// window's counters is removed. Counters of the whole trial do not change.
     pub fn end_slice(&mut self, keep: bool) {
         if !keep {
-            let Counted { latency, view, pauses } = self.before_slice;
-            (self.latency, self.view, self.pauses) = (latency, view, pauses);
+            let WindowCounters { latency, reply_span, pauses } = self.before_slice;
+            (self.latency, self.reply_span, self.pauses) = (latency, reply_span, pauses);
         }
-        let (latency, view, pauses) = (self.latency, self.view, self.pauses);
-        self.before_slice = Counted { latency, view, pauses };
+        let (latency, reply_span, pauses) = (self.latency, self.reply_span, self.pauses);
+        self.before_slice = WindowCounters { latency, reply_span, pauses };
     }
 
-    /// The echoes counted in the window of the current slice.
-    pub fn messages_of_slice(&self) -> u64 {
+    /// Number of echoes counted in the window of the current slice.
+    pub fn slice_messages(&self) -> u64 {
         let before = &self.before_slice.latency;
         self.messages() - before.samples() - before.out_of_range()
     }
 
-    /// Counts an echo that failed, after all retries.
-    pub fn failed(&mut self, why: String) {
+    /// Counts an echo that failed after all retries, with its error message.
+    pub fn record_failure(&mut self, message: String) {
         if self.completed > self.completed_before_failure {
-            self.trailing = 0;
+            self.trailing_errors = 0;
         }
         self.completed_before_failure = self.completed;
-        self.trailing += 1;
+        self.trailing_errors += 1;
         self.errors += 1;
-        self.first_error.get_or_insert(why);
+        self.first_error.get_or_insert(message);
     }
 
-    /// Sequences that were never acknowledged, though a later one was.
+    /// Number of sequences that were never acknowledged although a later one was.
     pub fn gaps(&self) -> u64 {
-        let overtaken = self.completed > self.completed_before_failure;
-        if overtaken { self.errors } else { self.errors - self.trailing }
+        let succeeded_since = self.completed > self.completed_before_failure;
+        if succeeded_since { self.errors } else { self.errors - self.trailing_errors }
     }
 
-    /// Counts a pause that ended at `end`, if that was in the window.
+    /// Counts a pause if its `end` is inside the window.
     #[inline]
-    pub fn paused(&mut self, length: Duration, end: Instant, window: &Window) {
+    pub fn record_pause(&mut self, length: Duration, end: Instant, window: &Window) {
         if window.contains(end) {
             self.pauses.0 += 1;
             self.pauses.1 += length;
@@ -260,20 +265,20 @@ impl ClientTally {
 mod tests {
     use super::*;
 
-    fn times(sent: Instant, received: Instant) -> Times {
-        Times { due: None, sent, received }
+    fn times(sent: Instant, received: Instant) -> EchoTimes {
+        EchoTimes { due: None, sent, received }
     }
 
     #[test]
-    fn a_server_counts_from_the_first_answer_to_the_last_over_all_threads() {
+    fn merged_server_tallies_span_the_answers_of_all_threads() {
         let start = Instant::now();
         let at = |s| start + Duration::from_secs(s);
         let mut one = ServerTally::default();
-        one.answered("a", at(1));
-        one.answered("b", at(3));
+        one.record_answer("a", at(1));
+        one.record_answer("b", at(3));
         let mut two = ServerTally::default();
-        two.answered("b", at(2));
-        two.answered("b", at(5));
+        two.record_answer("b", at(2));
+        two.record_answer("b", at(5));
         one.merge(two);
         one.merge(ServerTally::default());
         assert_eq!((one.accesses, one.clients()), (4, 2));
@@ -282,26 +287,26 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_answered_nothing_divides_by_nothing() {
-        let none = ServerTally::default();
-        assert_eq!((none.throughput_per_s(), none.mean()), (0.0, 0.0));
+    fn rates_are_zero_without_answers() {
+        let empty = ServerTally::default();
+        assert_eq!((empty.throughput_per_s(), empty.mean()), (0.0, 0.0));
     }
 
     #[test]
-    fn a_gap_is_a_failure_that_a_later_success_overtook() {
+    fn a_gap_is_a_failure_that_a_success_follows() {
         let now = Instant::now();
         let window = Window::after(now, Duration::ZERO, Duration::from_secs(1));
         let gaps = |outcomes: &str| {
             let mut tally = ClientTally { completed: 1, ..ClientTally::default() };
             for outcome in outcomes.chars() {
                 match outcome {
-                    '+' => tally.succeeded(
+                    '+' => tally.record_success(
                         true,
                         times(now, now),
                         &window,
                         &mut Distributions::default(),
                     ),
-                    _ => tally.failed("lost".to_owned()),
+                    _ => tally.record_failure("lost".to_owned()),
                 }
             }
             tally.gaps()
@@ -310,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slice_that_is_left_out_leaves_no_trace_but_in_the_totals() {
+    fn a_slice_that_is_left_out_counts_only_in_completed() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let window = Window::after(start, Duration::ZERO, Duration::from_secs(1));
@@ -318,29 +323,34 @@ mod tests {
         let mut distributions = Distributions::default().sliced();
         for (rtt_ms, keep) in [(2, true), (50, false), (4, true)] {
             let times = times(at(100), at(100 + rtt_ms));
-            tally.succeeded(true, times, &window, &mut distributions);
-            assert_eq!(tally.messages_of_slice(), 1);
+            tally.record_success(true, times, &window, &mut distributions);
+            assert_eq!(tally.slice_messages(), 1);
             distributions.end_slice(keep);
             tally.end_slice(keep);
         }
         assert_eq!((tally.messages(), tally.completed), (2, 3));
         assert_eq!(tally.latency.maximum_ns(), Some(4_000_000));
-        assert_eq!(tally.messages_of_slice(), 0);
+        assert_eq!(tally.slice_messages(), 0);
         let longest = distributions.rtt.quantile_ns(1.0).unwrap();
         assert!((4_000_000..4_010_000).contains(&longest), "{longest}");
     }
 
     #[test]
-    fn only_what_ended_in_the_window_is_in_the_view() {
+    fn only_replies_inside_the_window_count_as_messages() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
         let window = Window::after(start, Duration::from_millis(10), Duration::from_millis(10));
         let mut tally = ClientTally::default();
         for ms in [9, 11, 15, 19, 20] {
             let (sent, received) = (at(ms - 2), at(ms));
-            tally.succeeded(true, times(sent, received), &window, &mut Distributions::default());
+            tally.record_success(
+                true,
+                times(sent, received),
+                &window,
+                &mut Distributions::default(),
+            );
         }
-        assert_eq!(tally.view, Some(View { first: at(11), last: at(19) }));
+        assert_eq!(tally.reply_span, Some(ReplySpan { first: at(11), last: at(19) }));
         assert_eq!((tally.messages(), tally.completed), (3, 5));
     }
 }

@@ -1,46 +1,50 @@
-//! What the clients of a trial counted, together.
+//! Totals: the merged tallies of all clients of a trial.
 
 use std::time::Duration;
 
 use super::{ClientTally, ErrorCounts, Fairness, Moments, Window};
 
-/// The tallies of all clients, merged.
+/// The merged tallies of all clients.
+///
+/// `latency`, `from_due`, `skew`, `fairness` and `mean_pause` cover the window. All other counters
+/// cover the whole trial.
 #[derive(Debug, Default, Clone)]
 pub struct Totals {
-    /// Round-trip times of the echoes that ended inside the window: as many as count.
+    /// Round-trip times of the echoes whose reply arrived inside the window.
     pub latency: Moments,
-    /// Of the same echoes, the times from when they were due, where they were due.
+    /// Latencies of the same echoes from their scheduled send time; empty for a closed loop.
     pub from_due: Moments,
-    /// How far the clients' views of the window lie apart; `None` if none saw it.
+    /// Skew of the window between clients, see [`Window::skew`]; `None` without messages.
     pub skew: Option<Duration>,
-    /// How the echoes that count were shared out.
+    /// Distribution of the messages among clients; `None` without messages.
     pub fairness: Option<Fairness>,
-    /// Echoes that succeeded, over the whole trial, as all that follows.
+    /// Echoes that succeeded.
     pub completed: u64,
-    /// Of those, echoes whose reply did not name the request that it answers.
+    /// Completed echoes whose reply did not name the request that it answers.
     pub unverified: u64,
-    /// Echoes that failed, after all retries.
+    /// Echoes that failed after all retries.
     pub errors: u64,
-    /// Sequences that were never acknowledged, though a later one of that client was.
+    /// Sequences that were never acknowledged although a later one of the same client was.
     pub gaps: u64,
-    /// What went wrong with single requests.
-    pub faults: ErrorCounts,
-    /// Clients that may have had a request in flight when they stopped: those with a request
-    /// whose reply did not come, or was wrong.
+    /// Failed requests by kind, including requests that succeeded when retried.
+    pub error_counts: ErrorCounts,
+    /// Number of clients that may have had a request in flight when they stopped: those that had a
+    /// request without a correct reply.
     pub in_flight: u64,
-    /// The mean pause between a reply and the next request; `None` without pauses.
+    /// Mean pause between a reply and the next request; `None` without pauses.
     pub mean_pause: Option<Duration>,
-    /// Why the first echo that failed did so.
+    /// Error message of the first failed echo of the first client that had one.
     pub first_error: Option<String>,
-    /// A client stopped before the trial did: its server could not be reached again.
+    /// Whether a client stopped before the end of the trial, because it could not reconnect to its
+    /// server.
     pub gave_up: bool,
 }
 
 impl Totals {
-    /// Merges what the clients counted.
-    pub fn of(tallies: &[ClientTally]) -> Self {
+    /// Merges the tallies of all clients.
+    pub fn from_tallies(tallies: &[ClientTally]) -> Self {
         let mut all = Totals::default();
-        let (mut pauses, mut away) = (0, Duration::ZERO);
+        let (mut pauses, mut pause_sum) = (0, Duration::ZERO);
         for tally in tallies {
             all.latency.merge(&tally.latency);
             all.from_due.merge(&tally.from_due);
@@ -48,21 +52,22 @@ impl Totals {
             all.unverified += tally.unverified;
             all.errors += tally.errors;
             all.gaps += tally.gaps();
-            all.faults.merge(&tally.faults);
-            all.in_flight += u64::from(tally.faults.sent > 0);
+            all.error_counts.merge(&tally.error_counts);
+            all.in_flight += u64::from(tally.error_counts.possibly_answered > 0);
             all.gave_up |= tally.gave_up;
             pauses += tally.pauses.0;
-            away += tally.pauses.1;
+            pause_sum += tally.pauses.1;
         }
-        let views: Vec<_> = tallies.iter().filter_map(|tally| tally.view).collect();
-        all.skew = (!views.is_empty()).then(|| Window::skew(&views));
-        all.fairness = Fairness::of(&tallies.iter().map(ClientTally::messages).collect::<Vec<_>>());
-        all.mean_pause = (pauses > 0).then(|| away.div_f64(pauses as f64));
+        let spans: Vec<_> = tallies.iter().filter_map(|tally| tally.reply_span).collect();
+        all.skew = (!spans.is_empty()).then(|| Window::skew(&spans));
+        let messages: Vec<_> = tallies.iter().map(ClientTally::messages).collect();
+        all.fairness = Fairness::from_counts(&messages);
+        all.mean_pause = (pauses > 0).then(|| pause_sum.div_f64(pauses as f64));
         all.first_error = tallies.iter().find_map(|tally| tally.first_error.clone());
         all
     }
 
-    /// The echoes that count: those whose reply arrived inside the window.
+    /// Number of echoes whose reply arrived inside the window.
     pub fn messages(&self) -> u64 {
         self.latency.samples() + self.latency.out_of_range()
     }
@@ -73,28 +78,31 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::measure::{Distributions, Times};
+    use crate::measure::{Distributions, EchoTimes};
 
     #[test]
-    fn counts_are_added_up_and_shares_taken() {
+    fn totals_sum_the_tallies_of_all_clients() {
         let start = Instant::now();
         let window = Window::after(start, Duration::ZERO, Duration::from_secs(1));
-        let client = |echoes: u64, faults| {
+        let client = |echoes: u64, error_counts| {
             let mut tally = ClientTally::new("a client".to_owned());
-            tally.faults = faults;
+            tally.error_counts = error_counts;
             for ms in 1..=echoes {
                 let received = start + Duration::from_millis(ms);
-                let times = Times { due: None, sent: start, received };
-                tally.succeeded(ms > 1, times, &window, &mut Distributions::default());
-                tally.paused(Duration::from_millis(ms), received, &window);
+                let times = EchoTimes { due: None, sent: start, received };
+                tally.record_success(ms > 1, times, &window, &mut Distributions::default());
+                tally.record_pause(Duration::from_millis(ms), received, &window);
             }
             tally
         };
-        let faulty = ErrorCounts { timeouts: 2, sent: 2, ..ErrorCounts::default() };
-        let unreached = ErrorCounts { disconnects: 1, ..ErrorCounts::default() };
-        let all = Totals::of(&[client(1, faulty), client(3, unreached)]);
+        let timed_out = ErrorCounts { timeouts: 2, possibly_answered: 2, ..ErrorCounts::default() };
+        let disconnected = ErrorCounts { disconnects: 1, ..ErrorCounts::default() };
+        let all = Totals::from_tallies(&[client(1, timed_out), client(3, disconnected)]);
         assert_eq!((all.messages(), all.completed, all.unverified), (4, 4, 2));
-        assert_eq!((all.faults.timeouts, all.faults.disconnects, all.in_flight), (2, 1, 1));
+        assert_eq!(
+            (all.error_counts.timeouts, all.error_counts.disconnects, all.in_flight),
+            (2, 1, 1)
+        );
         // Last replies after 1 ms and 3 ms; pauses of 1, 1, 2 and 3 ms.
         assert_eq!(all.skew, Some(Duration::from_millis(2)));
         assert_eq!(all.mean_pause, Some(Duration::from_micros(1750)));
@@ -102,8 +110,8 @@ mod tests {
     }
 
     #[test]
-    fn nobody_counted_nothing() {
-        let none = Totals::of(&[]);
-        assert_eq!((none.messages(), none.skew, none.mean_pause), (0, None, None));
+    fn totals_of_no_clients_are_empty() {
+        let empty = Totals::from_tallies(&[]);
+        assert_eq!((empty.messages(), empty.skew, empty.mean_pause), (0, None, None));
     }
 }

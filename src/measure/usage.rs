@@ -1,4 +1,4 @@
-//! What a process has used so far: CPU time, context switches, threads and memory.
+//! Resource usage of a process: CPU time, context switches, threads and memory.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,78 +8,77 @@ use nix::time::ClockId;
 use nix::unistd::Pid;
 use procfs::process::{Process, Task};
 
-use super::role;
-
-/// What was used until one instant, or between two.
+/// CPU time and context switches, either up to one instant or between two instants.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// User and system time, exactly.
+    /// User and system time, with nanosecond resolution.
     pub cpu: Duration,
-    /// Of it, user time as the kernel tells it, in clock ticks.
+    /// User time as reported by the kernel, in clock ticks.
     pub user_ticks: u64,
-    /// Of it, system time as the kernel tells it, in clock ticks.
+    /// System time as reported by the kernel, in clock ticks.
     pub system_ticks: u64,
-    /// Context switches of threads that had to wait for something.
+    /// Voluntary context switches: the thread had to wait.
     pub voluntary: u64,
-    /// Context switches of threads that would have gone on.
+    /// Involuntary context switches: the thread was preempted.
     pub involuntary: u64,
 }
 
-/// A thread at one instant.
+/// The usage of a thread at one instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ThreadUsage {
-    /// Its id.
+    /// Thread id.
     pub tid: i32,
-    /// What it is for.
+    /// Role of the thread, see [`role`]; `main` for the main thread.
     pub role: String,
-    /// What it has used.
+    /// Its counters.
     pub used: Counters,
 }
 
-/// A process at one instant.
+/// The usage of a process at one instant.
 #[derive(Debug, Clone, Default)]
 pub struct Usage {
-    /// What it has used: CPU time of all its threads, those that have ended included, and
-    /// context switches of those that live.
+    /// CPU time of all threads, including those that have ended, and context switches of the live
+    /// threads.
     pub used: Counters,
-    /// Threads that live.
+    /// Number of live threads.
     pub thread_count: u64,
-    /// What each of them has used, where that was asked for.
+    /// Usage of each live thread; empty unless read by [`Usage::with_threads`].
     pub threads: Vec<ThreadUsage>,
-    /// The voluntary and involuntary context switches of each, by their ids.
+    /// Voluntary and involuntary context switches of each live thread, by thread id.
     switches: BTreeMap<i32, (u64, u64)>,
-    /// Resident memory, in bytes.
+    /// Resident memory in bytes.
     pub rss_bytes: u64,
 }
 
 impl Usage {
-    /// Reads what the process `pid` has used.
+    /// Reads the usage of the process `pid`.
     ///
-    /// The CPU time is that of the process's clock (`clock_getcpuclockid(3)`), in
-    /// nanoseconds: /proc/PID/stat counts in ticks of 10 ms, from which only the shares of
-    /// user and system time are taken. /proc/PID/status speaks of the main thread's context
-    /// switches only, so that those of /proc/PID/task are summed up.
-    ///
-    /// # Errors
-    ///
-    /// Where the process has ended, or /proc is not readable.
-    pub fn of(pid: u32) -> Result<Self> {
-        Usage::read(pid, false)
-    }
-
-    /// The same with all of its threads, one by one: three files of /proc each.
+    /// The CPU time comes from the CPU clock of the process (`clock_getcpuclockid(3)`), in
+    /// nanoseconds. /proc/PID/stat counts in ticks of 10 ms; only the ratio of user to system time
+    /// is taken from it. /proc/PID/status covers the context switches of the main thread only, so
+    /// those of all threads in /proc/PID/task are summed.
     ///
     /// # Errors
     ///
-    /// As [`Usage::of`].
-    pub fn by_thread(pid: u32) -> Result<Self> {
-        Usage::read(pid, true)
+    /// Returns an error if the process has ended, or if /proc is not readable.
+    pub fn read(pid: u32) -> Result<Self> {
+        Usage::read_process(pid, false)
     }
 
-    /// What was used since `earlier`.
+    /// Reads the usage of the process `pid` and of each of its threads, from three files per
+    /// thread.
     ///
-    /// The context switches are those of threads that live: of one that has ended since, the
-    /// kernel no longer tells them.
+    /// # Errors
+    ///
+    /// As [`Usage::read`].
+    pub fn with_threads(pid: u32) -> Result<Self> {
+        Usage::read_process(pid, true)
+    }
+
+    /// Returns the usage since `earlier`.
+    ///
+    /// The context switches are those of live threads, because the kernel does not report the
+    /// counts of a thread that has ended.
     pub fn since(&self, earlier: &Usage) -> Counters {
         let mut used = self.used.since(&earlier.used);
         (used.voluntary, used.involuntary) = (0, 0);
@@ -91,7 +90,7 @@ impl Usage {
         used
     }
 
-    /// Adds another process, as of a server that has several.
+    /// Adds the usage of another process of the same server.
     pub fn add(&mut self, other: Usage) {
         self.used.add(&other.used);
         self.thread_count += other.thread_count;
@@ -100,22 +99,22 @@ impl Usage {
         self.rss_bytes += other.rss_bytes;
     }
 
-    fn read(pid: u32, by_thread: bool) -> Result<Self> {
+    fn read_process(pid: u32, with_threads: bool) -> Result<Self> {
         let read = || -> Result<Usage> {
             let pid = i32::try_from(pid)?;
-            // The clocks first: they are what changes while the threads are being read.
+            // The CPU clock is read first, because it advances while the threads are read.
             let cpu = ClockId::pid_cpu_clock_id(Pid::from_raw(pid))?.now()?;
             let process = Process::new(pid)?;
             let stat = process.stat()?;
             let mut usage = Usage::default();
             for task in process.tasks()?.flatten() {
-                // A thread may end between the listing and the look.
-                let Ok(mut used) = switches(&task) else { continue };
+                // A thread may end after it was listed.
+                let Ok(mut used) = read_switches(&task) else { continue };
                 usage.thread_count += 1;
                 usage.used.voluntary += used.voluntary;
                 usage.used.involuntary += used.involuntary;
                 usage.switches.insert(task.tid, (used.voluntary, used.involuntary));
-                if by_thread && let Ok(name) = times(&task, &mut used) {
+                if with_threads && let Ok(name) = read_times(&task, &mut used) {
                     let role = if task.tid == pid { "main" } else { role(&name) }.to_owned();
                     usage.threads.push(ThreadUsage { tid: task.tid, role, used });
                 }
@@ -125,12 +124,12 @@ impl Usage {
             usage.rss_bytes = process.statm()?.resident * procfs::page_size();
             Ok(usage)
         };
-        read().with_context(|| format!("cannot read what process {pid} used from /proc/{pid}"))
+        read().with_context(|| format!("cannot read the usage of process {pid} from /proc/{pid}"))
     }
 }
 
-/// The context switches of a thread.
-fn switches(task: &Task) -> Result<Counters> {
+/// Reads the context switches of a thread.
+fn read_switches(task: &Task) -> Result<Counters> {
     let status = task.status()?;
     Ok(Counters {
         voluntary: status.voluntary_ctxt_switches.unwrap_or(0),
@@ -139,8 +138,8 @@ fn switches(task: &Task) -> Result<Counters> {
     })
 }
 
-/// Adds the CPU times of a thread, and returns its name.
-fn times(task: &Task, used: &mut Counters) -> Result<String> {
+/// Reads the CPU times of a thread into `used`, and returns the thread's name.
+fn read_times(task: &Task, used: &mut Counters) -> Result<String> {
     let stat = task.stat()?;
     (used.user_ticks, used.system_ticks) = (stat.utime, stat.stime);
     used.cpu = Duration::from_nanos(task.schedstat()?.sum_exec_runtime);
@@ -148,7 +147,7 @@ fn times(task: &Task, used: &mut Counters) -> Result<String> {
 }
 
 impl Counters {
-    /// What was used since `earlier`.
+    /// Returns the difference to `earlier`.
     #[must_use]
     pub fn since(&self, earlier: &Counters) -> Counters {
         Counters {
@@ -160,7 +159,7 @@ impl Counters {
         }
     }
 
-    /// Takes in what another thread used.
+    /// Adds the counters of another thread or process.
     pub fn add(&mut self, other: &Counters) {
         self.cpu += other.cpu;
         self.user_ticks += other.user_ticks;
@@ -169,7 +168,8 @@ impl Counters {
         self.involuntary += other.involuntary;
     }
 
-    /// The same in proportion: what was used for a part of the messages.
+    /// Scales CPU time and context switches, for a part of the messages. The ticks are not scaled,
+    /// because only their ratio is used.
     #[must_use]
     pub fn scaled(&self, factor: f64) -> Counters {
         // Counts stay far below 2^53.
@@ -184,37 +184,38 @@ impl Counters {
         }
     }
 
-    /// User time; `None` where no tick tells its share.
+    /// User time; `None` if no tick was counted.
     pub fn user(&self) -> Option<Duration> {
         let ticks = self.user_ticks + self.system_ticks;
         (ticks > 0).then(|| self.cpu.mul_f64(self.user_ticks as f64 / ticks as f64))
     }
 
-    /// System time; `None` where no tick tells its share.
+    /// System time; `None` if no tick was counted.
     pub fn system(&self) -> Option<Duration> {
         self.user().map(|user| self.cpu.saturating_sub(user))
     }
 
-    /// Context switches, voluntary or not.
+    /// Number of context switches, voluntary and involuntary.
     pub fn switches(&self) -> u64 {
         self.voluntary + self.involuntary
     }
 }
 
-/// What threads of one role used between two instants.
+/// The usage of all threads of one role between two instants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleUsage {
-    /// The role.
+    /// Role of the threads.
     pub role: String,
-    /// How many threads of it there were at the later instant.
+    /// Number of threads at the later instant.
     pub threads: u64,
-    /// What they used.
+    /// Sum of their counters.
     pub used: Counters,
 }
 
-/// What the threads of each role used between two looks at a process, by their roles.
+/// Returns the usage of each role between two readings of a process, sorted by role.
 ///
-/// A thread that has come since counts from nothing, and one that has gone is not known.
+/// A thread that started in between counts from zero. A thread that ended in between is not
+/// included.
 pub fn by_role(earlier: &[ThreadUsage], later: &[ThreadUsage]) -> Vec<RoleUsage> {
     let mut roles: Vec<RoleUsage> = Vec::new();
     for thread in later {
@@ -233,9 +234,52 @@ pub fn by_role(earlier: &[ThreadUsage], later: &[ThreadUsage]) -> Vec<RoleUsage>
     roles
 }
 
+/// Name prefixes of threads that libraries start, and the roles of these threads.
+///
+/// The kernel truncates thread names to 15 bytes.
+const LIBRARY_ROLES: [(&str, &str); 6] = [
+    ("ZMQbg/IO", "io"),
+    ("ZMQbg/Reaper", "reaper"),
+    ("grpc-cq", "completion-queue"),
+    ("grpc_global_tim", "timer"),
+    ("default-executo", "executor"),
+    ("resolver-execut", "resolver"),
+];
+
+/// Returns the role of a thread with the given name in /proc: the name without its number, which
+/// all threads of a kind share.
+///
+/// ```
+/// use echometer::measure::role;
+/// assert_eq!(["worker-3", "worker-12", "proxy"].map(role), ["worker", "worker", "proxy"]);
+/// ```
+pub fn role(name: &str) -> &str {
+    let library = LIBRARY_ROLES.iter().find(|(prefix, _)| name.starts_with(prefix));
+    library.map_or_else(
+        || name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(['-', '/', ' ']),
+        |(_, role)| role,
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn threads_of_a_kind_have_the_same_role() {
+        for (name, expected) in [
+            ("handler", "handler"),
+            ("connection", "connection"),
+            ("client-999", "client"),
+            ("ZMQbg/IO/0", "io"),
+            ("ZMQbg/Reaper", "reaper"),
+            ("grpc-cq-1", "completion-queue"),
+            ("event_engine", "event_engine"),
+            ("42", ""),
+        ] {
+            assert_eq!(role(name), expected, "{name}");
+        }
+    }
 
     fn counters(ms: u64, ticks: (u64, u64), switches: (u64, u64)) -> Counters {
         Counters {
@@ -248,9 +292,9 @@ mod tests {
     }
 
     #[test]
-    fn the_ticks_share_out_what_the_clock_tells() {
+    fn cpu_time_is_divided_in_the_ratio_of_user_to_system_ticks() {
         let used = counters(350, (40, 60), (70, 7)).since(&counters(100, (30, 30), (10, 5)));
-        // 10 of 40 ticks of 250 ms.
+        // 10 of 40 ticks are user time; the CPU clock advanced by 250 ms.
         assert_eq!(used.user(), Some(Duration::from_micros(62_500)));
         assert_eq!(used.system(), Some(Duration::from_micros(187_500)));
         assert_eq!((used.voluntary, used.involuntary, used.switches()), (60, 2, 62));
@@ -258,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_of_one_role_are_added_up_and_new_ones_count_from_nothing() {
+    fn threads_of_one_role_are_summed_and_new_threads_count_from_zero() {
         let thread = |tid, role: &str, used| ThreadUsage { tid, role: role.to_owned(), used };
         let before = [
             thread(1, "worker", counters(10, (1, 0), (5, 0))),
@@ -281,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_ends_takes_no_switches_from_the_others() {
+    fn a_thread_that_ended_does_not_reduce_the_switches_of_the_others() {
         let at = |switches: &[(i32, (u64, u64))]| Usage {
             used: counters(
                 5,
@@ -297,11 +341,11 @@ mod tests {
     }
 
     #[test]
-    fn this_process_uses_cpu_and_has_threads_and_memory() {
+    fn usage_of_this_process_has_cpu_time_threads_and_memory() {
         let pid = std::process::id();
-        let before = Usage::of(pid).unwrap();
-        while Usage::of(pid).unwrap().used.cpu == before.used.cpu {}
-        let after = Usage::by_thread(pid).unwrap();
+        let before = Usage::read(pid).unwrap();
+        while Usage::read(pid).unwrap().used.cpu == before.used.cpu {}
+        let after = Usage::with_threads(pid).unwrap();
         assert!(after.used.since(&before.used).cpu < Duration::from_secs(60));
         assert!(after.thread_count >= 1 && after.rss_bytes > 100_000);
         assert!(after.threads.iter().any(|thread| thread.role == "main"), "{after:?}");
@@ -309,8 +353,8 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_is_not_there_is_an_error_that_names_it() {
-        let error = Usage::of(999_999_999).unwrap_err();
+    fn reading_a_missing_process_fails_with_its_pid() {
+        let error = Usage::read(999_999_999).unwrap_err();
         assert!(format!("{error:#}").contains("process 999999999"));
     }
 }

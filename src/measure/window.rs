@@ -1,27 +1,27 @@
-//! The span of wall-clock time in which a trial counts echoes.
+//! The window: the wall-clock interval in which a trial counts echoes.
 
 use std::time::{Duration, Instant};
 
-/// One window, common to all clients of a trial: it contains its opening, not its closing.
+/// One window, common to all clients of a trial. It includes `open` and excludes `close`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// From this instant on, echoes count.
+    /// Replies count from this instant on.
     pub open: Instant,
-    /// From this instant on, they no longer do.
+    /// Replies no longer count from this instant on.
     pub close: Instant,
 }
 
-/// What one client saw of the window.
+/// The first and the last reply of one client inside the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct View {
-    /// Its first reply that counted.
+pub struct ReplySpan {
+    /// When the first reply arrived.
     pub first: Instant,
-    /// Its last one.
+    /// When the last reply arrived.
     pub last: Instant,
 }
 
 impl Window {
-    /// The window of length `length` that opens when `warmup` has passed since `now`.
+    /// Creates the window of length `length` that opens at `now + warmup`.
     pub fn after(now: Instant, warmup: Duration, length: Duration) -> Self {
         let open = now + warmup;
         Window { open, close: open + length }
@@ -33,23 +33,24 @@ impl Window {
         self.open <= at && at < self.close
     }
 
-    /// The same window, closed at `at` if that is earlier than planned: `None` if it had
-    /// not opened by then.
-    pub fn cut(self, at: Instant) -> Option<Self> {
+    /// Returns the window closed at `at`, if that is before `close`; `None` if the window had not
+    /// opened by then.
+    pub fn closed_early(self, at: Instant) -> Option<Self> {
         (at > self.open).then(|| Window { close: self.close.min(at), ..self })
     }
 
-    /// How far the clients' views of the window lie apart, at its opening or its closing,
-    /// whichever is more: about one round trip at most, if all of them are served alike.
-    pub fn skew(views: &[View]) -> Duration {
-        let spread = |moment: fn(&View) -> Instant| {
-            let moments = || views.iter().map(moment);
+    /// Returns the largest difference between the first replies of any two clients, or between
+    /// their last replies if that is larger. If all clients are served equally, the skew is at most
+    /// about one round trip.
+    pub fn skew(spans: &[ReplySpan]) -> Duration {
+        let spread = |moment: fn(&ReplySpan) -> Instant| {
+            let moments = || spans.iter().map(moment);
             moments().min().zip(moments().max()).map_or(Duration::ZERO, |(min, max)| max - min)
         };
-        spread(|view| view.first).max(spread(|view| view.last))
+        spread(|span| span.first).max(spread(|span| span.last))
     }
 
-    /// How long the window is.
+    /// Length of the window.
     pub fn length(&self) -> Duration {
         self.close - self.open
     }
@@ -62,7 +63,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn the_opening_counts_and_the_closing_does_not() {
+    fn the_window_includes_open_and_excludes_close() {
         let start = Instant::now();
         let window = Window::after(start, SECOND, 2 * SECOND);
         let counted = [0, 999, 1000, 2999, 3000, 9000]
@@ -72,24 +73,24 @@ mod tests {
     }
 
     #[test]
-    fn a_window_is_cut_but_never_stretched() {
+    fn closing_early_shortens_the_window_and_never_extends_it() {
         let start = Instant::now();
         let window = Window::after(start, SECOND, 2 * SECOND);
-        assert_eq!(window.cut(start + SECOND / 2), None);
-        assert_eq!(window.cut(start + 2 * SECOND).map(|w| w.length()), Some(SECOND));
-        assert_eq!(window.cut(start + 9 * SECOND), Some(window));
+        assert_eq!(window.closed_early(start + SECOND / 2), None);
+        assert_eq!(window.closed_early(start + 2 * SECOND).map(|w| w.length()), Some(SECOND));
+        assert_eq!(window.closed_early(start + 9 * SECOND), Some(window));
     }
 
     #[test]
-    fn the_skew_is_that_of_the_end_at_which_it_is_more() {
+    fn skew_is_the_larger_of_the_spreads_at_both_ends() {
         let start = Instant::now();
-        let view = |first, last| View {
+        let span = |first, last| ReplySpan {
             first: start + Duration::from_millis(first),
             last: start + Duration::from_millis(last),
         };
-        let skew = |views: &[View]| Window::skew(views).as_millis();
-        assert_eq!(skew(&[view(1, 990), view(4, 992), view(2, 991)]), 3);
-        assert_eq!(skew(&[view(1, 900), view(4, 992)]), 92);
-        assert_eq!((skew(&[view(3, 9)]), skew(&[])), (0, 0));
+        let skew = |spans: &[ReplySpan]| Window::skew(spans).as_millis();
+        assert_eq!(skew(&[span(1, 990), span(4, 992), span(2, 991)]), 3);
+        assert_eq!(skew(&[span(1, 900), span(4, 992)]), 92);
+        assert_eq!((skew(&[span(3, 9)]), skew(&[])), (0, 0));
     }
 }

@@ -1,5 +1,6 @@
-//! A message read where it stands. protobuf's own code takes memory for each text of each message,
-//! and as much as the text's length says, before it looks whether so much has come.
+//! Decodes a message without copying its strings. The code that the protobuf crate generates
+//! allocates each string with the length that the message states, before it checks that this many
+//! bytes have arrived.
 
 use std::io::{Error, ErrorKind};
 
@@ -13,12 +14,12 @@ const SEQUENCE: u32 = tag(3, Varint);
 const ACKNOWLEDGES: u32 = tag(4, Varint);
 const REPLY_BYTES: u32 = tag(5, Varint);
 
-/// How a field begins, which for these is one byte.
+/// Returns the tag of a field. Tags of these fields take one byte.
 const fn tag(number: u32, kind: WireType) -> u32 {
     number << 3 | kind as u32
 }
 
-/// A `BasicMessage` that has come. Its texts are part of the bytes that it came in.
+/// A received `BasicMessage`. Its strings borrow from the received bytes.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct DecodedMessage<'a> {
     pub sender: &'a str,
@@ -29,33 +30,33 @@ pub struct DecodedMessage<'a> {
 }
 
 impl<'a> DecodedMessage<'a> {
-    /// Reads all of the bytes; fields that are not known are passed over.
+    /// Decodes all bytes. Unknown fields are skipped.
     pub fn read(bytes: &'a [u8]) -> Result<Self> {
-        let mut incoming = DecodedMessage::default();
+        let mut decoded = DecodedMessage::default();
         let mut stream = CodedInputStream::from_bytes(bytes);
         while let Some(tag) = stream.read_raw_tag_or_eof()? {
             match tag {
-                SENDER => incoming.sender = text(bytes, &mut stream)?,
-                MESSAGE => incoming.message = text(bytes, &mut stream)?,
-                SEQUENCE => incoming.sequence = stream.read_uint64()?,
-                ACKNOWLEDGES => incoming.acknowledges = stream.read_uint64()?,
-                REPLY_BYTES => incoming.reply_bytes = stream.read_uint32()?,
-                // The other function takes a group that has no end for a whole one.
+                SENDER => decoded.sender = read_string(bytes, &mut stream)?,
+                MESSAGE => decoded.message = read_string(bytes, &mut stream)?,
+                SEQUENCE => decoded.sequence = stream.read_uint64()?,
+                ACKNOWLEDGES => decoded.acknowledges = stream.read_uint64()?,
+                REPLY_BYTES => decoded.reply_bytes = stream.read_uint32()?,
+                // `skip_field_for_tag` accepts a group without an end.
                 group if group & 0b111 == StartGroup as u32 => {
                     read_unknown_or_skip_group(group, &mut stream, &mut UnknownFields::new())?;
                 }
                 unknown => skip_field_for_tag(unknown, &mut stream)?,
             }
         }
-        Ok(incoming)
+        Ok(decoded)
     }
 }
 
-/// A text of `bytes`, of which `stream` has read all before it.
-fn text<'a>(bytes: &'a [u8], stream: &mut CodedInputStream<'_>) -> Result<&'a str> {
+/// Reads a string field. `stream` reads from `bytes`, and the field's length comes next.
+fn read_string<'a>(bytes: &'a [u8], stream: &mut CodedInputStream<'_>) -> Result<&'a str> {
     let length = stream.read_raw_varint32()?;
     let start = usize::try_from(stream.pos()).unwrap_or(usize::MAX);
-    // Fails where there are fewer.
+    // Fails if fewer bytes are left.
     stream.skip_raw_bytes(length)?;
     let text = &bytes[start..start + length as usize];
     std::str::from_utf8(text).map_err(|error| Error::new(ErrorKind::InvalidData, error).into())
@@ -69,11 +70,11 @@ mod tests {
     use super::*;
     use crate::message::BasicMessage;
 
-    fn as_protobuf_reads(bytes: &[u8]) -> Option<BasicMessage> {
+    fn decode_with_protobuf(bytes: &[u8]) -> Option<BasicMessage> {
         BasicMessage::parse_from_bytes(bytes).ok()
     }
 
-    fn as_read_here(bytes: &[u8]) -> Option<BasicMessage> {
+    fn decode_here(bytes: &[u8]) -> Option<BasicMessage> {
         let DecodedMessage { sender, message, sequence, acknowledges, reply_bytes } =
             DecodedMessage::read(bytes).ok()?;
         Some(BasicMessage {
@@ -82,12 +83,12 @@ mod tests {
             sequence,
             acknowledges,
             reply_bytes,
-            // They are not kept.
-            special_fields: as_protobuf_reads(bytes)?.special_fields,
+            // `DecodedMessage` does not keep unknown fields.
+            special_fields: decode_with_protobuf(bytes)?.special_fields,
         })
     }
 
-    /// Fields of all kinds, known and unknown, whole and broken.
+    /// Fields of all wire types, known and unknown, complete and malformed.
     fn fields() -> impl Strategy<Value = Vec<u8>> {
         let field = prop_oneof![
             ("[a-zé]{0,9}", 1_u8..8).prop_map(|(text, number)| {
@@ -98,7 +99,7 @@ mod tests {
                 .prop_map(|(number, value)| { [&[number << 3 | 1], value.as_slice()].concat() }),
             (1_u8..8, any::<[u8; 4]>())
                 .prop_map(|(number, value)| { [&[number << 3 | 5], value.as_slice()].concat() }),
-            // Groups begin and end.
+            // Tags that start and end groups.
             (1_u8..8, 3_u8..5).prop_map(|(number, kind)| vec![number << 3 | kind]),
             prop::collection::vec(any::<u8>(), 1..4),
         ];
@@ -109,22 +110,23 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(4096))]
 
         #[test]
-        fn a_message_is_read_as_protobuf_reads_it(bytes in fields()) {
-            prop_assert_eq!(as_read_here(&bytes), as_protobuf_reads(&bytes));
+        fn decoding_agrees_with_the_protobuf_crate(bytes in fields()) {
+            prop_assert_eq!(decode_here(&bytes), decode_with_protobuf(&bytes));
         }
     }
 
     #[test]
-    fn a_length_that_is_made_up_takes_no_memory() {
-        // Texts of 9 MB, of which two bytes are there: one is known, one is not, one in a group.
-        for broken in [
+    fn a_false_string_length_allocates_no_memory() {
+        // Strings with a length of 9 MB and two bytes of data: in a known field, in an unknown
+        // field and in a group.
+        for malformed in [
             &b"\x12\xc0\xa8\xa5\x04ab"[..],
             b"\x32\xc0\xa8\xa5\x04ab",
             b"\x33\x12\xc0\xa8\xa5\x04ab",
         ] {
-            let taken =
-                allocation_counter::measure(|| assert!(DecodedMessage::read(broken).is_err()));
-            assert!(taken.bytes_max < 1024, "{taken:?}");
+            let allocated =
+                allocation_counter::measure(|| assert!(DecodedMessage::read(malformed).is_err()));
+            assert!(allocated.bytes_max < 1024, "{allocated:?}");
         }
     }
 }

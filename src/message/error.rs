@@ -1,17 +1,17 @@
-//! Why echoes fail. On its own, since the codecs and their fuzz targets need no more.
+//! Reasons why an echo fails. In its own file because the fuzz targets of the codecs include it.
 
 use std::time::Duration;
 
-/// Why an echo did not succeed.
+/// The reason why an echo failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EchoError {
     /// No reply came within the timeout.
     #[error("no reply within {}", humantime::format_duration(*.0))]
     Timeout(Duration),
-    /// The connection could not be made, or broke.
+    /// The connection could not be established, or it broke.
     #[error("{0}")]
     Disconnected(String),
-    /// The server answered that it will not answer.
+    /// The server rejected the request.
     #[error("the server refused: {0}")]
     Refused(String),
     /// The reply is not a `BasicMessage`.
@@ -20,9 +20,9 @@ pub enum EchoError {
     /// The reply answers another request.
     #[error("the reply acknowledges request {acknowledged}, not {sent}")]
     Stray {
-        /// The sequence of the request just sent.
+        /// The sequence of the last request.
         sent: u64,
-        /// The sequence that the reply names.
+        /// The sequence in the reply.
         acknowledged: u64,
     },
 }

@@ -1,4 +1,4 @@
-//! A handler that takes its time.
+//! Simulated service time of a handler.
 
 use std::hint::spin_loop;
 use std::sync::OnceLock;
@@ -9,22 +9,22 @@ use nix::time::{ClockId, clock_gettime};
 use crate::os::precise_sleep::Sleeper;
 use crate::spec::Work;
 
-/// One handler's way to do its [`Work`].
+/// The service time of one server thread, as configured by [`Work`].
 #[derive(Debug)]
 pub enum ServiceTime {
     /// Uses this much CPU time of the thread.
     Spin(Duration),
-    /// Waits for so long.
+    /// Sleeps.
     Sleep {
-        /// On average.
+        /// Mean duration.
         time: Duration,
-        /// Learns how late this machine wakes a thread; `None` before the first time.
+        /// Corrects for late wake-ups of this machine; `None` before the first sleep.
         sleeper: Option<Sleeper>,
     },
 }
 
 impl ServiceTime {
-    /// What does `work`; `None` where there is none to do.
+    /// Creates the service time of `work`; `None` for [`Work::None`].
     pub fn of(work: Work) -> Option<Self> {
         match work {
             Work::None => None,
@@ -33,9 +33,9 @@ impl ServiceTime {
         }
     }
 
-    /// Does it once, on this thread.
+    /// Spins or sleeps once, on this thread.
     #[cold]
-    pub fn work(&mut self) {
+    pub fn spend(&mut self) {
         match self {
             ServiceTime::Spin(time) => spin(*time),
             ServiceTime::Sleep { time, sleeper } => {
@@ -46,15 +46,16 @@ impl ServiceTime {
     }
 }
 
-/// Uses so much CPU time: time in which the thread was kept from its CPU does not count.
+/// Uses this much CPU time. Time in which the thread was preempted does not count.
 ///
-/// The thread's clock costs a system call, which may be a tenth of a short spin. So it is read
-/// before and after, what that costs is part of the time, and in between the clock on the wall
-/// is looked at; whoever was interrupted meanwhile spins for what is missing.
+/// Reading the thread's CPU clock is a system call and may take a tenth of a short spin. The CPU
+/// clock is therefore read only before and after the spin, and the cost of reading it is part of
+/// the time. In between, the spin reads the wall clock. If the thread was preempted meanwhile, it
+/// spins again for the missing time.
 fn spin(time: Duration) {
-    let read = cost_of_a_read();
-    let begun = cpu_time();
-    // The second half of the first reading, and the first half of the last.
+    let read = clock_read_cost();
+    let start = cpu_time();
+    // Half of the first reading and half of the last are outside the measured interval.
     let due = time.saturating_sub(read);
     let mut left = due.saturating_sub(read);
     loop {
@@ -62,7 +63,7 @@ fn spin(time: Duration) {
         while Instant::now() < until {
             spin_loop();
         }
-        let spent = cpu_time().saturating_sub(begun);
+        let spent = cpu_time().saturating_sub(start);
         if spent >= due.saturating_sub(read / 4) {
             return;
         }
@@ -70,25 +71,25 @@ fn spin(time: Duration) {
     }
 }
 
-/// The CPU time that this thread has used.
+/// Returns the CPU time that this thread has used.
 fn cpu_time() -> Duration {
-    // It fails for clocks that the kernel does not have, and this one it has: without it, a
-    // spin ends by the clock on the wall.
+    // Fails only if the kernel does not support this clock. A spin then ends by the wall clock.
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::MAX, Into::into)
 }
 
-/// What one reading of the thread's clock takes: the least of some, taken once.
-fn cost_of_a_read() -> Duration {
+/// Returns the time that one reading of the thread's CPU clock takes: the minimum over several
+/// batches, measured once per process.
+fn clock_read_cost() -> Duration {
     const BATCHES: usize = 16;
     const READS: u32 = 16;
     static COST: OnceLock<Duration> = OnceLock::new();
     *COST.get_or_init(|| {
         let batch = || {
-            let begun = Instant::now();
+            let start = Instant::now();
             for _ in 0..READS {
                 std::hint::black_box(cpu_time());
             }
-            begun.elapsed() / READS
+            start.elapsed() / READS
         };
         (0..BATCHES).map(|_| batch()).min().unwrap_or_default()
     })
@@ -98,37 +99,37 @@ fn cost_of_a_read() -> Duration {
 mod tests {
     use super::*;
 
-    /// The least of some means: others may disturb one of them, and never make it too short.
+    /// Returns the minimum of several means. Other processes can only lengthen a mean.
     fn mean(measured: impl Fn() -> Duration, mut work: impl FnMut()) -> Duration {
-        const TIMES: u32 = 200;
+        const REPETITIONS: u32 = 200;
         work();
         let attempt = |work: &mut dyn FnMut()| {
-            let begun = measured();
-            (0..TIMES).for_each(|_| work());
-            measured().saturating_sub(begun) / TIMES
+            let start = measured();
+            (0..REPETITIONS).for_each(|_| work());
+            measured().saturating_sub(start) / REPETITIONS
         };
         (0..5).map(|_| attempt(&mut work)).min().unwrap()
     }
 
     #[test]
-    fn a_spin_uses_as_much_cpu_time_as_was_asked_for() {
+    fn a_spin_uses_the_configured_cpu_time() {
         for us in [10, 100] {
             let time = Duration::from_micros(us);
-            let mut working = ServiceTime::of(Work::Spin(time)).unwrap();
-            let used = mean(cpu_time, || working.work());
-            println!("spin of {time:?}: {used:?}, a reading {:?}", cost_of_a_read());
+            let mut spin = ServiceTime::of(Work::Spin(time)).unwrap();
+            let used = mean(cpu_time, || spin.spend());
+            println!("spin of {time:?}: {used:?}, clock read cost: {:?}", clock_read_cost());
             assert!(used > time.mul_f64(0.9) && used < time.mul_f64(1.1), "{time:?}: {used:?}");
         }
     }
 
     #[test]
-    fn a_sleep_uses_no_cpu_time_and_is_as_long_as_was_asked_for() {
+    fn a_sleep_takes_the_configured_time_and_little_cpu_time() {
         let time = Duration::from_millis(1);
-        let mut working = ServiceTime::of(Work::Sleep(time)).unwrap();
-        let used = mean(cpu_time, || working.work());
+        let mut sleep = ServiceTime::of(Work::Sleep(time)).unwrap();
+        let used = mean(cpu_time, || sleep.spend());
         assert!(used < time / 5, "{used:?}");
-        let begun = Instant::now();
-        let took = mean(|| begun.elapsed(), || working.work());
+        let start = Instant::now();
+        let took = mean(|| start.elapsed(), || sleep.spend());
         assert!(took > time.mul_f64(0.95) && took < time.mul_f64(1.1), "{took:?}");
     }
 }

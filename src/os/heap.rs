@@ -1,37 +1,41 @@
-//! How the heap of this process lies in memory: glibc lets only the environment say it, and only
-//! when a program begins.
+//! Heap settings of this process. glibc reads them only from the environment, and only when a
+//! program starts.
 
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// What glibc reads, see "Tunables" in its manual.
+/// The environment variable of glibc, see "Tunables" in its manual.
 const TUNABLES: &str = "GLIBC_TUNABLES";
 
-/// The heap in pages of 2 MiB, and one heap for all threads: those that glibc gives to further
-/// threads grow by so little at a time that the kernel finds no room for such a page.
-const HUGE_PAGES: &str = "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1";
+/// Puts the heap into huge pages of 2 MiB, with one heap (arena) for all threads. The arenas that
+/// glibc creates for further threads grow in steps too small for a huge page.
+const HUGE_PAGE_SETTINGS: &str = "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1";
 
-/// The first of these settings.
-const FIRST: &str = "glibc.malloc.hugetlb=1";
+/// The first setting in [`HUGE_PAGE_SETTINGS`].
+const FIRST_SETTING: &str = "glibc.malloc.hugetlb=1";
 
-/// Starts this program again, as the same process and with the same arguments, with a heap in
-/// huge pages: what belongs to a thousand clients is then found without walks through the tables
-/// of pages. To be called before anything else is begun.
+/// Restarts this program as the same process, with the same arguments and a heap in huge pages.
+/// With huge pages, the data of a thousand clients is found without page table walks. Call this
+/// before doing anything else.
 ///
-/// Returns, and has done nothing, where the environment says how the heap is to be, which is so
-/// the second time. Where the program cannot be started again, the heap stays as it is.
-pub fn lay_in_huge_pages() {
-    if let Some(set) = std::env::var_os(TUNABLES) {
-        // glibc ends each setting by a NUL as it reads it: only the first can be seen.
-        if !set.as_bytes().starts_with(FIRST.as_bytes()) {
-            log::warn!("the heap is not in huge pages, as the environment has {TUNABLES}");
+/// Returns without effect if the environment already has heap settings, as it does after the
+/// restart. If the program cannot be restarted, the heap is unchanged.
+pub fn restart_with_huge_pages() {
+    if let Some(settings) = std::env::var_os(TUNABLES) {
+        // glibc terminates each setting with a NUL when it parses it, so only the first setting
+        // is visible here.
+        if !settings.as_bytes().starts_with(FIRST_SETTING.as_bytes()) {
+            log::warn!(
+                "the heap does not use huge pages because {TUNABLES} is set; unset it to use them"
+            );
         }
         return;
     }
     let Ok(program) = std::env::current_exe() else { return };
     let mut arguments = std::env::args_os();
     let name = arguments.next().unwrap_or_else(|| program.clone().into());
-    let refused = Command::new(program).arg0(name).args(arguments).env(TUNABLES, HUGE_PAGES).exec();
-    log::warn!("cannot lay the heap in huge pages: {refused}");
+    let mut command = Command::new(program);
+    let error = command.arg0(name).args(arguments).env(TUNABLES, HUGE_PAGE_SETTINGS).exec();
+    log::warn!("cannot put the heap into huge pages: {error}");
 }

@@ -1,16 +1,16 @@
-//! This machine: its name, and how many files a process of it may have open.
+//! Properties of this machine, and the limit of open files.
 
 use anyhow::{Context, Result, bail};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use procfs::Current;
 
-/// The machine's name, as uname(2) tells it.
+/// Returns the host name, from uname(2).
 pub fn name() -> String {
     nix::unistd::gethostname()
         .map_or_else(|_| "localhost".into(), |name| name.to_string_lossy().into_owned())
 }
 
-/// The kernel's name, release and version, as uname(2) tells them.
+/// Returns the kernel's name, release, version and architecture, from uname(2).
 pub fn kernel() -> String {
     nix::sys::utsname::uname().map_or_else(
         |_| "unknown".into(),
@@ -21,23 +21,23 @@ pub fn kernel() -> String {
     )
 }
 
-/// The model of the first CPU, as /proc/cpuinfo tells it.
+/// Returns the model name of the first CPU, from /proc/cpuinfo.
 pub fn cpu_model() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let named = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
-    named.map_or_else(|| "unknown".to_owned(), |(_, model)| model.trim().to_owned())
+    let field = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    field.map_or_else(|| "unknown".to_owned(), |(_, model)| model.trim().to_owned())
 }
 
-/// The memory of this machine, in MiB, where it is known.
+/// Returns the memory of this machine in MiB; `None` if /proc/meminfo is not readable.
 pub fn memory_mib() -> Option<u64> {
     procfs::Meminfo::current().ok().map(|info| info.mem_total >> 20)
 }
 
-/// Raises the limit of open files as far as this user may, and returns it.
+/// Raises the limit of open files to the hard limit, and returns it.
 ///
 /// # Errors
 ///
-/// Where the system does not tell the limit.
+/// If the limit cannot be read or raised.
 pub fn raise_file_limit() -> Result<u64> {
     let (_, hard) =
         getrlimit(Resource::RLIMIT_NOFILE).context("cannot read the limit of open files")?;
@@ -46,20 +46,22 @@ pub fn raise_file_limit() -> Result<u64> {
     Ok(hard)
 }
 
-/// Makes sure that `clients` clients with `each` descriptors fit under the limit of open files.
+/// Checks that the limit of open files allows `clients` clients with `descriptors_per_client`
+/// file descriptors each.
 ///
 /// # Errors
 ///
-/// Where they do not: with the limit that would do.
-pub fn check_file_limit(clients: usize, each: u64) -> Result<()> {
-    /// Room for standard streams, output files, libraries' own descriptors.
-    const OTHERS: u64 = 32;
+/// If it does not. The error contains the required limit.
+pub fn check_file_limit(clients: usize, descriptors_per_client: u64) -> Result<()> {
+    /// Descriptors for standard streams, output files and libraries.
+    const RESERVED: u64 = 32;
     let limit = raise_file_limit()?;
-    let needed = (clients as u64).saturating_mul(each).saturating_add(OTHERS);
+    let for_clients = (clients as u64).saturating_mul(descriptors_per_client);
+    let needed = for_clients.saturating_add(RESERVED);
     if needed > limit {
         bail!(
-            "{clients} clients need {needed} file descriptors, and the limit of open files is {limit}; \
-             raise it with 'ulimit -Hn {needed}' as root, or in /etc/security/limits.conf"
+            "{clients} clients need {needed} file descriptors, but the limit of open files is \
+             {limit}; raise it with 'ulimit -Hn {needed}' as root, or in /etc/security/limits.conf"
         );
     }
     Ok(())

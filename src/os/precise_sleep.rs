@@ -1,47 +1,48 @@
-//! Pauses that are as long as they were meant to be, on average.
+//! Pauses whose average length equals the requested length.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How much of what was learned last is kept.
-const MEMORY: u32 = 8;
+/// Divisor of the moving average: each new delay has a weight of 1 / 8.
+const SMOOTHING: u32 = 8;
 
-/// Learns by how much its machine wakes a thread too late, and asks to be woken earlier.
+/// Estimates how late the machine wakes a thread, and sets its timers earlier by this delay.
 ///
-/// A virtual machine may take 300 us to do so, whatever the timer's slack: a pause of 10 ms
-/// would be 3 % longer, and so would every number that is made of it.
+/// A virtual machine may wake a thread 300 us late, regardless of the timer slack. A pause of
+/// 10 ms would then be 3 % too long, and so would every number derived from it.
 #[derive(Debug, Default)]
 pub struct Sleeper {
-    early: Duration,
+    /// Moving average of the wakeup delay.
+    delay: Duration,
 }
 
 impl Sleeper {
-    /// A sleeper of this thread, whose pauses then end when they are over, and not up to 50 us
-    /// later. Where the kernel refuses, pauses are longer, and rows say what was measured.
+    /// Returns a sleeper for the calling thread, and sets the thread's timer slack to 1 ns instead
+    /// of 50 us. If the kernel refuses, pauses are longer; rows contain the measured pauses.
     pub fn on_this_thread() -> Self {
         let _ = nix::sys::prctl::set_timerslack(1);
         Sleeper::default()
     }
 
-    /// When to ask to be woken, for a pause that is to end at `until`.
-    pub fn aim(&self, until: Instant, now: Instant) -> Instant {
+    /// Returns the time for which to set the timer of a pause that ends at `until`.
+    pub fn timer_for(&self, until: Instant, now: Instant) -> Instant {
         let left = until.saturating_duration_since(now);
-        until.checked_sub(self.early.min(left / 2)).unwrap_or(until)
+        until.checked_sub(self.delay.min(left / 2)).unwrap_or(until)
     }
 
-    /// Who had asked for `aim` woke at `now`.
-    pub fn woke(&mut self, aim: Instant, now: Instant) {
-        let late = now.saturating_duration_since(aim);
-        self.early = (self.early * (MEMORY - 1) + late) / MEMORY;
+    /// Updates the delay after a timer set for `timer` woke the thread at `now`.
+    pub fn record_wakeup(&mut self, timer: Instant, now: Instant) {
+        let late = now.saturating_duration_since(timer);
+        self.delay = (self.delay * (SMOOTHING - 1) + late) / SMOOTHING;
     }
 
     /// Sleeps until about `until`.
     pub fn sleep_until(&mut self, until: Instant) {
         let now = Instant::now();
         if until > now {
-            let aim = self.aim(until, now);
-            thread::sleep(aim.saturating_duration_since(now));
-            self.woke(aim, Instant::now());
+            let timer = self.timer_for(until, now);
+            thread::sleep(timer.saturating_duration_since(now));
+            self.record_wakeup(timer, Instant::now());
         }
     }
 }
@@ -51,25 +52,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_machine_that_is_always_as_late_is_asked_as_much_earlier() {
+    fn constant_delay_is_compensated() {
         let (start, late) = (Instant::now(), Duration::from_micros(300));
         let mut sleeper = Sleeper::default();
         for pause in 1..=100 {
             let until = start + Duration::from_millis(10 * pause);
-            let begun = start + Duration::from_millis(10 * pause - 10);
-            let aim = sleeper.aim(until, begun);
-            sleeper.woke(aim, aim + late);
+            let now = start + Duration::from_millis(10 * pause - 10);
+            let timer = sleeper.timer_for(until, now);
+            sleeper.record_wakeup(timer, timer + late);
         }
         let (until, now) = (start + Duration::from_secs(2), start + Duration::from_millis(1990));
-        let woken = sleeper.aim(until, now) + late;
+        let woken = sleeper.timer_for(until, now) + late;
         assert!(woken.max(until) - woken.min(until) < Duration::from_micros(1), "{sleeper:?}");
     }
 
     #[test]
-    fn no_pause_is_cut_by_more_than_half() {
+    fn pause_is_shortened_by_at_most_half() {
         let start = Instant::now();
-        let sleeper = Sleeper { early: Duration::from_secs(9) };
+        let sleeper = Sleeper { delay: Duration::from_secs(9) };
         let until = start + Duration::from_millis(10);
-        assert_eq!(sleeper.aim(until, start), start + Duration::from_millis(5));
+        assert_eq!(sleeper.timer_for(until, start), start + Duration::from_millis(5));
     }
 }

@@ -1,52 +1,52 @@
-//! The page as one HTML file, which loads nothing.
+//! Renders the page as one self-contained HTML file.
 
 use anyhow::{Context, Result};
 use askama::Template;
 
-use super::chart::Tone;
+use super::chart::ThemeColor;
 use super::page::{Block, Page, Table};
 
-/// The page. The template escapes whatever it is given, but for the pictures, which are ours
-/// and have escaped their words themselves.
+/// The template of the page. Templates escape all text except for charts: the canvas has already
+/// escaped the text in their SVG.
 #[derive(Template)]
 #[template(path = "report.html")]
-struct Document<'a> {
+struct PageTemplate<'a> {
     page: &'a Page,
-    /// The colours of pictures on light ground, and those on dark.
-    tones: Vec<(String, String)>,
-}
-
-#[derive(Template)]
-#[template(path = "table.html")]
-struct Lines<'a> {
-    table: &'a Table,
-}
-
-/// The page as an HTML document that is well-formed XML too.
-///
-/// # Errors
-///
-/// Where the template cannot be filled.
-pub fn html(page: &Page) -> Result<String> {
-    let tones = Tone::all().map(Tone::hex).collect();
-    let page = page.visible();
-    Document { page: &page, tones }.render().context("cannot write the page")
+    /// The colors of charts in the light theme, and their replacements in the dark theme.
+    theme_colors: Vec<(String, String)>,
 }
 
 #[derive(Template)]
 #[template(path = "block.html")]
-struct Piece<'a> {
+struct BlockTemplate<'a> {
     block: &'a Block,
+}
+
+#[derive(Template)]
+#[template(path = "table.html")]
+struct TableTemplate<'a> {
+    table: &'a Table,
+}
+
+/// Renders the page as HTML that is also well-formed XML.
+///
+/// # Errors
+///
+/// Returns an error if rendering a template fails.
+pub fn html(page: &Page) -> Result<String> {
+    let theme_colors = ThemeColor::all().map(ThemeColor::hex).collect();
+    let page = page.printable();
+    PageTemplate { page: &page, theme_colors }.render().context("cannot render the HTML page")
 }
 
 impl Block {
     fn html(&self) -> askama::Result<String> {
-        Piece { block: self }.render()
+        BlockTemplate { block: self }.render()
     }
 }
 
 impl Table {
     fn html(&self) -> askama::Result<String> {
-        Lines { table: self }.render()
+        TableTemplate { table: self }.render()
     }
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde::Serialize;
 
-use super::sections::{Given, verdict};
+use super::sections::{ReportInput, verdict};
 use super::table::bounds;
 use crate::analysis::{Claim, Comparison, Curve, LogEstimate, Overall, Point, RatioAt};
 use crate::results::Row;
@@ -80,21 +80,21 @@ struct LeftOutJson {
     reason: String,
 }
 
-/// The report as JSON, with a line break at its end.
+/// Renders the report as JSON, with a newline at the end.
 ///
 /// # Errors
 ///
-/// Where it cannot be written as JSON, which numbers that were measured can.
-pub fn json(given: &Given<'_>) -> Result<String> {
-    let points = given.curves.iter().flat_map(|c| c.points.iter().map(move |p| (c, p)));
-    let ratios = given.comparisons.iter().flat_map(|one| one.at.iter().map(move |at| (one, at)));
-    let overall = given.comparisons.iter().filter_map(|one| Some((one, one.overall.as_ref()?)));
+/// Returns an error if serialization fails.
+pub fn json(input: &ReportInput<'_>) -> Result<String> {
+    let points = input.curves.iter().flat_map(|c| c.points.iter().map(move |p| (c, p)));
+    let ratios = input.comparisons.iter().flat_map(|pair| pair.at.iter().map(move |at| (pair, at)));
+    let overall = input.comparisons.iter().filter_map(|pair| Some((pair, pair.overall.as_ref()?)));
     let report = Report {
-        points: points.map(|(curve, it)| point(given.axis.option(), curve, it)).collect(),
-        ratios: ratios.map(|(one, at)| ratio(one, at)).collect(),
-        overall: overall.map(|(one, overall)| whole(one, overall)).collect(),
-        verdict: verdict(given.findings),
-        left_out: given.rows.iter().filter(|row| !row.valid).map(left_out).collect(),
+        points: points.map(|(curve, p)| point(input.axis.option(), curve, p)).collect(),
+        ratios: ratios.map(|(pair, at)| ratio(pair, at)).collect(),
+        overall: overall.map(|(pair, overall)| overall_ratio(pair, overall)).collect(),
+        verdict: verdict(input.findings),
+        left_out: input.rows.iter().filter(|row| !row.valid).map(left_out).collect(),
     };
     Ok(serde_json::to_string_pretty(&report)? + "\n")
 }
@@ -113,7 +113,7 @@ fn point(axis: &'static str, curve: &Curve, point: &Point) -> PointJson {
         trials: point.throughput.count,
         slices: point.slices(),
         bound: (!point.bounds.is_empty()).then(|| bounds(point)),
-        ranks: point.ranks(),
+        ranks: point.is_rankable(),
         server_cpu_us_per_msg: point.server_cpu_us_per_msg,
         client_cpu_us_per_msg: point.client_cpu_us_per_msg,
         server_busy: point.server_busy,
@@ -124,35 +124,35 @@ fn point(axis: &'static str, curve: &Curve, point: &Point) -> PointJson {
     }
 }
 
-fn ratio(one: &Comparison, at: &RatioAt) -> RatioJson {
+fn ratio(pair: &Comparison, at: &RatioAt) -> RatioJson {
     let interval = at.interval();
     RatioJson {
         clients: at.clients,
         x: at.x,
-        numerator: one.numerator.clone(),
-        denominator: one.denominator.clone(),
+        numerator: pair.numerator.clone(),
+        denominator: pair.denominator.clone(),
         ratio: at.ratio,
         low: interval.map(|(low, _)| low),
         high: interval.map(|(_, high)| high),
         p: at.estimate.as_ref().map(LogEstimate::p),
-        verdict: word(at.claim),
-        ranks: at.ranks,
+        verdict: claim_name(at.claim),
+        ranks: at.is_rankable,
         rounds: at.rounds,
         trials: at.trials,
         ratio_with_disturbed_slices: at.with_disturbed,
     }
 }
 
-fn whole(one: &Comparison, overall: &Overall) -> OverallJson {
+fn overall_ratio(pair: &Comparison, overall: &Overall) -> OverallJson {
     let (low, high) = overall.estimate.interval();
     OverallJson {
-        numerator: one.numerator.clone(),
-        denominator: one.denominator.clone(),
+        numerator: pair.numerator.clone(),
+        denominator: pair.denominator.clone(),
         ratio: overall.estimate.value(),
         low,
         high,
         p: overall.estimate.p(),
-        verdict: word(overall.claim),
+        verdict: claim_name(overall.claim),
         xs: overall.xs.clone(),
         ratio_with_disturbed_slices: overall.with_disturbed,
     }
@@ -169,11 +169,11 @@ fn left_out(row: &Row) -> LeftOutJson {
     }
 }
 
-/// Nothing is claimed of a tie, nor of too few slices.
-fn word(claim: Claim) -> &'static str {
+/// The name of a claim. Too few slices are a tie, too: both claim nothing.
+fn claim_name(claim: Claim) -> &'static str {
     match claim {
         Claim::Higher => "higher",
         Claim::Lower => "lower",
-        Claim::Tie | Claim::TooFew => "tie",
+        Claim::Tie | Claim::InsufficientData => "tie",
     }
 }

@@ -1,7 +1,13 @@
-//! What people see: pure functions of the analysis.
+//! The report: pure functions that turn the results of `analysis` into text and figures.
 //!
-//! The analysis becomes a [`Page`] of sections, which is then written as HTML or as Markdown, so
-//! that both tell the same.
+//! The sections form a [`Page`]. HTML and Markdown are rendered from the same page, so both have
+//! the same content.
+//!
+//! ```text
+//! ReportInput -> sections -> Page -> html, markdown
+//!             -> json
+//! curves, comparisons -> table -> terminal
+//! ```
 
 mod chart;
 mod html;
@@ -16,13 +22,12 @@ mod sliced;
 mod table;
 mod terminal;
 mod text;
-pub use prose::findings::NO_CLAIM;
 
 pub use html::html;
 pub use json::json;
-pub use markdown::{file_of, markdown};
-pub use paced::table as paced;
+pub use markdown::{markdown, svg_file_name};
+pub use paced::table as paced_table;
 pub use page::{Block, Figure, Page, Section, Table};
-pub use sections::{Given, MAIN_FIGURE, page, verdict};
+pub use sections::{MAIN_FIGURE, ReportInput, page, verdict};
 pub use table::{changes, matrices, points, summary};
-pub use terminal::shown_as_text;
+pub use terminal::render_text;

@@ -1,54 +1,54 @@
-//! Paced runs in words and in a table.
+//! Paced runs (open loop): sentences and the table.
 
-use super::numbers::{UNKNOWN, grouped, shown};
+use super::numbers::{UNKNOWN, grouped, grouped_or_unknown};
 use super::page::Table;
-use super::prose::phrases::{limited, named};
-use crate::analysis::Paced;
+use super::prose::phrases::{inline_label, short_list};
+use crate::analysis::PacedLoad;
 
-/// How long somebody waits, and what was not kept.
-pub(super) fn paced(label: &str, told: Option<&Paced>, missed: &[Paced]) -> String {
-    let name = named(label);
-    let waits = told.and_then(|one| {
-        let us = grouped(one.due_p99_us?, 0);
-        let load = load(one);
+/// The latency at one load, and the rates that were not kept.
+pub(super) fn sentence(label: &str, shown: Option<&PacedLoad>, missed: &[PacedLoad]) -> String {
+    let label = inline_label(label);
+    let latency = shown.and_then(|paced| {
+        let us = grouped(paced.due_p99_us?, 0);
         Some(format!(
-            "{name}: at {load}, 99 % of the requests are answered within {us} us of when they are \
-             due."
+            "{label}: at {}, 99 % of requests are answered within {us} us of their scheduled send \
+             time.",
+            load(paced)
         ))
     });
-    let missed = match (&waits, missed.is_empty()) {
+    let missed = match (&latency, missed.is_empty()) {
         (_, true) => None,
-        (Some(_), false) => Some(format!("Not kept: {}.", unkept(missed))),
-        (None, false) => Some(format!("{name} kept no rate: {}.", unkept(missed))),
+        (Some(_), false) => Some(format!("Rates not kept: {}.", not_kept(missed))),
+        (None, false) => Some(format!("{label} kept no rate: {}.", not_kept(missed))),
     };
-    let said: Vec<_> = waits.into_iter().chain(missed).collect();
-    if said.is_empty() {
-        return format!("{name} kept all rates; how long its replies took is not known.");
+    let sentences: Vec<_> = latency.into_iter().chain(missed).collect();
+    if sentences.is_empty() {
+        return format!("{label} kept all rates; its latency is unknown.");
     }
-    said.join(" ")
+    sentences.join(" ")
 }
 
-/// What was offered and what was sent instead.
-fn unkept(missed: &[Paced]) -> String {
-    let each = missed.iter().map(|one| {
-        let share = one.share_of_peak.map(|_| load(one) + " was ").unwrap_or_default();
-        let (offered, sent) = (grouped(one.rate_per_s, 0), grouped(one.sent_per_s, 0));
-        format!("{share}offered {offered}/s, sent {sent}/s")
+/// The offered and the sent rate of each load.
+fn not_kept(missed: &[PacedLoad]) -> String {
+    let each = missed.iter().map(|paced| {
+        let share = paced.share_of_peak.map(|_| format!(" ({})", load(paced))).unwrap_or_default();
+        let (offered, sent) = (grouped(paced.rate_per_s, 0), grouped(paced.sent_per_s, 0));
+        format!("{sent} of {offered} requests/s sent{share}")
     });
-    limited(&each.collect::<Vec<_>>())
+    short_list(&each.collect::<Vec<_>>())
 }
 
-/// A rate, as what people can imagine.
-pub(super) fn load(one: &Paced) -> String {
-    match one.share_of_peak {
+/// The offered load: the share of the peak if it is known, otherwise the rate.
+pub(super) fn load(paced: &PacedLoad) -> String {
+    match paced.share_of_peak {
         Some(share) => format!("{:.0} % of its peak", share * 100.0),
-        None => format!("{} messages/s", grouped(one.rate_per_s, 0)),
+        None => format!("{} requests/s", grouped(paced.rate_per_s, 0)),
     }
 }
 
-/// One line per system and rate: what was offered and sent, and percentiles of the latency.
-pub fn table(all: &[Paced]) -> Table {
-    let titles = [
+/// One line per system and rate: offered rate, sent rate and percentiles of the latency.
+pub fn table(loads: &[PacedLoad]) -> Table {
+    let header = [
         "system",
         "of peak",
         "offered/s",
@@ -60,21 +60,21 @@ pub fn table(all: &[Paced]) -> Table {
         "p99.9",
         "sent: p99",
     ];
-    let caption = "Latency from when requests were due; 'sent': from when they were sent";
-    let mut table = Table::new(caption, &titles);
-    for one in all {
-        let share = one.share_of_peak.map(|share| format!("{:.0} %", share * 100.0));
+    let caption = "Latency from the scheduled send time; 'sent: p99' is from the actual send time";
+    let mut table = Table::new(caption, &header);
+    for paced in loads {
+        let share = paced.share_of_peak.map(|share| format!("{:.0} %", share * 100.0));
         table.add([
-            one.label.clone(),
+            paced.label.clone(),
             share.unwrap_or_else(|| UNKNOWN.to_owned()),
-            grouped(one.rate_per_s, 0),
-            grouped(one.sent_per_s, 0),
-            one.trials.to_string(),
-            shown(one.due_p50_us, 1),
-            shown(one.due_p90_us, 1),
-            shown(one.due_p99_us, 1),
-            shown(one.due_p999_us, 1),
-            shown(one.rtt_p99_us, 1),
+            grouped(paced.rate_per_s, 0),
+            grouped(paced.sent_per_s, 0),
+            paced.trials.to_string(),
+            grouped_or_unknown(paced.due_p50_us, 1),
+            grouped_or_unknown(paced.due_p90_us, 1),
+            grouped_or_unknown(paced.due_p99_us, 1),
+            grouped_or_unknown(paced.due_p999_us, 1),
+            grouped_or_unknown(paced.rtt_p99_us, 1),
         ]);
     }
     table

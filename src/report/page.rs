@@ -1,139 +1,139 @@
-//! The page: what is told and in which order, whatever it is written as.
+//! The page: the content of the report and its order, independent of the output format.
 
 use std::collections::BTreeSet;
 
-use super::text::visible;
+use super::text::printable;
 
-/// A page.
+/// The content of the report.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Page {
-    /// What it is about.
+    /// The question that the page answers.
     pub title: String,
-    /// When, where and with what it was measured, in a line.
+    /// Number of trials, hosts, dates and CPU model, in one line.
     pub subtitle: String,
-    /// In reading order.
+    /// The sections, in reading order.
     pub sections: Vec<Section>,
 }
 
 /// A part of the page with a heading.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Section {
-    /// By which it is linked to; unique.
+    /// The target of links; unique on the page.
     pub id: &'static str,
-    /// What it is about.
+    /// The text of the heading.
     pub heading: String,
-    /// What it tells, in reading order.
+    /// The content, in reading order.
     pub blocks: Vec<Block>,
 }
 
-/// A piece of a section.
+/// A block of a section.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Block {
-    /// Sentences.
+    /// One or more sentences.
     Paragraph(String),
-    /// Sentences that stand for themselves.
+    /// An unordered list.
     List(Vec<String>),
-    /// What is to be typed, or a calculation: a line each.
-    Lines(Vec<String>),
-    /// A picture.
+    /// Lines of preformatted text, such as commands.
+    Code(Vec<String>),
+    /// A chart with its data.
     Figure(Figure),
-    /// Numbers.
+    /// Text and numbers in columns.
     Table(Table),
-    /// What is one click away: what it is, and what there is.
-    Folded(String, Vec<Block>),
+    /// A summary, and blocks that are hidden until the reader opens them.
+    Details(String, Vec<Block>),
 }
 
-/// A picture, the sentence that says what to see in it, and what it is drawn from.
+/// A chart with its caption and its data.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figure {
-    /// By which it is linked to, and called as a file; unique.
+    /// The target of links and the name of the SVG file; unique on the page.
     pub id: String,
-    /// What it shows.
+    /// The content of the chart.
     pub title: String,
     /// An SVG document.
     pub svg: String,
-    /// What to see.
-    pub sentence: String,
-    /// Its data.
+    /// The main observation, in one or a few sentences.
+    pub caption: String,
+    /// The data of the chart.
     pub table: Table,
 }
 
-/// Numbers in lines and columns.
+/// A table of text and numbers.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Table {
-    /// What it holds.
+    /// The content of the table, with units.
     pub caption: String,
     /// The titles of the columns.
-    pub titles: Vec<String>,
-    /// As many cells each as there are titles.
-    pub lines: Vec<Vec<String>>,
+    pub header: Vec<String>,
+    /// The lines of the table. Each has as many cells as the header.
+    pub body: Vec<Vec<String>>,
 }
 
 impl Block {
-    fn visible(&self) -> Block {
-        let each = |words: &Vec<String>| words.iter().map(|words| visible(words)).collect();
+    fn printable(&self) -> Block {
+        let each = |texts: &Vec<String>| texts.iter().map(|text| printable(text)).collect();
         match self {
-            Block::Paragraph(words) => Block::Paragraph(visible(words)),
+            Block::Paragraph(text) => Block::Paragraph(printable(text)),
             Block::List(items) => Block::List(each(items)),
-            Block::Lines(lines) => Block::Lines(each(lines)),
-            Block::Table(table) => Block::Table(table.visible()),
-            Block::Folded(summary, blocks) => {
-                Block::Folded(visible(summary), blocks.iter().map(Block::visible).collect())
+            Block::Code(lines) => Block::Code(each(lines)),
+            Block::Table(table) => Block::Table(table.printable()),
+            Block::Details(summary, blocks) => {
+                Block::Details(printable(summary), blocks.iter().map(Block::printable).collect())
             }
             Block::Figure(figure) => Block::Figure(Figure {
                 id: figure.id.clone(),
-                title: visible(&figure.title),
-                // What is drawn is made so where it is drawn.
+                title: printable(&figure.title),
+                // The canvas has already replaced control characters in the SVG.
                 svg: figure.svg.clone(),
-                sentence: visible(&figure.sentence),
-                table: figure.table.visible(),
+                caption: printable(&figure.caption),
+                table: figure.table.printable(),
             }),
         }
     }
 }
 
 impl Section {
-    /// One without contents so far.
+    /// A section without blocks.
     pub fn new(id: &'static str, heading: &str) -> Self {
         Section { id, heading: heading.to_owned(), blocks: Vec::new() }
     }
 
-    /// Adds sentences.
-    pub fn say(&mut self, words: impl Into<String>) {
-        self.blocks.push(Block::Paragraph(words.into()));
+    /// Appends a paragraph.
+    pub fn add_paragraph(&mut self, text: impl Into<String>) {
+        self.blocks.push(Block::Paragraph(text.into()));
     }
 }
 
 impl Table {
-    /// A table of these columns, without lines so far.
-    pub fn new(caption: &str, titles: &[&str]) -> Self {
+    /// A table with these columns and an empty body.
+    pub fn new(caption: &str, header: &[&str]) -> Self {
         Table {
             caption: caption.to_owned(),
-            titles: titles.iter().map(|&title| title.to_owned()).collect(),
-            lines: Vec::new(),
+            header: header.iter().map(|&title| title.to_owned()).collect(),
+            body: Vec::new(),
         }
     }
 
-    /// Adds a line.
+    /// Appends a line to the body.
     pub fn add(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.lines.push(cells.into_iter().collect());
+        self.body.push(cells.into_iter().collect());
     }
 
-    fn visible(&self) -> Table {
-        let each = |cells: &Vec<String>| cells.iter().map(|cell| visible(cell)).collect();
+    fn printable(&self) -> Table {
+        let each = |cells: &Vec<String>| cells.iter().map(|cell| printable(cell)).collect();
         Table {
-            caption: visible(&self.caption),
-            titles: each(&self.titles),
-            lines: self.lines.iter().map(each).collect(),
+            caption: printable(&self.caption),
+            header: each(&self.header),
+            body: self.body.iter().map(each).collect(),
         }
     }
 
-    /// The columns of numbers, which stand to the right: those that begin as one in every line.
-    pub fn of_numbers(&self) -> BTreeSet<usize> {
+    /// The indexes of right-aligned columns: those in which every cell starts like a number.
+    pub fn numeric_columns(&self) -> BTreeSet<usize> {
         let all = |column: &usize| {
-            self.lines.iter().all(|line| line.get(*column).is_none_or(|cell| is_number(cell)))
+            self.body.iter().all(|line| line.get(*column).is_none_or(|cell| is_number(cell)))
         };
-        (1..self.titles.len()).filter(all).collect()
+        (1..self.header.len()).filter(all).collect()
     }
 }
 
@@ -142,22 +142,22 @@ fn is_number(cell: &str) -> bool {
 }
 
 impl Page {
-    /// The same without characters that cannot be shown.
+    /// A copy in which control characters are replaced.
     #[must_use]
-    pub fn visible(&self) -> Page {
+    pub fn printable(&self) -> Page {
         let section = |section: &Section| Section {
             id: section.id,
-            heading: visible(&section.heading),
-            blocks: section.blocks.iter().map(Block::visible).collect(),
+            heading: printable(&section.heading),
+            blocks: section.blocks.iter().map(Block::printable).collect(),
         };
         Page {
-            title: visible(&self.title),
-            subtitle: visible(&self.subtitle),
+            title: printable(&self.title),
+            subtitle: printable(&self.subtitle),
             sections: self.sections.iter().map(section).collect(),
         }
     }
 
-    /// All its pictures.
+    /// All figures of the page.
     pub fn figures(&self) -> impl Iterator<Item = &Figure> {
         let blocks = self.sections.iter().flat_map(|section| &section.blocks);
         blocks

@@ -1,19 +1,18 @@
 //! Sentences about contenders that took turns in slices.
 
 use super::numbers::grouped;
-use super::prose::findings::{place, value};
-use super::prose::phrases::{limited, listed, named};
-use crate::analysis::{Axis, Claim, Excluded, LogEstimate, Place, Scope, Versus};
+use super::prose::phrases::{and_list, at_value, axis_value, inline_label, short_list};
+use crate::analysis::{Axis, Claim, ExclusionEffect, LabeledPoint, LogEstimate, Scope, SlicedLead};
 
-/// The fastest contender, and how each of the others compares with it.
-pub(super) fn fastest(axis: Axis, leader: &str, others: &[Versus]) -> String {
-    let each = others.iter().map(|versus| sentence(axis, &named(leader), versus));
+/// The fastest contender, compared with each of the others.
+pub(super) fn fastest(axis: Axis, leader: &str, others: &[SlicedLead]) -> String {
+    let each = others.iter().map(|lead| comparison(axis, &inline_label(leader), lead));
     each.collect::<Vec<_>>().join(" ")
 }
 
-fn sentence(axis: Axis, leader: &str, versus: &Versus) -> String {
-    let (other, scope) = (named(&versus.label), scope(axis, versus.scope));
-    match (versus.claim, versus.estimate) {
+fn comparison(axis: Axis, leader: &str, lead: &SlicedLead) -> String {
+    let (other, scope) = (inline_label(&lead.label), scope(axis, lead.scope));
+    match (lead.claim, lead.estimate) {
         (Claim::Higher | Claim::Lower, Some(estimate)) => {
             let ratio = ratio(&estimate);
             format!("{leader} delivers {ratio} times the throughput of {other}{scope}.")
@@ -24,65 +23,67 @@ fn sentence(axis: Axis, leader: &str, versus: &Versus) -> String {
             ratio(&estimate),
             estimate.half_width() * 100.0
         ),
-        (Claim::TooFew, _) | (_, None) => format!(
+        (Claim::InsufficientData, _) | (_, None) => format!(
             "There are too few slices to compare {leader} with {other}{scope} (ratio {}); raise \
              --duration.",
-            grouped(versus.ratio, 2)
+            grouped(lead.ratio, 2)
         ),
     }
 }
 
-/// A ratio with half the width of its interval: three digits, or as many as the interval needs.
+/// A ratio with half the width of its interval. Two decimals; three if the interval is narrower
+/// than 0.01 or the ratio is below 0.1.
 pub(super) fn ratio(estimate: &LogEstimate) -> String {
     let (low, high) = estimate.interval();
     let half = (high - low) / 2.0;
-    let digits = if half < 0.005 || estimate.value() < 0.1 { 3 } else { 2 };
-    format!("{} ± {}", grouped(estimate.value(), digits), grouped(half, digits))
+    let decimals = if half < 0.005 || estimate.value() < 0.1 { 3 } else { 2 };
+    format!("{} ± {}", grouped(estimate.value(), decimals), grouped(half, decimals))
 }
 
 fn scope(axis: Axis, scope: Scope) -> String {
     match scope {
-        Scope::At(x) => format!(" {}", place(axis, x)),
-        Scope::From(x) => format!(" from {} on", value(axis, x)),
+        Scope::At(x) => format!(" {}", at_value(axis, x)),
+        Scope::From(x) => format!(" from {} on", axis_value(axis, x)),
         Scope::ServerBound(count, first, last) => format!(
             " over the {count} points from {} to {} at which the server is the bound",
             grouped(first, 0),
-            value(axis, last)
+            axis_value(axis, last)
         ),
     }
 }
 
-/// The highest point of each contender.
-pub(super) fn peaks(axis: Axis, places: &[Place]) -> String {
-    let peak = |point: &Place| {
+/// The peak of each contender.
+pub(super) fn peaks(axis: Axis, points: &[LabeledPoint]) -> String {
+    let peak = |point: &LabeledPoint| {
         let rate = grouped(point.throughput.mean, 0);
-        format!("{} {rate} messages/s {}", named(&point.label), place(axis, point.x))
+        format!("{} {rate} messages/s {}", inline_label(&point.label), at_value(axis, point.x))
     };
-    let told = limited(&places.iter().map(peak).collect::<Vec<_>>());
-    format!("Peak throughput: {told}.")
+    let peaks = short_list(&points.iter().map(peak).collect::<Vec<_>>());
+    format!("Peak throughput: {peaks}.")
 }
 
-/// Ratios that depend on which slices were left out.
-pub(super) fn excluded(axis: Axis, ratios: &[Excluded]) -> String {
-    let one = |ratio: &Excluded| {
-        let whole = || "over the whole curve".to_owned();
+/// The ratios that depend on the exclusion of disturbed slices.
+pub(super) fn depends_on_exclusion(axis: Axis, ratios: &[ExclusionEffect]) -> String {
+    const MAX_RATIOS: usize = 3;
+    let one = |ratio: &ExclusionEffect| {
         format!(
             "{} over {} {} ({} without them, {} with them)",
-            named(&ratio.numerator),
-            named(&ratio.denominator),
-            ratio.x.map_or_else(whole, |x| place(axis, x)),
-            grouped(ratio.without, 2),
-            grouped(ratio.with, 2)
+            inline_label(&ratio.numerator),
+            inline_label(&ratio.denominator),
+            ratio.x.map_or_else(|| "over the whole curve".to_owned(), |x| at_value(axis, x)),
+            grouped(ratio.without_disturbed, 2),
+            grouped(ratio.with_disturbed, 2)
         )
     };
-    let told = ratios.iter().map(one).collect::<Vec<_>>();
-    let told = if told.len() > 3 {
-        format!("{} and {} more", told[..3].join(", "), told.len() - 3)
+    let all = ratios.iter().map(one).collect::<Vec<_>>();
+    let listed = if all.len() > MAX_RATIOS {
+        format!("{} and {} more", all[..MAX_RATIOS].join(", "), all.len() - MAX_RATIOS)
     } else {
-        listed(&told)
+        and_list(&all)
     };
     format!(
-        "Leaving out the disturbed slices changes some ratios by more than their interval: {told}."
+        "Leaving out the disturbed slices changes some ratios by more than their interval: \
+         {listed}."
     )
 }
 
@@ -90,17 +91,17 @@ pub(super) fn excluded(axis: Axis, ratios: &[Excluded]) -> String {
 mod tests {
     use super::*;
 
-    fn versus(label: &str, scope: Scope, ratio: f64, claim: Claim) -> Versus {
+    fn lead(label: &str, scope: Scope, ratio: f64, claim: Claim) -> SlicedLead {
         let estimate = LogEstimate { log: ratio.ln(), variance: 1e-4, degrees: 1e6 };
-        Versus { label: label.to_owned(), scope, ratio, estimate: Some(estimate), claim }
+        SlicedLead { label: label.to_owned(), scope, ratio, estimate: Some(estimate), claim }
     }
 
     #[test]
-    fn the_fastest_is_compared_with_each_of_the_others() {
+    fn fastest_contender_is_compared_with_each_of_the_others() {
         let others = [
-            versus("b", Scope::From(4.0), 1.62, Claim::Higher),
-            versus("c", Scope::At(24.0), 1.01, Claim::Tie),
-            versus("d", Scope::ServerBound(3, 2.0, 24.0), 3.0, Claim::Higher),
+            lead("b", Scope::From(4.0), 1.62, Claim::Higher),
+            lead("c", Scope::At(24.0), 1.01, Claim::Tie),
+            lead("d", Scope::ServerBound(3, 2.0, 24.0), 3.0, Claim::Higher),
         ];
         // 1.96 standard errors of 1 %: 0.032 of 1.62, 0.0198 of 1.01, 0.059 of 3.
         assert_eq!(
@@ -113,8 +114,11 @@ mod tests {
     }
 
     #[test]
-    fn too_few_slices_are_no_claim() {
-        let few = Versus { estimate: None, ..versus("b", Scope::At(1.0), 2.0, Claim::TooFew) };
+    fn too_few_slices_make_no_claim() {
+        let few = SlicedLead {
+            estimate: None,
+            ..lead("b", Scope::At(1.0), 2.0, Claim::InsufficientData)
+        };
         assert_eq!(
             fastest(Axis::Clients, "a", &[few]),
             "There are too few slices to compare a with b at 1 client (ratio 2.00); raise --duration."

@@ -1,4 +1,4 @@
-//! Files of rows, as they are written.
+//! Writing of CSV files.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -8,79 +8,83 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Serialize;
 
-/// Where rows of one kind are appended: a file, or stdout.
+/// Advice for a file that cannot be opened for writing.
+pub(super) const CHECK_PATH: &str = "check the path and its permissions";
+
+/// The destination of rows of one type: a file or stdout.
 #[derive(Debug)]
 pub struct CsvSink<T> {
     name: PathBuf,
-    out: Out,
-    kind: PhantomData<T>,
+    output: Output,
+    row_type: PhantomData<T>,
 }
 
 #[derive(Debug)]
-enum Out {
+enum Output {
     File(File),
-    /// Whether the header has been written.
-    Stdout(bool),
+    Stdout { header_written: bool },
 }
 
-/// The file `name` in the directory of the rows in `csv`; `None` for those that are in none:
-/// stdout, pipes and devices.
-pub fn beside(csv: &Path, name: &str) -> Option<PathBuf> {
-    let elsewhere = csv == Path::new("-") || csv.metadata().is_ok_and(|file| !file.is_file());
-    (!elsewhere).then(|| csv.with_file_name(name))
+/// Returns the path of the file `name` in the directory of `csv`; `None` if `csv` is stdout, a pipe
+/// or a device.
+pub fn sibling_file(csv: &Path, name: &str) -> Option<PathBuf> {
+    let is_stream = csv == Path::new("-") || csv.metadata().is_ok_and(|file| !file.is_file());
+    (!is_stream).then(|| csv.with_file_name(name))
 }
 
 impl<T: Serialize + Default> CsvSink<T> {
-    /// Opens the file, or stdout for `-`. A file that is missing or empty gets its header.
+    /// Opens the file at `path`, or stdout for `-`. Writes the header if the file is missing or
+    /// empty.
     ///
     /// # Errors
     ///
-    /// Where it cannot be written, has another header, or ends in the middle of a line.
+    /// Returns an error if the file cannot be written, has a different header, or does not end in a
+    /// newline.
     pub fn open(path: &Path) -> Result<Self> {
         let name = path.to_owned();
         if path == Path::new("-") {
-            let out = Out::Stdout(false);
-            return Ok(CsvSink { name: "stdout".into(), out, kind: PhantomData });
+            let output = Output::Stdout { header_written: false };
+            return Ok(CsvSink { name: "stdout".into(), output, row_type: PhantomData });
         }
-        let cannot = || format!("cannot append rows to {}", path.display());
+        let context = || format!("cannot append rows to {}", path.display());
         let mut file = OpenOptions::new()
             .read(true)
             .append(true)
             .create(true)
             .open(path)
-            .map_err(|e| anyhow!("{}: {e}; is there such a directory, and yours?", cannot()))?;
+            .map_err(|e| anyhow!("{}: {e}; {CHECK_PATH}", context()))?;
         if file.metadata()?.len() == 0 {
-            file.write_all(&header::<T>()?).with_context(cannot)?;
+            file.write_all(&header::<T>()?).with_context(context)?;
         } else {
-            check_header(&mut file, &header::<T>()?).with_context(cannot)?;
-            check_last_byte(&mut file).with_context(cannot)?;
+            check_header(&mut file, &header::<T>()?).with_context(context)?;
+            check_last_byte(&mut file).with_context(context)?;
         }
-        Ok(CsvSink { name, out: Out::File(file), kind: PhantomData })
+        Ok(CsvSink { name, output: Output::File(file), row_type: PhantomData })
     }
 
-    /// Appends rows, in one write.
+    /// Appends rows in one write.
     ///
     /// # Errors
     ///
-    /// Where they cannot be written, as on a full disk.
+    /// Returns an error if the rows cannot be written, for example because the disk is full.
     pub fn append(&mut self, rows: &[T]) -> Result<()> {
         let lines = lines(rows, false)?;
-        let written = match &mut self.out {
-            Out::File(file) => file.write_all(&lines).and_then(|()| to_disk(file)),
-            Out::Stdout(begun) => {
-                let mut bytes = if *begun { Vec::new() } else { header::<T>()? };
-                *begun = true;
+        let written = match &mut self.output {
+            Output::File(file) => file.write_all(&lines).and_then(|()| sync(file)),
+            Output::Stdout { header_written } => {
+                let mut bytes = if *header_written { Vec::new() } else { header::<T>()? };
+                *header_written = true;
                 bytes.extend(lines);
                 let mut stdout = io::stdout().lock();
                 stdout.write_all(&bytes).and_then(|()| stdout.flush())
             }
         };
-        written.with_context(|| format!("cannot append a row to {}", self.name.display()))
+        written.with_context(|| format!("cannot append rows to {}", self.name.display()))
     }
 }
 
-/// Waits until it is on disk. Pipes and devices have none, and say that this is no thing to ask.
-fn to_disk(file: &File) -> io::Result<()> {
+/// Waits until the data is on disk. Pipes and devices do not support this and return EINVAL.
+fn sync(file: &File) -> io::Result<()> {
     file.sync_data().or_else(|error| match error.kind() {
         io::ErrorKind::InvalidInput => Ok(()),
         _ => Err(error),
@@ -105,7 +109,7 @@ fn check_header(file: &mut File, expected: &[u8]) -> Result<()> {
     let mut found = Vec::new();
     Read::by_ref(file).take(expected.len() as u64).read_to_end(&mut found)?;
     if found != expected {
-        bail!("its header is another one, of another program or version; choose another file");
+        bail!("its header differs from that of this version; choose another file");
     }
     Ok(())
 }
@@ -115,7 +119,7 @@ fn check_last_byte(file: &mut File) -> Result<()> {
     file.seek(SeekFrom::End(-1))?;
     file.read_exact(&mut last)?;
     if last != [b'\n'] {
-        bail!("its last line is cut off; complete or delete that line, or choose another file");
+        bail!("its last line is cut off; complete or delete this line, or choose another file");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Percentile files as HdrHistogram's own tools write and plot them (`.hgrm`).
+//! Percentile files (`.hgrm`) in the format that HdrHistogram's tools write and plot.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -7,41 +7,42 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 
-use crate::measure::{Moments, Percentiles};
+use super::csv_file::CHECK_PATH;
+use crate::measure::{LatencyHistogram, Moments};
 
-/// A file of percentiles. It is written anew with each trial that is added.
+/// A percentile file. It is rewritten for each trial that is added.
 #[derive(Debug)]
-pub struct Hgrm {
+pub struct HgrmFile {
     path: PathBuf,
     file: File,
     moments: Moments,
-    percentiles: Percentiles,
+    histogram: LatencyHistogram,
 }
 
-impl Hgrm {
-    /// Opens the file; what it held is lost.
+impl HgrmFile {
+    /// Opens the file and truncates it.
     ///
     /// # Errors
     ///
-    /// Where it cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::create(path).map_err(|error| {
             let path = path.display();
-            anyhow!("cannot write {path}: {error}; is there such a directory, and yours?")
+            anyhow!("cannot write {path}: {error}; {CHECK_PATH}")
         })?;
-        let (moments, percentiles) = (Moments::default(), Percentiles::default());
-        Ok(Hgrm { path: path.to_owned(), file, moments, percentiles })
+        let (moments, histogram) = (Moments::default(), LatencyHistogram::default());
+        Ok(HgrmFile { path: path.to_owned(), file, moments, histogram })
     }
 
     /// Adds the latencies of a trial.
     ///
     /// # Errors
     ///
-    /// Where the file cannot be written, as on a full disk.
-    pub fn add(&mut self, moments: &Moments, percentiles: &Percentiles) -> Result<()> {
+    /// Returns an error if the file cannot be written, for example because the disk is full.
+    pub fn add(&mut self, moments: &Moments, histogram: &LatencyHistogram) -> Result<()> {
         self.moments.merge(moments);
-        self.percentiles.merge(percentiles);
-        let text = text(&self.moments, &self.percentiles);
+        self.histogram.merge(histogram);
+        let text = format_percentiles(&self.moments, &self.histogram);
         let mut write = || {
             self.file.rewind()?;
             self.file.write_all(text.as_bytes())?;
@@ -51,15 +52,15 @@ impl Hgrm {
     }
 }
 
-/// The text of such a file, in us.
-fn text(moments: &Moments, percentiles: &Percentiles) -> String {
+/// Returns the content of the file; latencies are in us.
+fn format_percentiles(moments: &Moments, histogram: &LatencyHistogram) -> String {
     let us = |ns: f64| ns / 1e3;
     let mut text = format!(
         "{:>12} {:>14} {:>10} {:>14}\n\n",
         "Value", "Percentile", "TotalCount", "1/(1-Percentile)"
     );
     // Writing to a String cannot fail.
-    for (ns, quantile, count) in percentiles.steps() {
+    for (ns, quantile, count) in histogram.steps() {
         let _ = write!(text, "{:>12.3} {quantile:>2.12} {count:>10}", us(ns as f64));
         let _ = match quantile {
             q if q < 1.0 => writeln!(text, " {:>14.2}", 1.0 / (1.0 - q)),
@@ -86,16 +87,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_has_the_percentiles_and_the_moments_of_all_trials() {
+    fn file_contains_percentiles_and_moments_of_all_trials() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.hgrm");
-        let mut file = Hgrm::open(&path).unwrap();
+        let mut file = HgrmFile::open(&path).unwrap();
         for us in [1..=500, 501..=1000] {
-            let (mut moments, mut percentiles) = (Moments::default(), Percentiles::default());
+            let (mut moments, mut histogram) = (Moments::default(), LatencyHistogram::default());
             for ns in us.filter_map(|us| moments.record(Duration::from_micros(us))) {
-                percentiles.record(ns);
+                histogram.record(ns);
             }
-            file.add(&moments, &percentiles).unwrap();
+            file.add(&moments, &histogram).unwrap();
         }
         let text = std::fs::read_to_string(&path).unwrap();
         let rows: Vec<Vec<f64>> = text

@@ -1,4 +1,4 @@
-//! JSON Lines with the keys of older tools, one object a line; further keys stand beside them.
+//! JSON Lines with the keys of the older tools and additional keys; one object per line.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -8,10 +8,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
 
+use super::csv_file::CHECK_PATH;
 use crate::measure::{ClientTally, Moments, ServerTally};
 use crate::systems::ServerOptions;
 
-/// A file to which objects are appended, one a line.
+/// A file to which objects are appended, one per line.
 #[derive(Debug)]
 pub struct JsonLines {
     path: PathBuf,
@@ -19,25 +20,25 @@ pub struct JsonLines {
 }
 
 impl JsonLines {
-    /// Opens the file, or makes it.
+    /// Opens the file, or creates it if it does not exist.
     ///
     /// # Errors
     ///
-    /// Where it cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn open(path: &Path) -> Result<Self> {
         let file = OpenOptions::new().append(true).create(true).open(path);
         let file = file.map_err(|error| {
             let path = path.display();
-            anyhow!("cannot append to {path}: {error}; is there such a directory, and yours?")
+            anyhow!("cannot append to {path}: {error}; {CHECK_PATH}")
         })?;
         Ok(JsonLines { path: path.to_owned(), file })
     }
 
-    /// Appends one line for each object, all in one write.
+    /// Appends one line for each object, all lines in one write.
     ///
     /// # Errors
     ///
-    /// Where they cannot be written, as on a full disk.
+    /// Returns an error if the lines cannot be written, for example because the disk is full.
     pub fn append<T: Serialize>(&mut self, objects: &[T]) -> Result<()> {
         let mut text = Vec::new();
         for object in objects {
@@ -50,37 +51,37 @@ impl JsonLines {
     }
 }
 
-/// What a server leaves when it stops.
+/// The summary that a server writes when it stops.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServerLine {
-    /// Requests answered.
+    /// Number of requests answered.
     pub accesses: u64,
-    /// Clients, told apart by their names.
+    /// Number of clients, distinguished by name.
     pub clients: usize,
-    /// From the first answer to the last, as in `29.985296067s`.
+    /// Time from the first answer to the last, for example `29.985296067s`.
     pub duration: String,
-    /// Accesses per client.
+    /// Mean number of accesses per client.
     pub mean: f64,
-    /// The system.
+    /// Name of the system.
     pub server: String,
-    /// Accesses per second of the duration.
+    /// `accesses / duration`, per second.
     pub throughput: f64,
-    /// The server's name.
+    /// Name of the server.
     pub name: String,
-    /// Requests that could only be answered by saying so.
+    /// Malformed requests, which were answered with an error.
     pub malformed: u64,
-    /// Worker threads; null where the system has none.
+    /// Number of worker threads; null if the system has none.
     pub workers: Option<usize>,
-    /// What each of them answered.
+    /// Requests answered by each worker, ordered by worker name; empty without workers.
     pub per_worker: Vec<u64>,
-    /// What lies between proxy and workers; null where the system has neither.
+    /// Transport between proxy and workers; null if the system has none.
     pub backend: Option<String>,
-    /// Completion queues; null where the system has none.
+    /// Number of completion queues; null if the system has none.
     pub completion_queues: Option<usize>,
 }
 
 impl ServerLine {
-    /// What the server `name` of `system` counted.
+    /// Creates the summary of the server `name` of `system`.
     pub fn new(
         system: &str,
         name: &str,
@@ -90,7 +91,7 @@ impl ServerLine {
         ServerLine {
             accesses: tally.accesses,
             clients: tally.clients(),
-            duration: seconds(tally.duration()),
+            duration: go_duration(tally.duration()),
             mean: tally.mean(),
             server: system.to_owned(),
             throughput: tally.throughput_per_s(),
@@ -104,8 +105,8 @@ impl ServerLine {
     }
 }
 
-/// Seconds and their fraction without trailing zeros, as Go writes a `Duration`.
-fn seconds(duration: Duration) -> String {
+/// Formats seconds without trailing zeros in the fraction, as Go's `Duration` does.
+fn go_duration(duration: Duration) -> String {
     let nanos = format!("{:09}", duration.subsec_nanos());
     match nanos.trim_end_matches('0') {
         "" => format!("{}s", duration.as_secs()),
@@ -113,57 +114,57 @@ fn seconds(duration: Duration) -> String {
     }
 }
 
-/// What one client counted in the window.
+/// The results of one client in one trial.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClientLine {
-    /// The client's name.
+    /// Name of the client.
     pub name: String,
-    /// Clients of the trial.
+    /// Number of clients in the trial.
     pub n_clients: usize,
-    /// Echoes that ended inside the window.
+    /// Echoes whose reply arrived inside the window.
     pub messages: u64,
-    /// The sum of their round-trip times.
+    /// Sum of their round-trip times in ns.
     #[serde(rename = "latency (nsec)")]
     pub latency_ns: u64,
-    /// Messages over the length of the window.
+    /// `messages` divided by the length of the window in seconds.
     #[serde(rename = "throughput (msg/sec)")]
     pub throughput_per_s: f64,
-    /// Their distribution.
+    /// Distribution of their round-trip times.
     #[serde(rename = "latency distribution")]
     pub latency: Distribution,
-    /// The system.
+    /// Name of the system.
     pub system: String,
-    /// The contender's label.
+    /// Label of the contender.
     #[serde(default)]
     pub label: String,
-    /// The run that the trial is part of.
+    /// Identifier of the run.
     pub run_id: String,
-    /// The pass that the trial is part of.
+    /// Number of the pass over all points, from 1.
     pub trial: u32,
-    /// Echoes that failed, over the whole trial.
+    /// Echoes that failed after all retries, over the whole trial.
     pub errors: u64,
-    /// Waits that ended without a reply, over the whole trial.
+    /// Requests without a reply within the timeout, over the whole trial.
     pub timeouts: u64,
 }
 
-/// A distribution of latencies, in ns; 0 throughout without samples.
+/// A distribution of latencies in ns. All fields are 0 without samples.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Distribution {
-    /// The longest.
+    /// Longest latency.
     pub maximum: u64,
-    /// The arithmetic mean.
+    /// Arithmetic mean.
     pub mean: f64,
-    /// The shortest.
+    /// Shortest latency.
     pub minimum: u64,
     /// `maximum - minimum`.
     pub range: u64,
-    /// How many there are.
+    /// Number of latencies.
     pub samples: u64,
-    /// The square root of the variance.
+    /// Standard deviation: the square root of `variance`.
     pub stddev: f64,
-    /// Their sum.
+    /// Sum of the latencies.
     pub total: u64,
-    /// The unbiased sample variance, in ns².
+    /// Unbiased sample variance in ns².
     pub variance: f64,
 }
 
@@ -186,23 +187,23 @@ impl From<&Moments> for Distribution {
 }
 
 impl ClientLine {
-    /// What `tally` holds of the trial that `row` tells of.
+    /// Creates the results of one client, from its tally and the row of its trial.
     pub fn new(row: &super::Row, tally: &ClientTally) -> Self {
         let latency = Distribution::from(&tally.latency);
-        let seconds = row.window_s;
+        let window_s = row.window_s;
         ClientLine {
             name: tally.name.clone(),
             n_clients: row.clients,
             messages: tally.messages(),
             latency_ns: latency.total,
-            throughput_per_s: if seconds > 0.0 { tally.messages() as f64 / seconds } else { 0.0 },
+            throughput_per_s: if window_s > 0.0 { tally.messages() as f64 / window_s } else { 0.0 },
             latency,
             system: row.system.clone(),
             label: row.label.clone(),
             run_id: row.run_id.clone(),
             trial: row.trial,
             errors: tally.errors,
-            timeouts: tally.faults.timeouts,
+            timeouts: tally.error_counts.timeouts,
         }
     }
 }
@@ -212,11 +213,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_written_as_the_older_tools_wrote_them() {
-        let written = |ns| seconds(Duration::from_nanos(ns));
-        assert_eq!(written(29_985_296_067), "29.985296067s");
-        assert_eq!(written(30_032_083_920), "30.03208392s");
-        assert_eq!(written(90_000_000_000), "90s");
-        assert_eq!(written(0), "0s");
+    fn durations_have_the_format_of_the_older_tools() {
+        let format = |ns| go_duration(Duration::from_nanos(ns));
+        assert_eq!(format(29_985_296_067), "29.985296067s");
+        assert_eq!(format(30_032_083_920), "30.03208392s");
+        assert_eq!(format(90_000_000_000), "90s");
+        assert_eq!(format(0), "0s");
     }
 }

@@ -1,4 +1,5 @@
-//! `run.json`: with what, where and how the rows beside it were measured.
+//! `run.json`: the program, machine, commands and options with which the rows in the same directory
+//! were measured.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,78 +8,80 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow};
 use serde::{Deserialize, Serialize};
 
-/// The runs whose rows stand in one directory.
+/// The runs whose rows are in one directory.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
-    /// In the order in which they began.
+    /// Runs in the order of their start.
     pub runs: Vec<Run>,
 }
 
 /// One run: trials with a common `run_id`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {
-    /// Its name, as in the rows.
+    /// Identifier of the run, as in the rows.
     pub run_id: String,
-    /// When its first trial began, RFC 3339, UTC.
+    /// Start of the first trial, RFC 3339, UTC.
     pub started_at: String,
-    /// The command that would repeat all of it.
+    /// Command line that repeats the whole run.
     pub command: String,
-    /// What was run.
+    /// The program that measured.
     pub program: Program,
-    /// Where.
+    /// The machine of the clients.
     pub machine: Machine,
-    /// How: each set of options in force once.
+    /// One entry for each set of options in force.
     pub trials: Vec<Trials>,
 }
 
-/// The program that measured.
+/// The program that measured, with its compilers and libraries.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Program {
-    /// Its version.
+    /// Version of the program.
     pub version: String,
-    /// The commit that it was built from; `-modified` if files differed from it.
+    /// Commit from which the program was built, with the suffix `-modified` if files differed from
+    /// it.
     pub commit: String,
-    /// The compilers.
+    /// Compilers and their versions.
     pub compilers: Vec<String>,
-    /// What each system is built on, with its version.
+    /// Library of each system with its version, by system.
     pub libraries: BTreeMap<String, String>,
 }
 
-/// The machine of the clients, and of servers that were started for their trial.
+/// The machine of the clients and of the servers that the benchmark started.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
-    /// Its name.
+    /// Host name.
     pub host: String,
-    /// The kernel's name, release and version.
+    /// Name, release and version of the kernel.
     pub kernel: String,
-    /// The model of its CPUs.
+    /// CPU model.
     pub cpu_model: String,
-    /// The CPUs that the program may run on.
+    /// CPUs on which the program may run.
     pub cpus: String,
-    /// The CPUs' worth of time that a control group grants.
+    /// CPU quota of the control group, in CPUs; `None` without a quota.
     pub cpu_quota: Option<f64>,
-    /// Its memory.
+    /// Memory in MiB; `None` if unknown.
     pub memory_mib: Option<u64>,
 }
 
 /// Trials with the same options.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trials {
-    /// The system.
+    /// Name of the system.
     pub system: String,
-    /// The contender's label.
+    /// Label of the contender.
     #[serde(default)]
     pub label: String,
-    /// The full command line of the first of them.
+    /// Full command line of the first of these trials.
     pub command: String,
-    /// Every option in force, by the name of its flag.
+    /// All options in force, by flag name.
     pub options: BTreeMap<String, String>,
 }
 
 impl Provenance {
-    /// Adds trials of a run: to the run, if it is there already.
+    /// Adds a run. If a run with the same `run_id` exists, adds those trials to it whose options it
+    /// does not contain yet.
     pub fn add(&mut self, run: Run) {
-        let Some(known) = self.runs.iter_mut().find(|known| known.run_id == run.run_id) else {
+        let Some(existing) = self.runs.iter_mut().find(|other| other.run_id == run.run_id) else {
             self.runs.push(run);
             return;
         };
@@ -87,31 +90,31 @@ impl Provenance {
                 (&other.system, &other.label, &other.options)
                     == (&trials.system, &trials.label, &trials.options)
             };
-            if !known.trials.iter().any(same) {
-                known.trials.push(trials);
+            if !existing.trials.iter().any(same) {
+                existing.trials.push(trials);
             }
         }
     }
 }
 
-/// The file.
+/// The file `run.json` in a directory of rows.
 #[derive(Debug)]
 pub struct RunFile(PathBuf);
 
 impl RunFile {
-    /// The file in the directory of rows.
-    pub fn of(directory: &Path) -> Self {
-        RunFile(directory.join(RunFile::NAME))
+    /// Name of the file.
+    pub const FILE_NAME: &'static str = "run.json";
+
+    /// Returns the file in `directory`. The file may not exist yet.
+    pub fn in_directory(directory: &Path) -> Self {
+        RunFile(directory.join(RunFile::FILE_NAME))
     }
 
-    /// What it is called.
-    pub const NAME: &'static str = "run.json";
-
-    /// Reads it; `None` if there is none.
+    /// Reads the file; `None` if it does not exist.
     ///
     /// # Errors
     ///
-    /// Where it is not readable, or is no such file.
+    /// Returns an error if the file is not readable or does not have the format of `run.json`.
     pub fn read(&self) -> Result<Option<Provenance>> {
         let path = self.0.display();
         let text = match fs::read_to_string(&self.0) {
@@ -119,29 +122,29 @@ impl RunFile {
             text => text.with_context(|| format!("cannot read {path}"))?,
         };
         let runs = serde_json::from_str(&text).map_err(|error| {
-            anyhow!("{path} is not what tells of a run: {error}; move it away, or choose another directory")
+            anyhow!("cannot parse {path}: {error}; move this file, or choose another directory")
         })?;
         Ok(Some(runs))
     }
 
-    /// Adds a run, or trials of one. The file is replaced as a whole, so that it is never there
-    /// in parts.
+    /// Adds a run, or trials to an existing run. The file is replaced atomically, so it is never
+    /// incomplete.
     ///
     /// # Errors
     ///
-    /// Where it cannot be read or written.
+    /// Returns an error if the file cannot be read or written.
     pub fn add(&self, run: Run) -> Result<()> {
         let mut runs = self.read()?.unwrap_or_default();
         runs.add(run);
         let text = serde_json::to_string_pretty(&runs)? + "\n";
-        let cannot = || format!("cannot write {}", self.0.display());
+        let context = || format!("cannot write {}", self.0.display());
         let directory = self.0.parent().filter(|parent| !parent.as_os_str().is_empty());
         let mut new = tempfile::Builder::new()
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
             .tempfile_in(directory.unwrap_or(Path::new(".")))
-            .with_context(cannot)?;
-        std::io::Write::write_all(&mut new, text.as_bytes()).with_context(cannot)?;
-        new.persist(&self.0).with_context(cannot)?;
+            .with_context(context)?;
+        std::io::Write::write_all(&mut new, text.as_bytes()).with_context(context)?;
+        new.persist(&self.0).with_context(context)?;
         Ok(())
     }
 }
@@ -179,9 +182,9 @@ mod tests {
     }
 
     #[test]
-    fn each_run_and_each_set_of_options_is_there_once() {
+    fn each_run_and_each_set_of_options_is_stored_once() {
         let directory = tempfile::tempdir().unwrap();
-        let file = RunFile::of(directory.path());
+        let file = RunFile::in_directory(directory.path());
         assert_eq!(file.read().unwrap(), None);
         for (id, clients) in [("a", "1"), ("a", "2"), ("b", "1"), ("a", "1")] {
             file.add(run(id, clients)).unwrap();
@@ -193,11 +196,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_such_file_is_left_alone() {
+    fn an_invalid_file_is_rejected_and_not_changed() {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("run.json"), "{}").unwrap();
-        let error = RunFile::of(directory.path()).add(run("a", "1")).unwrap_err().to_string();
-        assert!(error.contains("run.json is not what tells of a run"), "{error}");
+        let error =
+            RunFile::in_directory(directory.path()).add(run("a", "1")).unwrap_err().to_string();
+        assert!(error.contains("cannot parse") && error.contains("run.json"), "{error}");
         assert_eq!(fs::read_to_string(directory.path().join("run.json")).unwrap(), "{}");
     }
 }

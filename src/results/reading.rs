@@ -1,4 +1,4 @@
-//! Files of rows, as they are read: what is damaged is named, and never misread.
+//! Reading of CSV files. A damaged file is rejected with the line and column of the damage.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 
 use super::{Row, SliceRow, ThreadRow};
 
-/// Columns that hold words. All others hold numbers, of which none is negative.
-const WORDS: [&str; 22] = [
+/// Columns that contain text or booleans. All other columns contain numbers; none is negative.
+const TEXT_COLUMNS: [&str; 22] = [
     "run_id",
     "valid",
     "kept",
@@ -36,25 +36,26 @@ const WORDS: [&str; 22] = [
     "role",
 ];
 
-/// Columns whose text may come from elsewhere, and then have several lines.
-const FREE: [&str; 2] = ["run_id", "invalid_reason"];
+/// Columns whose text may come from other programs and may span several lines.
+const MULTILINE_COLUMNS: [&str; 2] = ["run_id", "invalid_reason"];
 
-/// Nothing that is counted or timed comes near to this.
-const MOST: f64 = 1e18;
+/// Upper limit of all numbers. No count or time comes near it.
+const MAX_NUMBER: f64 = 1e18;
 
-/// What is wrong with the field of a column, if something is.
-type Check = fn(name: &str, field: &str) -> Option<String>;
+/// Describes the damage in a field of the column `name`; returns `None` if the field is valid.
+type FieldCheck = fn(name: &str, field: &str) -> Option<String>;
 
-/// Reads all rows of a file. Columns that an older version did not write are empty.
+/// Reads all rows of a file. Columns that an older version did not write are left empty.
 ///
 /// # Errors
 ///
-/// Where it is not readable, or is not made of rows: line and column are named.
+/// Returns an error if the file is not readable or contains damaged rows. The error names the line
+/// and the column.
 pub fn read_rows(path: &Path) -> Result<Vec<Row>> {
-    read(path, check_field)
+    read(path, check_own_field)
 }
 
-/// Reads the rows of threads in a file; none where there is no such file.
+/// Reads the thread rows of a file; returns no rows if the file does not exist.
 ///
 /// # Errors
 ///
@@ -63,7 +64,7 @@ pub fn read_threads(path: &Path) -> Result<Vec<ThreadRow>> {
     read_if_present(path)
 }
 
-/// Reads the slices in a file; none where there is no such file.
+/// Reads the slice rows of a file; returns no rows if the file does not exist.
 ///
 /// # Errors
 ///
@@ -73,14 +74,14 @@ pub fn read_slices(path: &Path) -> Result<Vec<SliceRow>> {
 }
 
 fn read_if_present<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
-    // A link to nowhere is not a missing file, and is reported as one that cannot be read.
+    // A dangling symbolic link is not a missing file: it is reported as not readable.
     if path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
         return Ok(Vec::new());
     }
-    read(path, check_field)
+    read(path, check_own_field)
 }
 
-/// Of another measurement, what can be compared with.
+/// A point of another program's measurement.
 #[derive(Deserialize)]
 struct ReferencePoint {
     system: String,
@@ -88,86 +89,87 @@ struct ReferencePoint {
     throughput_per_s: f64,
 }
 
-/// Reads the points of another program's measurement, of whose columns only `system`,
-/// `clients` and `throughput_per_s` are looked at: rows that tell nothing else.
+/// Reads the points of another program's measurement. Only the columns `system`, `clients` and
+/// `throughput_per_s` are used; all other fields of the returned rows have their defaults, except
+/// `valid`, which is true.
 ///
 /// # Errors
 ///
 /// As [`read_rows`].
 pub fn read_reference(path: &Path) -> Result<Vec<Row>> {
-    let points = read::<ReferencePoint>(path, check_reference)?;
-    let row = |ReferencePoint { system, clients, throughput_per_s }| Row {
+    let points = read::<ReferencePoint>(path, check_reference_field)?;
+    let to_row = |ReferencePoint { system, clients, throughput_per_s }| Row {
         system,
         clients,
         throughput_per_s,
         valid: true,
         ..Row::default()
     };
-    Ok(points.into_iter().map(row).collect())
+    Ok(points.into_iter().map(to_row).collect())
 }
 
-fn read<T: DeserializeOwned>(path: &Path, check: Check) -> Result<Vec<T>> {
-    let cannot = || format!("cannot read rows from {}", path.display());
-    let mut reader = csv::Reader::from_path(path)
-        .map_err(explain_file)
-        .with_context(|| format!("{}; is it a file of 'bench --csv'?", cannot()))?;
-    let headers = reader.headers().map_err(explain_file).with_context(cannot)?.clone();
+fn read<T: DeserializeOwned>(path: &Path, check: FieldCheck) -> Result<Vec<T>> {
+    let context = || format!("cannot read rows from {}", path.display());
+    let mut reader = csv::Reader::from_path(path).map_err(|e| {
+        anyhow!("{}: {}; check the path; 'bench --csv' writes such files", context(), file_error(e))
+    })?;
+    let headers = reader.headers().map_err(file_error).with_context(context)?.clone();
     let mut rows = Vec::new();
     for record in reader.records() {
-        let record = record.map_err(|e| explain(&e, &headers)).with_context(cannot)?;
-        check_fields(&record, &headers, check).with_context(cannot)?;
+        let record = record.map_err(|e| record_error(&e, &headers)).with_context(context)?;
+        check_fields(&record, &headers, check).with_context(context)?;
         let row = record.deserialize(Some(&headers));
-        rows.push(row.map_err(|e| explain(&e, &headers)).with_context(cannot)?);
+        rows.push(row.map_err(|e| record_error(&e, &headers)).with_context(context)?);
     }
     Ok(rows)
 }
 
-/// Says of the first field that is damaged where it is.
-fn check_fields(record: &StringRecord, headers: &StringRecord, check: Check) -> Result<()> {
+/// Returns an error with the place of the first damaged field, if there is one.
+fn check_fields(record: &StringRecord, headers: &StringRecord, check: FieldCheck) -> Result<()> {
     let line = record.position().map_or(0, csv::Position::line);
     for (name, field) in headers.iter().zip(record) {
-        if let Some(wrong) = check(name, field) {
-            bail!("line {line}, column {name}: {wrong}");
+        if let Some(damage) = check(name, field) {
+            bail!("line {line}, column {name}: {damage}");
         }
     }
     Ok(())
 }
 
-/// The check of our own columns.
-fn check_field(name: &str, field: &str) -> Option<String> {
-    // A quote that is not closed makes all lines behind it a part of one field.
-    if field.contains(['\n', '\r']) && !FREE.contains(&name) {
-        return Some("it goes on in the next line; is a quote not closed?".to_owned());
+/// Checks a field of a file that echometer wrote.
+fn check_own_field(name: &str, field: &str) -> Option<String> {
+    // An unclosed quote makes all following lines part of one field.
+    if field.contains(['\n', '\r']) && !MULTILINE_COLUMNS.contains(&name) {
+        return Some("the field spans several lines; check for an unclosed quote".to_owned());
     }
-    if WORDS.contains(&name) { None } else { check_number(field) }
+    if TEXT_COLUMNS.contains(&name) { None } else { check_number(field) }
 }
 
-/// The check of another program's.
-fn check_reference(name: &str, field: &str) -> Option<String> {
+/// Checks a field of another program's file.
+fn check_reference_field(name: &str, field: &str) -> Option<String> {
     if name == "throughput_per_s" { check_number(field) } else { None }
 }
 
-/// What reads as a number but cannot have been measured is damage.
+/// Checks the range of a number. Fields that are not numbers fail later, in deserialization.
 fn check_number(field: &str) -> Option<String> {
-    let cannot_be = |value: f64| !(0.0..=MOST).contains(&value);
-    let damaged = field.parse().is_ok_and(cannot_be);
-    damaged.then(|| format!("'{field}' cannot have been measured"))
+    let is_out_of_range = |value: f64| !(0.0..=MAX_NUMBER).contains(&value);
+    let damaged = field.parse().is_ok_and(is_out_of_range);
+    damaged.then(|| format!("'{field}' is not a number from 0 to {MAX_NUMBER:e}"))
 }
 
-/// How serde begins to say that there is no column for a field.
+/// Beginning of serde's error message for a missing column.
 const MISSING: &str = "missing field ";
 
-/// Without csv's words around those of the operating system.
-fn explain_file(error: csv::Error) -> anyhow::Error {
+/// Converts an error without csv's text around the operating system's message.
+fn file_error(error: csv::Error) -> anyhow::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error.into(),
-        csv::ErrorKind::Utf8 { .. } => anyhow!("its header is not text"),
+        csv::ErrorKind::Utf8 { .. } => anyhow!("the header is not valid UTF-8"),
         other => anyhow!("{other:?}"),
     }
 }
 
-/// Says of an error in which line and which column it is.
-fn explain(error: &csv::Error, headers: &StringRecord) -> anyhow::Error {
+/// Converts an error of a record to one that names the line and the column.
+fn record_error(error: &csv::Error, headers: &StringRecord) -> anyhow::Error {
     let place = |pos: &Option<csv::Position>, field: Option<usize>| {
         let line = pos.as_ref().map_or_else(String::new, |pos| format!("line {}, ", pos.line()));
         let name = field.and_then(|field| headers.get(field));
@@ -176,24 +178,25 @@ fn explain(error: &csv::Error, headers: &StringRecord) -> anyhow::Error {
     match error.kind() {
         csv::ErrorKind::Deserialize { pos, err } => {
             let field = err.field().and_then(|field| usize::try_from(field).ok());
-            let advice = match err.kind() {
-                // It is not in this line that something is wrong.
+            let damage = match err.kind() {
+                // The header is wrong, not this line.
                 csv::DeserializeErrorKind::Message(text) if text.starts_with(MISSING) => {
                     let column = &text[MISSING.len()..];
                     return anyhow!(
-                        "there is no column {column}; were these rows written by another program or version?"
+                        "column {column} is missing; another program or version may have written \
+                         this file; choose another file"
                     );
                 }
                 kind => kind.to_string(),
             };
-            anyhow!("{}{advice}", place(pos, field))
+            anyhow!("{}{damage}", place(pos, field))
         }
         csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
             let at = usize::try_from((*len).min(expected_len - 1)).ok();
             anyhow!("{}the line has {len} columns, not {expected_len}", place(pos, at))
         }
         csv::ErrorKind::Utf8 { pos, err } => {
-            anyhow!("{}what stands there is not text", place(pos, Some(err.field())))
+            anyhow!("{}the field is not valid UTF-8", place(pos, Some(err.field())))
         }
         _ => anyhow!("{error}"),
     }

@@ -1,87 +1,90 @@
-//! The row: the one schema that everything downstream reads.
+//! The row of `results.csv`: the only schema that analysis reads.
 
 use serde::{Deserialize, Serialize};
 
-/// The beginning of the reason of a trial that has no undisturbed slice.
+/// Beginning of the `invalid_reason` of a trial without an undisturbed slice. Reports recognize such
+/// trials by this text.
 pub const ALL_DISTURBED: &str = "every slice was disturbed by steal or by other processes";
 
-/// One trial. What could not be known is empty in the file, never 0.
+/// One trial. An unknown value is empty in the file, never 0.
 ///
-/// `docs/method.md` defines each number; units stand in the names. Columns whose text may
-/// hold a comma come last, so that `cut -d,` and `awk -F,` read all the others.
+/// `docs/method.md` defines each column. The unit is part of the name. Columns whose text may
+/// contain a comma come last, so that `cut -d,` and `awk -F,` can read all other columns.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Row {
-    /// The run that the trial is part of.
+    /// Identifier of the run.
     pub run_id: String,
-    /// The pass over all points that the trial is part of, from 1.
+    /// Number of the pass over all points, from 1.
     pub trial: u32,
-    /// Whether the trial holds: it ran to its end, and both sides agree on what happened.
+    /// Whether the trial ended normally and the counts of both sides agree.
     pub valid: bool,
     /// The system under test.
     pub system: String,
-    /// What played the clients.
+    /// Driver of the clients: `native` or `lean`.
     pub driver: String,
-    /// Concurrent clients.
+    /// Number of concurrent clients.
     pub clients: usize,
-    /// The server's worker threads, where its system has them.
+    /// Number of the server's worker threads; empty if its system has none.
     pub workers: Option<usize>,
-    /// What lies between proxy and workers, where its system has that.
+    /// Transport between the server's proxy and workers; empty if its system has none.
     pub backend: Option<String>,
-    /// The server's completion queues, where its system has them.
+    /// Number of the server's completion queues; empty if its system has none.
     pub completion_queues: Option<usize>,
-    /// How the server's library and threads are set; empty for a server that is not ours.
+    /// Tuning of the server's library and threads; empty for a server that echometer did not start.
     pub tuning: Option<String>,
-    /// What the server's handler does beside answering; empty for a server that is not ours.
+    /// Work of the server's handler for each request; empty for a server that echometer did not
+    /// start.
     pub work: Option<String>,
-    /// Channels of the clients, per-client or shared, where their system has channels.
+    /// Channels of the clients: `per-client` or `shared`; empty if their system has none.
     pub channels: Option<String>,
-    /// The size of the request's text.
+    /// Size of the request's text.
     pub payload_bytes: usize,
-    /// The size to which the reply's text is padded; 0: not padded.
+    /// Size to which the reply's text is padded; 0 means no padding.
     pub reply_bytes: u32,
-    /// Each client's pause between a reply and the next request.
+    /// Requested pause between a reply and the client's next request.
     pub think_us: f64,
-    /// Requests per second that were to be sent, by all clients; empty for a closed loop.
+    /// Offered load in requests per second, summed over all clients; empty for a closed loop.
     pub rate_per_s: Option<f64>,
-    /// When they were due: constant or poisson.
+    /// Arrival process: `constant` or `poisson`; empty for a closed loop.
     pub arrivals: Option<String>,
-    /// From all clients connected to the window's opening.
+    /// Requested time between the connection of all clients and the opening of the window.
     pub warmup_s: f64,
-    /// The window's length as it was.
+    /// Actual length of the window; in slices, the sum of the kept windows.
     pub window_s: f64,
     /// Echoes whose reply arrived inside the window.
     pub messages: u64,
     /// Echoes that failed after all retries, over the whole trial.
     pub errors: u64,
-    /// Waits for a reply that ended without one, over the whole trial.
+    /// Requests without a reply within the timeout, over the whole trial.
     pub timeouts: u64,
-    /// Requests that were never answered, though a later one of that client was.
+    /// Requests that were never answered although a later one of the same client was.
     pub gaps: Option<u64>,
-    /// Replies that answered the request before once more.
+    /// Replies that acknowledged the previous request again.
     pub repeats: Option<u64>,
-    /// Replies that answered yet another request.
+    /// Replies that acknowledged any other request.
     pub strays: Option<u64>,
-    /// Replies that are no message.
+    /// Replies that could not be decoded.
     pub malformed: Option<u64>,
-    /// Replies that came when nobody waited for them any more.
+    /// Timed-out requests whose reply arrived later.
     pub late: Option<u64>,
-    /// Replies that say that the server will not answer.
+    /// Replies in which the server refused the request.
     pub refused: Option<u64>,
-    /// Connections that could not be made, or broke.
+    /// Connections that could not be established, or that broke.
     pub disconnects: Option<u64>,
     /// `messages / window_s`.
     pub throughput_per_s: f64,
-    /// How far the clients' views of the window lie apart.
+    /// Largest difference between the clients' first replies in the window, or between their last
+    /// replies if that is larger.
     pub window_skew_us: Option<f64>,
-    /// Each client's pause between a reply and the next request as it was; empty without.
+    /// Mean of the actual pauses between a reply and the next request; empty without pauses.
     pub pause_mean_us: Option<f64>,
-    /// `throughput_per_s` x (mean round trip + mean pause), over `clients`: 1 by Little's law.
+    /// `throughput_per_s` x (mean round trip + mean pause) / `clients`: 1 by Little's law.
     pub littles_law: Option<f64>,
-    /// Jain's index of the clients' messages: 1 where all had the same.
+    /// Jain's index of the clients' messages: 1 if all clients have equally many.
     pub client_fairness: Option<f64>,
-    /// The share that the slowest client had of all messages.
+    /// Share of all messages that the slowest client has.
     pub slowest_client_share: Option<f64>,
-    /// The share that the fastest client had.
+    /// Share of all messages that the fastest client has.
     pub fastest_client_share: Option<f64>,
     /// Mean round-trip time.
     pub rtt_mean_us: Option<f64>,
@@ -89,117 +92,117 @@ pub struct Row {
     pub rtt_min_us: Option<f64>,
     /// Median round-trip time.
     pub rtt_p50_us: Option<f64>,
-    /// 90 % of round-trip times are no longer.
+    /// 90th percentile of the round-trip time.
     pub rtt_p90_us: Option<f64>,
-    /// 99 % of round-trip times are no longer.
+    /// 99th percentile of the round-trip time.
     pub rtt_p99_us: Option<f64>,
-    /// 99.9 % of round-trip times are no longer.
+    /// 99.9th percentile of the round-trip time.
     pub rtt_p999_us: Option<f64>,
     /// Longest round-trip time.
     pub rtt_max_us: Option<f64>,
-    /// Round-trip times under 1 ns or over 60 s, which are in no statistic.
+    /// Number of round-trip times below 1 ns or above 60 s; no other statistic includes them.
     pub rtt_out_of_range: u64,
-    /// Mean latency from when requests were due; empty for a closed loop.
+    /// Mean latency from the scheduled send time; empty for a closed loop, like all `due_*`.
     pub due_mean_us: Option<f64>,
-    /// Median latency from when requests were due.
+    /// Median of this latency.
     pub due_p50_us: Option<f64>,
-    /// 90 % of these are no longer.
+    /// 90th percentile of this latency.
     pub due_p90_us: Option<f64>,
-    /// 99 % of these are no longer.
+    /// 99th percentile of this latency.
     pub due_p99_us: Option<f64>,
-    /// 99.9 % of these are no longer.
+    /// 99.9th percentile of this latency.
     pub due_p999_us: Option<f64>,
-    /// Longest latency from when a request was due.
+    /// Maximum of this latency.
     pub due_max_us: Option<f64>,
     /// Requests that the server answered, over the whole trial.
     pub server_accesses: Option<u64>,
-    /// Requests that it could only answer by saying so.
+    /// Malformed requests, which the server answered with an error.
     pub server_malformed: Option<u64>,
-    /// Clients that it answered, told apart by their names.
+    /// Clients that the server answered, distinguished by name.
     pub server_clients: Option<usize>,
-    /// Its own account: answers per second from its first to its last.
+    /// The server's own measurement: answers per second from its first answer to its last.
     pub server_throughput_per_s: Option<f64>,
-    /// Jain's index of what the server's workers answered, where its system has them.
+    /// Jain's index of the answers of the server's workers; empty without workers.
     pub worker_fairness: Option<f64>,
-    /// The share that the slowest worker had of all answers.
+    /// Share of all answers that the slowest worker has.
     pub slowest_worker_share: Option<f64>,
-    /// The share that the fastest worker had.
+    /// Share of all answers that the fastest worker has.
     pub fastest_worker_share: Option<f64>,
-    /// The server's user and system time in the window, per message.
+    /// CPU time (user and system) of the server in the window, per message.
     pub server_cpu_us_per_msg: Option<f64>,
-    /// Of it, user time.
+    /// User time of the server per message.
     pub server_user_us_per_msg: Option<f64>,
-    /// Of it, system time.
+    /// System time of the server per message.
     pub server_system_us_per_msg: Option<f64>,
-    /// What the clients' process used, as for the server.
+    /// CPU time (user and system) of the clients' process in the window, per message.
     pub client_cpu_us_per_msg: Option<f64>,
-    /// Of it, user time.
+    /// User time of the clients' process per message.
     pub client_user_us_per_msg: Option<f64>,
-    /// Of it, system time.
+    /// System time of the clients' process per message.
     pub client_system_us_per_msg: Option<f64>,
-    /// The server's context switches in the window, per message.
+    /// Context switches of the server in the window, per message.
     pub server_switches_per_msg: Option<f64>,
-    /// Of these, those of threads that had to wait.
+    /// Voluntary context switches of the server per message: the thread had to wait.
     pub server_voluntary_switches_per_msg: Option<f64>,
-    /// Of these, those of threads that would have gone on.
+    /// Involuntary context switches of the server per message: the thread was preempted.
     pub server_involuntary_switches_per_msg: Option<f64>,
-    /// Those of the clients' process, as for the server.
+    /// Context switches of the clients' process in the window, per message.
     pub client_switches_per_msg: Option<f64>,
-    /// Of these, those of threads that had to wait.
+    /// Voluntary context switches of the clients' process per message.
     pub client_voluntary_switches_per_msg: Option<f64>,
-    /// Of these, those of threads that would have gone on.
+    /// Involuntary context switches of the clients' process per message.
     pub client_involuntary_switches_per_msg: Option<f64>,
-    /// The server's user and system time in the window, over what its CPUs had to give.
+    /// CPU time of the server in the window, as a share of the time of its CPUs.
     pub server_busy: Option<f64>,
-    /// The same of the clients' process.
+    /// CPU time of the clients' process, as a share of the time of its CPUs.
     pub client_busy: Option<f64>,
-    /// The share of the window in which the server's CPUs did nothing, for anyone.
+    /// Share of time in which the server's CPUs were idle.
     pub server_cpus_idle: Option<f64>,
-    /// The same of the clients' CPUs.
+    /// Share of time in which the clients' CPUs were idle.
     pub client_cpus_idle: Option<f64>,
-    /// The share of its CPUs that others had; empty where both sides share CPUs.
+    /// Share of the server's CPUs that other processes used; empty if both sides share CPUs.
     pub server_cpus_others: Option<f64>,
-    /// The same of the clients' CPUs.
+    /// Share of the clients' CPUs that other processes used; empty if both sides share CPUs.
     pub client_cpus_others: Option<f64>,
-    /// The share of the server's CPUs that the hypervisor gave to other virtual machines.
+    /// Steal as a share of the time of the server's CPUs.
     pub server_cpus_stolen: Option<f64>,
-    /// The same of the clients' CPUs.
+    /// Steal as a share of the time of the clients' CPUs.
     pub client_cpus_stolen: Option<f64>,
-    /// The counted time of one slice; empty without slices, as the next two.
+    /// Counted time of one slice; empty without slices, like the next two columns.
     pub slice_ms: Option<f64>,
-    /// Slices that count.
+    /// Number of slices that count.
     pub slices: Option<u64>,
-    /// Slices that were disturbed and do not count.
+    /// Number of disturbed slices, which do not count.
     pub slices_left_out: Option<u64>,
-    /// The seed of the random order of contenders; empty without slices.
+    /// Seed of the random order of contenders; empty without slices.
     pub seed: Option<u64>,
-    /// What kept the throughput from being higher: server, client, host or latency.
+    /// Resource that limited throughput: `server`, `client`, `host` or `latency`.
     pub bound: Option<String>,
-    /// The server's resident memory at the window's close.
+    /// Resident memory of the server at the close of the window.
     pub server_rss_mib: Option<f64>,
-    /// The server's threads at the window's close.
+    /// Number of the server's threads at the close of the window.
     pub server_threads: Option<u64>,
     /// Whether every reply named the request that it answers.
     pub verified: bool,
-    /// The CPUs' worth of time that a control group grants both sides; empty where none limits.
+    /// CPU quota of a control group for both sides, in CPUs; empty without a quota.
     pub cpu_quota: Option<f64>,
-    /// When it started, RFC 3339, UTC.
+    /// Start of the trial, RFC 3339, UTC.
     pub started_at: String,
-    /// The machine of the clients.
+    /// Host name of the clients' machine.
     pub host: String,
-    /// The contender's label; empty in rows of an older version.
+    /// Label of the contender; empty in rows of an older version.
     #[serde(default)]
     pub label: String,
-    /// The CPUs that were asked for, for the server: auto, all, or a list.
+    /// Requested CPUs of the server: `auto`, `all` or a list.
     pub server_cpus_asked: Option<String>,
-    /// The same for the clients.
+    /// Requested CPUs of the clients: `auto`, `all` or a list.
     pub client_cpus_asked: Option<String>,
-    /// The CPUs that the server may run on, as the kernel says.
+    /// CPUs of the server, as reported by the kernel.
     pub server_cpus: Option<String>,
-    /// The CPUs that the clients may run on, as the kernel says.
+    /// CPUs of the clients, as reported by the kernel.
     pub client_cpus: String,
-    /// Why the trial does not hold.
+    /// Reason why the trial is not valid.
     pub invalid_reason: Option<String>,
-    /// What a reader should know of the trial, separated by semicolons.
+    /// Notes on the trial, separated by semicolons.
     pub notes: Option<String>,
 }

@@ -1,40 +1,43 @@
-//! The slices of a trial: the rows of `slices.csv`.
+//! Slices of a trial: the rows of `slices.csv`.
 
 use serde::{Deserialize, Serialize};
 
-/// One slice of one contender. `run_id`, `trial`, `label` and `clients` name the trial's row; of
-/// several such rows, it is the last that started before the slice.
+/// One slice of one contender.
+///
+/// `run_id`, `trial`, `label` and `clients` identify the trial's row. If several rows match, the
+/// slice belongs to the last one that started before it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SliceRow {
-    /// The run that the trial is part of.
+    /// Identifier of the run.
     pub run_id: String,
-    /// The pass over all points that the trial is part of, from 1.
+    /// Number of the pass over all points, from 1.
     pub trial: u32,
-    /// The round, from 1. A slice that was disturbed is followed by another one in its round.
+    /// Number of the round, from 1. A disturbed slice is repeated in the same round.
     pub round: u32,
-    /// The contender.
+    /// Label of the contender.
     pub label: String,
-    /// Concurrent clients.
+    /// Number of concurrent clients.
     pub clients: usize,
     /// When the window opened, in us since 1970-01-01 UTC.
     pub started_at_us: u64,
-    /// The length of the window.
+    /// Length of the window.
     pub window_us: f64,
-    /// Echoes whose reply arrived in the window.
+    /// Echoes whose reply arrived inside the window.
     pub messages: u64,
-    /// CPU time of the server in the window; empty where its process is not known.
+    /// CPU time of the server in the window; empty if its process is unknown.
     pub server_cpu_us: Option<f64>,
     /// CPU time of the clients' process in the window.
     pub client_cpu_us: f64,
-    /// Steal as a share of the CPUs, of the side that lost more.
+    /// Steal as a share of one side's CPUs; the larger value of the two sides.
     pub stolen: f64,
-    /// CPU time of other processes as a share of the CPUs, of the side that lost more.
+    /// CPU time of other processes as a share of one side's CPUs; the larger value of the two
+    /// sides.
     pub others: f64,
-    /// Whether the slice counts.
+    /// Whether the slice counts. Disturbed slices do not.
     pub kept: bool,
 }
 
 impl SliceRow {
-    /// The name of the file, next to the rows.
-    pub const FILE: &'static str = "slices.csv";
+    /// Name of the file, in the directory of `results.csv`.
+    pub const FILE_NAME: &'static str = "slices.csv";
 }

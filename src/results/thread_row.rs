@@ -1,48 +1,49 @@
-//! What the threads of a server used, role by role: the rows of `threads.csv`.
+//! Resource usage of a server's threads by role: the rows of `threads.csv`.
 
 use serde::{Deserialize, Serialize};
 
 use super::Row;
 use crate::measure::RoleUsage;
 
-/// The threads of one role in one trial. `run_id` and `started_at` name the trial's row.
+/// The threads of one role in one trial. `run_id` and `started_at` identify the trial's row.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ThreadRow {
-    /// The run that the trial is part of.
+    /// Identifier of the run.
     pub run_id: String,
     /// When the trial started.
     pub started_at: String,
-    /// Its pass.
+    /// Number of the pass over all points, from 1.
     pub trial: u32,
-    /// Whether it holds.
+    /// Whether the trial is valid.
     pub valid: bool,
-    /// The system.
+    /// The system under test.
     pub system: String,
-    /// Concurrent clients.
+    /// Number of concurrent clients.
     pub clients: usize,
-    /// Echoes in the part of the window in which the threads were looked at.
+    /// Echoes between the two readings of the threads.
     pub messages: f64,
-    /// What the threads are for.
+    /// Role of the threads.
     pub role: String,
-    /// How many there are.
+    /// Number of threads of this role.
     pub threads: u64,
-    /// Their user and system time, per message.
+    /// CPU time (user and system) per message.
     pub cpu_us_per_msg: Option<f64>,
-    /// Of it, user time.
+    /// User time per message.
     pub user_us_per_msg: Option<f64>,
-    /// Of it, system time.
+    /// System time per message.
     pub system_us_per_msg: Option<f64>,
-    /// Their context switches because they had to wait, per message.
+    /// Voluntary context switches per message: the thread had to wait.
     pub voluntary_switches_per_msg: Option<f64>,
-    /// Their context switches though they would have gone on, per message.
+    /// Involuntary context switches per message: the thread was preempted.
     pub involuntary_switches_per_msg: Option<f64>,
-    /// The contender's label; empty in rows of an older version.
+    /// Label of the contender; empty in rows of an older version.
     #[serde(default)]
     pub label: String,
 }
 
 impl ThreadRow {
-    /// What the threads of a role used in the trial that `row` tells of.
+    /// Creates the row for one role in the trial of `row`. `messages` is the number of echoes
+    /// between the two readings of the threads.
     pub fn new(row: &Row, role: &RoleUsage, messages: f64) -> Self {
         let used = &role.used;
         ThreadRow {
@@ -55,11 +56,11 @@ impl ThreadRow {
             messages: super::rounded(messages, 1),
             role: role.role.clone(),
             threads: role.threads,
-            cpu_us_per_msg: super::us_per(Some(used.cpu), messages),
-            user_us_per_msg: super::us_per(used.user(), messages),
-            system_us_per_msg: super::us_per(used.system(), messages),
-            voluntary_switches_per_msg: super::per(used.voluntary, messages),
-            involuntary_switches_per_msg: super::per(used.involuntary, messages),
+            cpu_us_per_msg: super::us_per_message(Some(used.cpu), messages),
+            user_us_per_msg: super::us_per_message(used.user(), messages),
+            system_us_per_msg: super::us_per_message(used.system(), messages),
+            voluntary_switches_per_msg: super::per_message(used.voluntary, messages),
+            involuntary_switches_per_msg: super::per_message(used.involuntary, messages),
             label: row.label.clone(),
         }
     }

@@ -1,4 +1,4 @@
-//! Where a server listens.
+//! The address of a server.
 
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -9,7 +9,7 @@ use anyhow::{Result, anyhow, bail};
 /// The default port of a server.
 pub const DEFAULT_PORT: u16 = 4157;
 
-/// Where a server listens: a host, by name or number, and a port.
+/// The address of a server: a host name or IP address, and a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     host: String,
@@ -17,35 +17,38 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// A free port on loopback.
+    /// Returns port 0 on loopback, which selects a free port.
     pub fn free_port() -> Self {
         SocketAddr::from(([127, 0, 0, 1], 0)).into()
     }
 
-    /// The host, without brackets.
+    /// Returns the host, without brackets.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port.
+    /// Returns the port.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The first address that the host has, an IPv4 one if there is any.
+    /// Returns the first address of the host; IPv4 addresses come first.
     ///
     /// # Errors
     ///
-    /// Where the name is not known.
+    /// If the host name cannot be resolved.
     pub fn resolve(&self) -> Result<SocketAddr> {
         let found = (self.host.as_str(), self.port).to_socket_addrs();
-        let mut all: Vec<_> = found
-            .map_err(|e| anyhow!("cannot resolve {}: {e}; is the host's name right?", self.host))?
+        let mut addresses: Vec<_> = found
+            .map_err(|e| anyhow!("cannot resolve {}: {e}; check the host name", self.host))?
             .collect();
-        all.sort_by_key(|address| !address.is_ipv4());
-        match all.first() {
+        addresses.sort_by_key(|address| !address.is_ipv4());
+        match addresses.first() {
             Some(address) => Ok(*address),
-            None => bail!("cannot resolve {}: the name has no address", self.host),
+            None => bail!(
+                "cannot resolve {}: the host name has no address; check the host name",
+                self.host
+            ),
         }
     }
 }
@@ -66,20 +69,19 @@ impl fmt::Display for Endpoint {
 impl FromStr for Endpoint {
     type Err = String;
 
-    /// Reads `host:port`, `a.b.c.d:port` or `[v6]:port`.
+    /// Parses `host:port`, `a.b.c.d:port` or `[v6]:port`.
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || {
-            format!("'{text}' is not an address; write HOST:PORT, as in 127.0.0.1:{DEFAULT_PORT}")
-        };
-        let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
-        let port = port.parse().map_err(|_| wrong())?;
+        let error =
+            || format!("'{text}' is not an address; use HOST:PORT, as in 127.0.0.1:{DEFAULT_PORT}");
+        let (host, port) = text.rsplit_once(':').ok_or_else(error)?;
+        let port = port.parse().map_err(|_| error())?;
         let host = match host.strip_prefix('[').map(|rest| rest.strip_suffix(']')) {
-            Some(bracketed) => bracketed.ok_or_else(wrong)?,
-            None if host.contains(':') => return Err(wrong()),
+            Some(bracketed) => bracketed.ok_or_else(error)?,
+            None if host.contains(':') => return Err(error()),
             None => host,
         };
         if host.is_empty() || host.contains(char::is_whitespace) || host.contains('/') {
-            return Err(wrong());
+            return Err(error());
         }
         Ok(Endpoint { host: host.to_owned(), port })
     }
@@ -90,14 +92,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn endpoints_read_as_they_are_written() {
+    fn displayed_endpoints_parse_to_the_same_text() {
         for text in ["127.0.0.1:4157", "localhost:0", "[::1]:65535", "a-b.example:1"] {
             assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
         }
     }
 
     #[test]
-    fn what_is_no_endpoint_is_refused_with_an_example() {
+    fn invalid_endpoints_are_rejected_with_an_example() {
         for text in [
             "",
             "4157",
@@ -111,12 +113,12 @@ mod tests {
             "a b:1",
         ] {
             let error = text.parse::<Endpoint>().unwrap_err();
-            assert!(error.contains("write HOST:PORT"), "{text}: {error}");
+            assert!(error.contains("use HOST:PORT"), "{text}: {error}");
         }
     }
 
     #[test]
-    fn a_name_that_does_not_exist_is_named() {
+    fn resolve_error_contains_the_unknown_host_name() {
         let endpoint: Endpoint = "no-such-host.invalid:1".parse().unwrap();
         let error = endpoint.resolve().unwrap_err();
         assert!(format!("{error:#}").starts_with("cannot resolve no-such-host.invalid"));

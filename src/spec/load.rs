@@ -1,4 +1,4 @@
-//! What clients are asked to be and to do.
+//! Options of clients and of the load that they generate.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -7,41 +7,42 @@ use std::time::Duration;
 
 use strum::{Display, EnumString, VariantNames};
 
-/// What one client is asked to be.
+/// Options of one client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientSpec {
-    /// A name of its own.
+    /// Unique name of the client.
     pub name: String,
-    /// How long to wait for a connection, and for a reply.
+    /// Time limit for a connection, and for each reply.
     pub timeout: Duration,
-    /// How often to send a request again, on a new connection, before the echo has failed.
+    /// Retries per request, each on a new connection.
     pub retries: u32,
-    /// The largest reply that is read, in bytes.
+    /// Maximum size of a reply, in bytes.
     pub max_message: usize,
-    /// Whether it has a channel of its own, where its framework has channels.
+    /// Whether the client shares its channel, for systems with channels.
     pub channels: Channels,
 }
 
-/// Who has a channel, which is a framework's connection that can carry many calls at once.
+/// How clients use channels. A channel is a framework's connection that can carry many calls at
+/// once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Display, EnumString, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Channels {
-    /// Each client has its own.
+    /// Each client has its own channel.
     #[default]
     PerClient,
-    /// All clients of this process have the same.
+    /// All clients of this process share one channel.
     Shared,
 }
 
-/// What plays the clients.
+/// The client implementation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Driver {
-    /// The framework's own client, one thread each.
+    /// The framework's client, one thread per client.
     #[default]
     Native,
-    /// The wire spoken directly, many clients a thread.
+    /// Speaks the wire protocol itself, many clients per thread.
     Lean {
-        /// How many threads; `None`: one for each CPU of the clients.
+        /// Number of threads; `None` means one per client CPU.
         threads: Option<NonZeroUsize>,
     },
 }
@@ -56,7 +57,7 @@ impl fmt::Display for Driver {
 }
 
 impl Driver {
-    /// Its threads, in words.
+    /// Returns the value of the option `threads`, as text.
     fn threads(self) -> String {
         match self {
             Driver::Native => "one per client".to_owned(),
@@ -66,46 +67,46 @@ impl Driver {
     }
 }
 
-/// A rate that does not wait for replies.
+/// Offered load of an open loop: send times do not depend on replies.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pace {
-    /// Requests per second, of all clients together.
-    pub per_s: f64,
-    /// When they are due.
+pub struct OpenLoop {
+    /// Requests per second, summed over all clients.
+    pub rate_per_s: f64,
+    /// Distribution of the scheduled send times.
     pub arrivals: Arrivals,
 }
 
-/// When requests of a given rate are due.
+/// Arrival process: the distribution of scheduled send times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Display, EnumString, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Arrivals {
-    /// At equal distances.
+    /// Constant intervals.
     #[default]
     Constant,
-    /// At random, independently of each other.
+    /// A Poisson process: random times, independent of each other.
     Poisson,
 }
 
-/// What the clients of a trial are asked to do.
+/// The load that the clients of a trial generate.
 #[derive(Debug, Clone)]
 pub struct LoadSpec {
-    /// What plays them.
+    /// The client implementation.
     pub driver: Driver,
     /// See [`ClientSpec::channels`].
     pub channels: Channels,
-    /// Concurrent clients.
+    /// Number of concurrent clients.
     pub clients: NonZeroUsize,
     /// Length of the window.
     pub window: Duration,
-    /// From the moment that all clients are connected to the opening of the window.
+    /// Time from when all clients are connected until the window opens.
     pub warmup: Duration,
-    /// Each client's pause between a reply and the next request.
+    /// Pause of each client between a reply and its next request.
     pub think: Duration,
-    /// At which rate all clients together send; `None`: as fast as they are answered.
-    pub pace: Option<Pace>,
+    /// Offered load; `None` means a closed loop.
+    pub open_loop: Option<OpenLoop>,
     /// Size of the request's text, in bytes.
     pub payload: usize,
-    /// Size to which the reply's text is padded, in bytes; 0: not padded.
+    /// Size to which the reply's text is padded, in bytes; 0 means no padding.
     pub reply_payload: u32,
     /// See [`ClientSpec::timeout`].
     pub timeout: Duration,
@@ -113,13 +114,13 @@ pub struct LoadSpec {
     pub retries: u32,
 }
 
-/// How long slices are.
+/// Length of a slice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SliceLength {
     /// 20 ms or 25 round trips, whichever is longer.
     #[default]
     Auto,
-    /// This long.
+    /// A fixed length.
     Fixed(Duration),
 }
 
@@ -135,58 +136,61 @@ impl fmt::Display for SliceLength {
 impl FromStr for SliceLength {
     type Err = String;
 
-    /// Reads `auto`, or a time such as `20ms`.
+    /// Parses `auto`, or a time such as `20ms`.
     fn from_str(text: &str) -> Result<Self, String> {
         if text == "auto" {
             return Ok(SliceLength::Auto);
         }
         match humantime::parse_duration(text) {
             Ok(length) if !length.is_zero() => Ok(SliceLength::Fixed(length)),
-            _ => Err(format!("'{text}' is not a slice length; write auto, or a time like 20ms")),
+            _ => Err(format!("'{text}' is not a slice length; use auto or a time, as in 20ms")),
         }
     }
 }
 
 impl SliceLength {
-    /// The shortest automatic slice.
-    pub const SHORTEST: Duration = Duration::from_millis(20);
+    /// Minimum length of an automatic slice.
+    pub const MIN_AUTO: Duration = Duration::from_millis(20);
 
-    /// Fewer slices of each contender have no confidence interval.
-    pub const FEWEST: u32 = 5;
+    /// Minimum number of slices per contender for a confidence interval.
+    pub const MIN_SLICES: u32 = 5;
 
-    /// Whether `duration` has room for enough slices.
+    /// Checks that `duration` has room for [`SliceLength::MIN_SLICES`] slices.
     ///
     /// # Errors
     ///
-    /// Where it has not: what would be right.
+    /// If it does not. The error contains a duration that is long enough.
     pub fn check(self, duration: Duration) -> Result<(), String> {
         let slice = match self {
-            SliceLength::Auto => SliceLength::SHORTEST,
+            SliceLength::Auto => SliceLength::MIN_AUTO,
             SliceLength::Fixed(length) => length,
         };
-        let [shown, available, least] =
-            [slice, duration, slice * SliceLength::FEWEST].map(humantime::format_duration);
+        let min_duration = slice * SliceLength::MIN_SLICES;
+        if min_duration <= duration {
+            return Ok(());
+        }
+        let [slice_text, duration_text, min_text] =
+            [slice, duration, min_duration].map(humantime::format_duration);
         if slice > duration {
             return Err(format!(
-                "a slice of {shown} is longer than the duration of {available}; raise --duration or \
-                 lower --slice"
+                "a slice of {slice_text} is longer than the duration of {duration_text}; raise \
+                 --duration or lower --slice"
             ));
         }
-        if slice * SliceLength::FEWEST > duration {
-            return Err(format!(
-                "a duration of {available} has fewer than {} slices of {shown}; raise --duration to \
-                 {least} or lower --slice",
-                SliceLength::FEWEST
-            ));
-        }
-        Ok(())
+        Err(format!(
+            "a duration of {duration_text} has fewer than {} slices of {slice_text}; raise \
+             --duration to {min_text} or lower --slice",
+            SliceLength::MIN_SLICES
+        ))
     }
 }
 
 impl LoadSpec {
-    /// Every option in force, by the name of its flag.
+    /// Returns every option in effect, by the name of its flag.
     pub(super) fn options(&self) -> Vec<(&'static str, String)> {
         let time = |length| humantime::format_duration(length).to_string();
+        let rate = self.open_loop.map(|load| load.rate_per_s.to_string());
+        let rate = rate.unwrap_or_else(|| "none".to_owned());
         vec![
             ("driver", self.driver.to_string()),
             ("threads", self.driver.threads()),
@@ -195,8 +199,8 @@ impl LoadSpec {
             ("duration", time(self.window)),
             ("warmup", time(self.warmup)),
             ("think", time(self.think)),
-            ("rate", self.pace.map_or_else(|| "none".to_owned(), |pace| pace.per_s.to_string())),
-            ("arrivals", self.pace.map(|pace| pace.arrivals).unwrap_or_default().to_string()),
+            ("rate", rate),
+            ("arrivals", self.open_loop.map(|load| load.arrivals).unwrap_or_default().to_string()),
             ("payload", self.payload.to_string()),
             ("reply-payload", self.reply_payload.to_string()),
             ("timeout", time(self.timeout)),

@@ -1,6 +1,6 @@
-//! Validated values: what a server, a load and a trial are asked to be.
+//! Validated options of servers, loads and trials.
 //!
-//! What a user typed becomes one of these in [`crate::cli`], and only these travel on.
+//! [`crate::cli`] converts raw flags into these types. All other modules use only these.
 
 mod endpoint;
 mod load;
@@ -12,71 +12,72 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use self::endpoint::{DEFAULT_PORT, Endpoint};
-pub use self::load::{Arrivals, Channels, ClientSpec, Driver, LoadSpec, Pace, SliceLength};
+pub use self::load::{Arrivals, Channels, ClientSpec, Driver, LoadSpec, OpenLoop, SliceLength};
 pub use self::server::{Backend, ServerSpec, Tuning};
 pub use self::work::Work;
 use crate::os::cpus::CpuChoice;
 
-/// What was asked for cannot be done by anyone: the command line is wrong (exit status 2).
+/// An invalid command line (exit status 2).
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Invalid(pub String);
+pub struct UsageError(pub String);
 
 /// The server of a contender.
 #[derive(Debug, Clone)]
 pub enum Target {
-    /// A program that runs already, ours or not.
+    /// A program that is already running, echometer or another.
     Running {
-        /// Where it listens.
+        /// The address that it listens on.
         address: Endpoint,
-        /// Its process on this machine; `None`: not measured.
+        /// Its process ID on this machine. Without one, its process is not measured.
         pid: Option<u32>,
     },
-    /// A new process of `program` (an echometer), for the length of the trial.
+    /// A child process of echometer itself, for the length of the trial.
     Spawn {
-        /// The executable.
+        /// The executable of echometer.
         program: PathBuf,
         /// The server's options.
         server: ServerSpec,
-        /// Its CPUs.
+        /// The server's CPUs.
         cpus: CpuChoice,
     },
-    /// A new process of any program that speaks the system's wire protocol.
+    /// A child process of any program that speaks the system's wire protocol.
     Exec(ExecSpec),
 }
 
 /// A command that starts a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExecSpec {
-    /// The program and its arguments, with `{addr}`, `{host}` and `{port}` in them.
+    /// The program and its arguments, with the placeholders `{addr}`, `{host}` and `{port}`.
     pub command: Vec<String>,
-    /// Where it is to listen; `None`: on a free port of loopback.
+    /// The address to listen on; `None` means a free port on loopback.
     pub address: Option<Endpoint>,
-    /// How long it may take until it answers.
+    /// Time limit for the server to answer its first request.
     pub ready_timeout: Duration,
-    /// Its CPUs.
+    /// The server's CPUs.
     pub cpus: CpuChoice,
 }
 
-/// One trial, which becomes one row for each contender.
+/// One trial, which produces one row for each contender.
 #[derive(Debug, Clone)]
 pub struct TrialSpec {
     /// The clients of each contender.
     pub load: LoadSpec,
-    /// The length of slices, in which contenders take turns; `None`: one window per contender.
+    /// Length of the slices in which contenders take turns; `None` means one window per
+    /// contender.
     pub slice: Option<SliceLength>,
-    /// Determines the order of contenders.
+    /// Seed for the random order of contenders.
     pub seed: u64,
     /// The clients' CPUs.
     pub client_cpus: CpuChoice,
-    /// Names the run that this trial is part of.
+    /// ID of the run that this trial belongs to.
     pub run_id: String,
-    /// The number of the pass over all points that this trial is part of, from 1.
+    /// Trial number: the number of the pass over all points that this trial belongs to, from 1.
     pub trial: u32,
 }
 
 impl Target {
-    /// The CPUs that were requested for the server; `None` for one that runs already.
+    /// Returns the CPUs requested for the server; `None` for a server that is already running.
     pub fn cpus(&self) -> Option<&CpuChoice> {
         match self {
             Target::Running { .. } => None,
@@ -84,7 +85,7 @@ impl Target {
         }
     }
 
-    /// Every option in force, by the name of its flag or key.
+    /// Returns every option in effect, by the name of its flag or key.
     fn options(&self) -> Vec<(&'static str, String)> {
         match self {
             Target::Running { address, pid } => {
@@ -114,11 +115,11 @@ impl Target {
 }
 
 impl TrialSpec {
-    /// Every option in force for a server, by the name of its flag.
+    /// Returns every option in effect for a contender, by the name of its flag or key.
     pub fn options(&self, target: &Target) -> BTreeMap<String, String> {
         let client_cpus = [("client-cpus", self.client_cpus.to_string())];
         let slice = self.slice.map_or_else(|| "none".to_owned(), |slice| slice.to_string());
-        // The seed is a column of the rows: it differs from trial to trial.
+        // The seed is not included: it differs between trials, and each row has it as a column.
         let slicing = [("slice", slice)];
         let all = self.load.options().into_iter().chain(target.options());
         let all = all.chain(client_cpus).chain(slicing);

@@ -1,4 +1,4 @@
-//! What a server is asked to be.
+//! Options of a server.
 
 use std::num::NonZeroUsize;
 
@@ -6,57 +6,58 @@ use strum::{Display, EnumString, VariantNames};
 
 use super::{Endpoint, Work};
 
-/// How a server's library and its threads are set.
+/// Settings of a server's library and of its threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Display, EnumString, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Tuning {
-    /// As they come.
+    /// The library's defaults.
     #[default]
     Default,
-    /// For as many messages as can be: `docs/tuning.md` says by what.
+    /// Tuned for messages per second; `docs/tuning.md` lists the settings.
     Throughput,
 }
 
-/// What carries messages between the proxy and the workers of a system that has both.
+/// Transport between proxy and workers, for systems with both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Display, EnumString, VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Backend {
-    /// Queues in the server's own memory.
+    /// Queues in the server's memory.
     #[default]
     Inproc,
-    /// A Unix-domain socket, as the program of 2017 had it.
+    /// A Unix domain socket, as in the program of 2017.
     Ipc,
 }
 
-/// What a server is asked to be.
+/// Options of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerSpec {
-    /// Where to listen; port 0 asks for a free one.
+    /// Address to listen on; port 0 selects a free port.
     pub address: Endpoint,
-    /// The server's name, which is the sender of its replies.
+    /// Name of the server, which is the sender of its replies.
     pub name: String,
-    /// Worker threads, where a system has them.
+    /// Number of worker threads, for systems with a worker pool.
     pub workers: NonZeroUsize,
-    /// What lies between proxy and workers.
+    /// Transport between proxy and workers, for systems with both.
     pub backend: Backend,
-    /// Completion queues, where a system has them; `None`: the CPUs it may run on.
+    /// Number of completion queues, for systems with completion queues; `None` means the number
+    /// of CPUs available to the server.
     pub completion_queues: Option<NonZeroUsize>,
-    /// How its library and its threads are set.
+    /// Settings of the library and the threads.
     pub tuning: Tuning,
-    /// What its handler does beside answering.
+    /// Simulated service time per request.
     pub work: Work,
-    /// The largest request that is read, and the largest reply that may be asked for, in bytes.
+    /// Maximum size of a request, and of a reply that a request may ask for, in bytes.
     pub max_message: usize,
 }
 
-/// Worker threads of a server that was not asked for another number: those of 2017.
+/// Default number of worker threads, as in the program of 2017.
 pub const DEFAULT_WORKERS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
-/// The largest message of a server that was not asked for another size, in bytes.
+/// Default maximum size of a message, in bytes.
 pub const DEFAULT_MAX_MESSAGE: usize = 1024 * 1024;
 
 impl ServerSpec {
-    /// A server of this name on a free port of loopback, and otherwise as one is by default.
+    /// Returns a server with this name, a free port on loopback, and defaults otherwise.
     pub fn named(name: &str) -> Self {
         ServerSpec {
             address: Endpoint::free_port(),
@@ -70,7 +71,7 @@ impl ServerSpec {
         }
     }
 
-    /// The arguments that make `echometer serve SYSTEM` this server.
+    /// Returns the arguments of `echometer serve SYSTEM` that start this server.
     pub fn arguments(&self) -> Vec<String> {
         let mut arguments = vec![
             format!("--addr={}", self.address),

@@ -1,26 +1,27 @@
-//! The time that a server's handler takes.
+//! Simulated service time of a server's handler.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What a handler does with each request beside answering it.
+/// Simulated service time per request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Work {
-    /// Nothing.
+    /// No service time.
     #[default]
     None,
-    /// It uses so much CPU time, as a computation does.
+    /// Uses this much CPU time, like a computation.
     Spin(Duration),
-    /// It waits for so long, as for a database.
+    /// Blocks for this time, like a database query.
     Sleep(Duration),
 }
 
 impl Work {
-    /// The longest: a server is to stop soon, and does so between two requests.
-    pub const LONGEST: Duration = Duration::from_secs(1);
+    /// Maximum service time. A server stops only between two requests, so a longer time would
+    /// delay its shutdown.
+    pub const MAX_TIME: Duration = Duration::from_secs(1);
 
-    /// How long it takes.
+    /// Returns the service time.
     pub fn time(self) -> Duration {
         match self {
             Work::None => Duration::ZERO,
@@ -36,7 +37,7 @@ impl fmt::Display for Work {
             Work::Spin(_) => "spin",
             Work::Sleep(_) => "sleep",
         };
-        // One word: it stands in rows, and on command lines.
+        // Without spaces, for rows and command lines.
         let time = humantime::format_duration(self.time()).to_string().replace(' ', "");
         write!(f, "{kind}:{time}")
     }
@@ -45,23 +46,23 @@ impl fmt::Display for Work {
 impl FromStr for Work {
     type Err = String;
 
-    /// Reads `none`, `spin:TIME` or `sleep:TIME`.
+    /// Parses `none`, `spin:TIME` or `sleep:TIME`.
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("'{text}' is no work; write none, spin:50us or sleep:1ms");
+        let error = || format!("'{text}' is not a valid work; use none, spin:50us or sleep:1ms");
         if text == "none" {
             return Ok(Work::None);
         }
-        let (kind, time) = text.split_once(':').ok_or_else(wrong)?;
+        let (kind, time) = text.split_once(':').ok_or_else(error)?;
         let work: fn(Duration) -> Work = match kind {
             "spin" => Work::Spin,
             "sleep" => Work::Sleep,
-            _ => return Err(wrong()),
+            _ => return Err(error()),
         };
-        let time = humantime::parse_duration(time).map_err(|_| wrong())?;
+        let time = humantime::parse_duration(time).map_err(|_| error())?;
         match time {
-            Duration::ZERO => Err(format!("'{text}' takes no time; write none, or {kind}:50us")),
-            time if time > Work::LONGEST => {
-                Err(format!("'{text}' is too long; {kind}:1s is the most"))
+            Duration::ZERO => Err(format!("'{text}' has no duration; use none or {kind}:50us")),
+            time if time > Work::MAX_TIME => {
+                Err(format!("'{text}' is too long; use at most {kind}:1s"))
             }
             time => Ok(work(time)),
         }
@@ -75,7 +76,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn work_reads_as_it_is_written(kind in 0_usize..3, nanos in 1_u64..=1_000_000_000) {
+        fn displayed_work_round_trips(kind in 0_usize..3, nanos in 1_u64..=1_000_000_000) {
             let time = Duration::from_nanos(nanos);
             let work = [Work::None, Work::Spin(time), Work::Sleep(time)][kind];
             prop_assert!(!work.to_string().contains(' '));
@@ -83,13 +84,13 @@ mod tests {
         }
 
         #[test]
-        fn nothing_that_is_read_panics(text in "(spin|sleep|none)?:?.{0,12}") {
+        fn arbitrary_text_does_not_panic(text in "(spin|sleep|none)?:?.{0,12}") {
             let _ = text.parse::<Work>();
         }
     }
 
     #[test]
-    fn work_is_written_as_people_write_it() {
+    fn canonical_work_text_round_trips() {
         for text in ["none", "spin:50us", "sleep:1ms", "spin:1ms500us", "sleep:1s"] {
             assert_eq!(text.parse::<Work>().unwrap().to_string(), text);
         }
@@ -97,19 +98,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_work_is_refused_with_what_would_be_right() {
-        for (text, telling) in [
-            ("", "write none, spin:50us or sleep:1ms"),
-            ("spin", "write none"),
-            ("spin:", "write none"),
-            ("spin:50", "write none"),
-            ("sleep:-1ms", "write none"),
-            ("nap:1ms", "write none"),
-            ("spin:0s", "takes no time"),
-            ("sleep:2s", "sleep:1s is the most"),
+    fn invalid_work_is_rejected_with_an_example() {
+        for (text, expected) in [
+            ("", "use none, spin:50us or sleep:1ms"),
+            ("spin", "use none"),
+            ("spin:", "use none"),
+            ("spin:50", "use none"),
+            ("sleep:-1ms", "use none"),
+            ("nap:1ms", "use none"),
+            ("spin:0s", "has no duration"),
+            ("sleep:2s", "use at most sleep:1s"),
         ] {
             let error = text.parse::<Work>().unwrap_err();
-            assert!(error.contains(telling), "{text}: {error}");
+            assert!(error.contains(expected), "{text}: {error}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Accepting connections, for the servers that do so themselves.
+//! The thread that accepts connections, for servers whose library does not.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -15,12 +15,12 @@ use super::cannot_listen;
 use crate::os::threads;
 use crate::spec::{Endpoint, ServerSpec};
 
-/// A thousand clients may come at once; the kernel bounds it with net.core.somaxconn.
+/// Thousands of clients may connect at once. The kernel caps the value at net.core.somaxconn.
 const BACKLOG: i32 = 4096;
 
-/// A listener, and the thread that accepts what comes to it.
+/// A listener and the thread that accepts its connections.
 ///
-/// Dropped, it stops.
+/// Dropping it stops it.
 pub struct Acceptor {
     endpoint: Endpoint,
     listener: Arc<TcpListener>,
@@ -29,16 +29,16 @@ pub struct Acceptor {
 }
 
 impl Acceptor {
-    /// Listens on the address of `spec`, and gives each connection, without Nagle's delay, to
-    /// `open`.
+    /// Listens on the address of `spec`. Passes each connection, with Nagle's algorithm disabled,
+    /// to `on_connection`.
     ///
     /// # Errors
     ///
-    /// Where the address cannot be bound, or the thread cannot be started.
+    /// If the address cannot be bound or the thread cannot be started.
     pub fn start(
         system: &str,
         spec: &ServerSpec,
-        open: impl FnMut(TcpStream) -> Result<()> + Send + 'static,
+        on_connection: impl FnMut(TcpStream) -> Result<()> + Send + 'static,
     ) -> Result<Self> {
         let address = spec.address.resolve()?;
         let listener = listen(address).map_err(|error| cannot_listen(system, address, &error))?;
@@ -47,30 +47,30 @@ impl Acceptor {
         let thread = threads::start("acceptor", {
             let (listener, stopping) = (Arc::clone(&listener), Arc::clone(&stopping));
             move || {
-                accept(&listener, &stopping, open);
+                accept(&listener, &stopping, on_connection);
                 Ok(())
             }
         })?;
         Ok(Acceptor { endpoint, listener, stopping, thread: Some(thread) })
     }
 
-    /// Where it listens, with the port that it really has.
+    /// Returns the listening address, with the actual port.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    /// Ends it: no connection is opened after this has returned.
+    /// Stops the thread. No connection is accepted after this has returned.
     ///
     /// # Errors
     ///
-    /// Where the thread cannot be woken, or panicked.
+    /// If the thread cannot be woken, or if it panicked.
     pub fn stop(&mut self) -> Result<()> {
         let Some(thread) = self.thread.take() else { return Ok(()) };
         self.stopping.store(true, Ordering::Release);
-        // It sleeps in accept(), which then fails. Needs no descriptor: there may be none left.
+        // shutdown(2) makes the blocked accept() fail. It works even if no file descriptor is left.
         SockRef::from(&*self.listener)
             .shutdown(Shutdown::Both)
-            .context("cannot wake the thread that accepts connections")?;
+            .context("cannot wake the acceptor thread")?;
         threads::join(thread)
     }
 }
@@ -94,7 +94,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 fn accept(
     listener: &TcpListener,
     stopping: &AtomicBool,
-    mut open: impl FnMut(TcpStream) -> Result<()>,
+    mut on_connection: impl FnMut(TcpStream) -> Result<()>,
 ) {
     let mut failing = false;
     loop {
@@ -105,15 +105,15 @@ fn accept(
         match accepted {
             Ok((stream, peer)) => {
                 failing = false;
-                let opened = stream.set_nodelay(true).map_err(Into::into);
-                if let Err(error) = opened.and_then(|()| open(stream)) {
+                let configured = stream.set_nodelay(true).map_err(Into::into);
+                if let Err(error) = configured.and_then(|()| on_connection(stream)) {
                     warn!("cannot serve the connection from {peer}: {error:#}");
                 }
             }
-            // The peer has gone already, or descriptors are lacking for a while.
+            // The peer has already disconnected, or file descriptors have run out for now.
             Err(error) => {
                 if !std::mem::replace(&mut failing, true) {
-                    warn!("cannot accept a connection, and goes on trying: {error}");
+                    warn!("cannot accept a connection: {error}; retrying every 10 ms");
                 }
                 std::thread::sleep(Duration::from_millis(10));
             }

@@ -1,4 +1,4 @@
-//! Whether the linked libzmq uses eventfd, which is decided when libzmq is compiled.
+//! Detects whether the linked libzmq uses eventfd. That is decided when libzmq is compiled.
 
 use std::fs;
 use std::os::fd::RawFd;
@@ -8,23 +8,24 @@ use zmq::Socket;
 
 use super::zmq::Context;
 
-/// Added to the version of a libzmq without eventfd.
+/// Suffix of the version of a libzmq without eventfd.
 pub const SUFFIX: &str = " without eventfd";
 
-/// Whether this process's libzmq uses eventfd. Assumed if it cannot be determined.
+/// Whether the libzmq of this process uses eventfd; `true` if that cannot be determined.
 static IS_USED: LazyLock<bool> = LazyLock::new(|| {
     let context = Context::new().ok();
     let socket = context.as_ref().and_then(|context| context.socket(zmq::PAIR).ok());
     socket.is_none_or(|socket| is_used_by(&socket))
 });
 
-/// Whether this process's libzmq uses eventfd. The first call makes a socket and closes it.
+/// Returns whether the libzmq of this process uses eventfd. The first call creates and closes a
+/// socket.
 pub fn is_used() -> bool {
     *IS_USED
 }
 
-/// Logs a warning if the threads of this socket wake each other without eventfd. A trial puts the
-/// warnings of its server into the notes of its row.
+/// Logs a warning if threads wake each other without eventfd on this socket. A trial copies the
+/// warnings of its server to the notes of its row.
 pub fn warn_if_not_used_by(socket: &Socket) {
     if !is_used_by(socket) {
         log::warn!(
@@ -34,7 +35,7 @@ pub fn warn_if_not_used_by(socket: &Socket) {
     }
 }
 
-/// `ZMQ_FD` is the descriptor through which other threads wake the one that uses the socket.
+/// `ZMQ_FD` is the file descriptor through which other threads wake the thread of the socket.
 fn is_used_by(socket: &Socket) -> bool {
     !socket.get_fd().is_ok_and(is_socket)
 }
@@ -54,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_socket_and_an_eventfd_are_told_apart() {
+    fn is_socket_distinguishes_a_socket_from_an_eventfd() {
         let (stream, _other) = UnixStream::pair().unwrap();
         assert!(is_socket(stream.as_raw_fd()));
         assert!(!is_socket(EventFd::new().unwrap().as_raw_fd()));
@@ -62,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn the_libzmq_of_this_build_uses_eventfd() {
+    fn libzmq_of_this_build_uses_eventfd() {
         assert!(is_used());
     }
 }

@@ -1,7 +1,7 @@
-//! The systems: server patterns, each with the client that its framework comes with.
+//! The systems: server patterns, each with the native client of its framework.
 //!
-//! A system is one file here and one line in [`SYSTEMS`]; nothing outside this folder names
-//! one. All of them answer through [`crate::message::respond`].
+//! A system is one file in this folder and one line in `BUILT_IN`. No code outside this folder
+//! names a system. All servers answer through [`crate::message::respond`].
 
 mod acceptor;
 mod eventfd;
@@ -12,6 +12,8 @@ mod tcp;
 mod zmq;
 
 use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use anyhow::{Result, anyhow};
 
@@ -20,129 +22,182 @@ use crate::message::{EchoError, Reply, Request};
 use crate::spec::{Backend, ClientSpec, Endpoint, ServerSpec};
 use crate::wire::Codec;
 
-/// All systems, in the order in which they are shown.
-pub static SYSTEMS: &[&dyn System] =
-    &[&rep::Rep, &router::Router, &grpc::Unary, &grpc::Conversation, &tcp::Tcp];
+/// The systems of this program, in display order.
+const BUILT_IN: [&dyn System; 5] =
+    [&rep::Rep, &router::Router, &grpc::Unary, &grpc::Streaming, &tcp::Tcp];
 
-/// The system that shows what is left when there is no framework.
+/// All systems, in display order.
+pub static SYSTEMS: &Registry = &REGISTRY;
+
+static REGISTRY: Registry = Registry { added: Mutex::new(Vec::new()), all: OnceLock::new() };
+
+/// A list of systems, which derefs to a slice.
+pub struct Registry {
+    added: Mutex<Vec<&'static dyn System>>,
+    /// The contents of the slice, fixed when it is first used.
+    all: OnceLock<Vec<&'static dyn System>>,
+}
+
+impl Registry {
+    /// Adds a system, for a program that uses this library: call this at the beginning of `main`,
+    /// then [`crate::cli::main`].
+    ///
+    /// # Panics
+    ///
+    /// If the list is already in use, or contains a system of that name.
+    pub fn register(&self, system: &'static dyn System) {
+        let name = system.name();
+        let mut added = self.added();
+        assert!(self.all.get().is_none(), "register {name} earlier: the list is in use");
+        let is_taken = BUILT_IN.iter().chain(&*added).any(|other| other.name() == name);
+        assert!(!is_taken, "there is already a system named {name}");
+        added.push(system);
+    }
+
+    fn added(&self) -> MutexGuard<'_, Vec<&'static dyn System>> {
+        self.added.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Deref for Registry {
+    type Target = [&'static dyn System];
+
+    fn deref(&self) -> &Self::Target {
+        self.all.get_or_init(|| BUILT_IN.iter().chain(&*self.added()).copied().collect())
+    }
+}
+
+impl<'a> IntoIterator for &'a Registry {
+    type Item = &'a &'static dyn System;
+    type IntoIter = std::slice::Iter<'a, &'static dyn System>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// The baseline: a system without a framework.
 pub static BASELINE: &dyn System = &tcp::Tcp;
 
 /// A server pattern with its client.
 pub trait System: Sync {
-    /// What it is called on the command line and in the rows.
+    /// Name on the command line and in result rows.
     fn name(&self) -> &'static str;
 
-    /// One line that says what it is.
+    /// One-line description.
     fn about(&self) -> &'static str;
 
-    /// Starts a server, and returns once it is bound.
+    /// Starts a server. Returns once it is bound.
     ///
     /// # Errors
     ///
-    /// Where the address cannot be bound, or a thread cannot be started.
+    /// If the address cannot be bound or a thread cannot be started.
     fn serve(&self, spec: &ServerSpec) -> Result<Box<dyn Server>>;
 
     /// Connects a client.
     ///
     /// # Errors
     ///
-    /// Where that is not possible. A framework that connects in the background reports it
+    /// If the connection fails. A framework that connects in the background reports the failure
     /// with the first echo.
     fn connect(&self, to: &Endpoint, who: &ClientSpec) -> Result<Box<dyn Client>>;
 
-    /// Those options of `spec` that this system heeds.
+    /// Returns the options of `spec` that this system uses.
     fn server_options(&self, _spec: &ServerSpec) -> ServerOptions {
         ServerOptions::default()
     }
 
-    /// Whether its native clients have channels, and can share one.
+    /// Returns whether native clients use channels, which can be shared.
     fn has_channels(&self) -> bool {
         false
     }
 
-    /// A client's end of its wire, for the lean driver; `None` where nobody has written it yet.
+    /// Returns a client codec for the lean driver; `None` if the system has none.
     fn codec(&self, _to: &Endpoint, _who: &ClientSpec) -> Option<Box<dyn Codec>> {
         None
     }
 
-    /// What it is built on, with its version; `None` for the operating system alone.
+    /// Returns the underlying library and its version; `None` if the system uses only the
+    /// operating system.
     fn library(&self) -> Option<String> {
         None
     }
 
-    /// How many file descriptors a client takes.
+    /// Number of file descriptors per native client.
     fn descriptors_per_client(&self) -> u64 {
         1
     }
 }
 
-/// A server that runs. Dropped without [`Server::stop`], it still stops.
+/// A running server. Dropping it stops it too, without a tally.
 pub trait Server: Send {
-    /// Where it listens, with the port that it really has.
+    /// Returns the listening address, with the actual port.
     fn endpoint(&self) -> &Endpoint;
 
-    /// Stops it, and tells what its threads counted.
+    /// Stops the server and returns the merged tally of its threads.
     ///
     /// # Errors
     ///
-    /// Where a thread of it has failed.
+    /// If the server could not be stopped or one of its threads failed.
     fn stop(self: Box<Self>) -> Result<ServerTally>;
 }
 
-/// A client with one connection of its own and at most one request outstanding.
+/// A client with at most one outstanding request.
 pub trait Client: Send {
     /// Sends the request, waits for the reply, and checks it.
     ///
     /// # Errors
     ///
-    /// As [`EchoError`] lists them. After one, the client is to be dropped: a late reply to
-    /// this request would be taken for one to the next.
+    /// See [`EchoError`]. Drop the client after an error: a late reply to this request would be
+    /// mistaken for the reply to the next one.
     fn echo(&mut self, request: &Request) -> Result<Reply, EchoError>;
 
-    /// Whether the reply that the last echo waited for in vain has come since. Does not wait.
+    /// Returns whether the reply to an echo that timed out has arrived since. Does not block.
     ///
-    /// A framework that ends a call with its timeout never knows.
+    /// Always `false` for a framework that ends the call at its timeout.
     fn has_late_reply(&mut self) -> bool {
         false
     }
 }
 
-/// The options of a server that its system heeds; `None` where it does not know them.
+/// The server options that a system uses; `None` for an option that it does not have.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ServerOptions {
-    /// Worker threads.
+    /// Number of worker threads.
     pub workers: Option<usize>,
-    /// What lies between proxy and workers.
+    /// Transport between the proxy and the workers.
     pub backend: Option<Backend>,
-    /// Completion queues.
+    /// Number of completion queues.
     pub completion_queues: Option<usize>,
 }
 
-/// The system called `name`.
+/// Returns the system called `name`.
 ///
 /// # Errors
 ///
-/// Where there is none: a line that names the nearest, and all that there are.
+/// If there is none. The message suggests the most similar name and lists all systems.
 pub fn find(name: &str) -> Result<&'static dyn System, String> {
     if let Some(system) = SYSTEMS.iter().find(|system| system.name() == name) {
         return Ok(*system);
     }
     let all: Vec<_> = SYSTEMS.iter().map(|system| system.name()).collect();
-    let alike = |other: &&str| strsim::jaro_winkler(name, other);
-    let nearest = all.iter().copied().max_by(|a, b| alike(a).total_cmp(&alike(b)));
+    let similarity = |other: &&str| strsim::jaro_winkler(name, other);
+    let nearest = all.iter().copied().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
     let hint = nearest.map(|n| format!("; did you mean '{n}'?")).unwrap_or_default();
     Err(format!("there is no system '{name}'{hint} (systems: {})", all.join(", ")))
 }
 
-/// The error of a server that could not listen on `address`, with the system's own words.
+/// Returns the error for a server of `system` that cannot listen on `address`, with advice.
 fn cannot_listen(system: &str, address: SocketAddr, source: &std::io::Error) -> anyhow::Error {
     let advice = match source.kind() {
-        std::io::ErrorKind::AddrInUse => "stop what listens there, or choose another --addr",
-        std::io::ErrorKind::PermissionDenied => "choose a port from 1024 on",
-        std::io::ErrorKind::AddrNotAvailable => "choose an address that this machine has",
+        std::io::ErrorKind::AddrInUse => {
+            "stop the program that uses this address, or choose another --addr"
+        }
+        std::io::ErrorKind::PermissionDenied => "choose a port of 1024 or higher",
+        std::io::ErrorKind::AddrNotAvailable => "choose an address of this machine",
         _ => "choose another --addr",
     };
-    anyhow!("cannot listen on {address} as {system}: {source}; {advice}")
+    anyhow!("cannot listen on {address} for {system}: {source}; {advice}")
 }
 
 #[cfg(test)]
@@ -150,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn systems_are_found_by_name_and_the_nearest_is_named() {
+    fn find_returns_known_systems_and_suggests_the_nearest_name_for_others() {
         for system in SYSTEMS {
             assert_eq!(find(system.name()).map(System::name), Ok(system.name()));
         }

@@ -1,7 +1,7 @@
-//! `rep`: one thread that receives, answers and sends on a ZeroMQ REP socket.
+//! `rep`: one thread receives, answers and sends on a ZeroMQ REP socket.
 //!
 //! ```text
-//! REQ clients --tcp--> [I/O thread of libzmq] --> REP socket, one thread
+//! REQ clients --tcp--> [I/O thread of libzmq] --> REP socket [handler thread]
 //! ```
 
 use std::sync::Arc;
@@ -16,9 +16,10 @@ use crate::os::threads;
 use crate::spec::{ClientSpec, Endpoint, ServerSpec, Tuning};
 use crate::wire::{Codec, Zmtp};
 
-/// How many messages a tuned handler answers before libzmq's I/O thread has its turn. Left to
-/// itself, that reads for as long as the scheduler lets it, and so does the handler answer: with
-/// thousands of clients, what a message touches is out of the CPU's cache when it is next needed.
+/// Number of messages that the tuned handler answers before it yields to libzmq's I/O thread.
+/// Without yields, the I/O thread reads and the handler answers for as long as the scheduler
+/// allows: with thousands of clients, the memory of a message has left the CPU's cache when it is
+/// needed again.
 const MESSAGES_PER_YIELD: usize = 64;
 
 pub struct Rep;
@@ -36,17 +37,17 @@ impl System for Rep {
         let context = zmq::Context::new()?;
         let (socket, endpoint) = zmq::bind(&context, ::zmq::REP, self.name(), spec)?;
         let responder = Responder::new(spec, None, Sequence::Own(0));
-        let turn = match spec.tuning {
+        let messages_per_yield = match spec.tuning {
             Tuning::Default => usize::MAX,
             Tuning::Throughput => MESSAGES_PER_YIELD,
         };
-        let answer = move || zmq::answer(&socket, responder, turn);
-        let thread = threads::start("handler", answer)?;
+        let serve = move || zmq::serve_requests(&socket, responder, messages_per_yield);
+        let thread = threads::start("handler", serve)?;
         Ok(Box::new(RepServer { endpoint, context, thread: Some(thread) }))
     }
 
     fn connect(&self, to: &Endpoint, who: &ClientSpec) -> Result<Box<dyn Client>> {
-        Ok(Box::new(zmq::Req::connect(to, who)?))
+        Ok(Box::new(zmq::ReqClient::connect(to, who)?))
     }
 
     fn codec(&self, _to: &Endpoint, who: &ClientSpec) -> Option<Box<dyn Codec>> {
@@ -81,7 +82,7 @@ impl Server for RepServer {
 
 impl Drop for RepServer {
     fn drop(&mut self) {
-        // The thread returns, and closes its socket, for which the context's own drop waits.
+        // The thread returns and closes its socket. Dropping the context waits for that.
         self.context.shut_down();
     }
 }

@@ -1,4 +1,4 @@
-//! `router`: a ZeroMQ ROUTER in front, a proxy, and a pool of workers behind a DEALER.
+//! `router`: a ZeroMQ ROUTER socket, a proxy, and a DEALER socket with a pool of workers.
 //!
 //! ```text
 //! REQ clients --tcp--> ROUTER [proxy thread] DEALER --inproc or ipc--> REP, one per worker
@@ -29,10 +29,10 @@ impl System for Router {
     }
 
     fn serve(&self, spec: &ServerSpec) -> Result<Box<dyn Server>> {
-        // Declared first, dropped last: the context waits for its sockets to be closed.
+        // Declared first, so dropped last: dropping the context waits until its sockets are closed.
         let context = zmq::Context::new()?;
         let (frontend, endpoint) = zmq::bind(&context, ::zmq::ROUTER, self.name(), spec)?;
-        let (backend, meeting_point, directory) = bind_backend(&context, spec.backend)?;
+        let (backend, backend_endpoint, directory) = bind_backend(&context, spec.backend)?;
         let mut server = RouterServer {
             endpoint,
             context: Arc::clone(&context),
@@ -41,14 +41,14 @@ impl System for Router {
             _directory: directory,
         };
         for number in 1..=spec.workers.get() {
-            server.start_worker(number, &meeting_point, spec)?;
+            server.start_worker(number, &backend_endpoint, spec)?;
         }
-        server.proxy = Some(threads::start("proxy", move || relay(&frontend, &backend))?);
+        server.proxy = Some(threads::start("proxy", move || run_proxy(&frontend, &backend))?);
         Ok(Box::new(server))
     }
 
     fn connect(&self, to: &Endpoint, who: &ClientSpec) -> Result<Box<dyn Client>> {
-        Ok(Box::new(zmq::Req::connect(to, who)?))
+        Ok(Box::new(zmq::ReqClient::connect(to, who)?))
     }
 
     fn server_options(&self, spec: &ServerSpec) -> ServerOptions {
@@ -72,7 +72,8 @@ impl System for Router {
     }
 }
 
-/// The DEALER socket, where the workers find it, and the directory that is to be kept for it.
+/// Binds the DEALER socket. Returns it with its endpoint, and with the directory of an ipc socket,
+/// which must be kept while the socket is in use.
 fn bind_backend(
     context: &zmq::Context,
     backend: Backend,
@@ -80,24 +81,24 @@ fn bind_backend(
     let dealer = context.socket(::zmq::DEALER)?;
     let directory = match backend {
         Backend::Inproc => None,
-        // A directory of its own, for this user only: nobody else connects to it as a worker.
+        // The directory is accessible only to this user: no other user can connect a worker.
         Backend::Ipc => Some(
             tempfile::Builder::new()
                 .prefix("echometer-")
                 .tempdir()
-                .context("cannot make a directory for the ipc backend; is TMPDIR writable?")?,
+                .context("cannot create a directory for the ipc backend; is TMPDIR writable?")?,
         ),
     };
-    let meeting_point = match &directory {
+    let endpoint = match &directory {
         None => "inproc://workers".to_owned(),
         Some(directory) => format!("ipc://{}/workers", directory.path().display()),
     };
-    dealer.bind(&meeting_point).with_context(|| format!("cannot bind {meeting_point}"))?;
-    Ok((dealer, meeting_point, directory))
+    dealer.bind(&endpoint).with_context(|| format!("cannot bind {endpoint}"))?;
+    Ok((dealer, endpoint, directory))
 }
 
-/// Passes messages between the two sockets until their context is shut down.
-fn relay(frontend: &::zmq::Socket, backend: &::zmq::Socket) -> Result<()> {
+/// Forwards messages between the two sockets until their context is shut down.
+fn run_proxy(frontend: &::zmq::Socket, backend: &::zmq::Socket) -> Result<()> {
     loop {
         match ::zmq::proxy(frontend, backend) {
             Ok(()) | Err(::zmq::Error::EINTR) => {}
@@ -112,7 +113,8 @@ struct RouterServer {
     context: Arc<zmq::Context>,
     proxy: Option<JoinHandle<Result<()>>>,
     workers: Vec<JoinHandle<Result<ServerTally>>>,
-    /// Removed when the server has stopped; the last field, so that the sockets are gone.
+    /// Removed on drop. It is the last field because dropping `context` waits until the sockets are
+    /// closed.
     _directory: Option<TempDir>,
 }
 
@@ -120,15 +122,17 @@ impl RouterServer {
     fn start_worker(
         &mut self,
         number: usize,
-        meeting_point: &str,
+        backend_endpoint: &str,
         spec: &ServerSpec,
     ) -> Result<()> {
         let socket = self.context.socket(::zmq::REP)?;
-        socket.connect(meeting_point).with_context(|| format!("cannot reach {meeting_point}"))?;
+        socket
+            .connect(backend_endpoint)
+            .with_context(|| format!("cannot connect worker {number} to {backend_endpoint}"))?;
         let name = format!("{}-{number}", spec.name);
         let responder = Responder::new(spec, Some(name), Sequence::Own(0));
-        let work = move || zmq::answer(&socket, responder, usize::MAX);
-        self.workers.push(threads::start(&format!("worker-{number}"), work)?);
+        let serve = move || zmq::serve_requests(&socket, responder, usize::MAX);
+        self.workers.push(threads::start(&format!("worker-{number}"), serve)?);
         Ok(())
     }
 }
@@ -141,13 +145,13 @@ impl Server for RouterServer {
     fn stop(mut self: Box<Self>) -> Result<ServerTally> {
         self.context.shut_down();
         self.proxy.take().map_or(Ok(()), threads::join)?;
-        let mut all = ServerTally::default();
+        let mut total = ServerTally::default();
         for worker in self.workers.drain(..) {
             let tally = threads::join(worker)?;
-            all.per_worker.push(tally.accesses);
-            all.merge(tally);
+            total.per_worker.push(tally.accesses);
+            total.merge(tally);
         }
-        Ok(all)
+        Ok(total)
     }
 }
 

@@ -1,148 +1,164 @@
-//! What both sides used of the CPUs that they had, and what that made the bound.
+//! CPU usage of both sides, and the bound that follows from it.
 
 use std::time::Duration;
 
 use crate::measure::{
-    Bound, Counters, CpuShares, DISTURBED, DISTURBED_SHARE, Side, Window, busy, share,
+    Bound, Counters, CpuShares, DISTURBED_SHARE, TRIAL_OTHERS_LIMIT, Utilization, Window, busy,
+    share,
 };
 use crate::os::cpus::Cpus;
-use crate::results::{Row, per, rounded, us_per};
+use crate::results::{Row, per_message, rounded, us_per_message};
 
 use super::placement_report::PlacementReport;
-use super::process_sampler::Seen;
-use super::slice_sampler::Measured;
+use super::process_sampler::ProcessSamples;
+use super::slice_totals::{CpuTotals, SliceTotals};
 use super::warning::Warning;
 
-/// What was used in the part of the window that was looked at.
+/// CPU usage of both sides in the observed part of the window.
 pub struct CpuAccounting {
-    server: Usage,
-    clients: Usage,
+    server: SideUsage,
+    clients: SideUsage,
     bound: Option<Bound>,
     quota: Option<f64>,
-    /// Echoes in that part.
+    /// Echoes in the observed part of the window.
     pub messages: f64,
 }
 
-/// What one side used, and what its CPUs did, as shares of their time.
+/// CPU usage of one side. All shares refer to the time of its CPUs.
 #[derive(Clone, Copy, Default)]
-struct Usage {
+struct SideUsage {
     used: Option<Counters>,
+    /// Share that this side used.
     busy: Option<f64>,
+    /// Share in which the CPUs were idle.
     idle: Option<f64>,
-    /// Used by other processes.
+    /// Share that other processes used.
     others: Option<f64>,
-    /// Given to other virtual machines.
+    /// Share that the hypervisor gave to other virtual machines.
     stolen: Option<f64>,
 }
 
-impl Usage {
-    /// `apart` says that the CPUs are of this side only.
-    fn of(
+impl SideUsage {
+    /// `disjoint`: whether only this side uses the CPUs. Otherwise the share of other processes is
+    /// unknown.
+    fn new(
         used: Option<Counters>,
         shares: Option<CpuShares>,
         busy: Option<f64>,
-        apart: bool,
+        disjoint: bool,
     ) -> Self {
         let others = shares.zip(busy).map(|(shares, busy)| shares.others(busy));
-        Usage {
+        SideUsage {
             used,
             busy,
             idle: shares.map(|shares| shares.idle),
-            others: others.filter(|_| apart),
+            others: others.filter(|_| disjoint),
             stolen: shares.map(|shares| shares.stolen),
         }
     }
 
-    fn side(&self, apart: bool) -> Option<Side> {
-        let idle = self.idle.filter(|_| apart);
-        self.busy.map(|busy| Side { busy, idle })
+    fn utilization(&self, disjoint: bool) -> Option<Utilization> {
+        let idle = self.idle.filter(|_| disjoint);
+        self.busy.map(|busy| Utilization { busy, idle })
     }
 }
 
 impl CpuAccounting {
-    /// Of what was seen in the window, in which there were so many `messages`.
-    pub fn of(seen: &Seen, window: &Window, granted: &PlacementReport, messages: u64) -> Self {
-        let span = observed(seen, window);
-        let part = share(span, window.length());
-        let apart = is_apart(granted);
+    /// Computes the usage in a single window with this number of `messages`.
+    pub fn of_window(
+        samples: &ProcessSamples,
+        window: &Window,
+        placement: &PlacementReport,
+        messages: u64,
+    ) -> Self {
+        let span = observed_span(samples, window);
+        let observed_share = share(span, window.length());
+        let disjoint = placement.is_disjoint();
         let usage = |used: Option<Counters>, cpus: Option<&Cpus>| {
             let busy = used.zip(cpus).and_then(|(used, cpus)| busy(used.cpu, span, cpus.count()));
-            Usage::of(used, cpus.and_then(|cpus| shares(seen, cpus)), busy, apart)
+            SideUsage::new(used, cpus.and_then(|cpus| cpu_shares(samples, cpus)), busy, disjoint)
         };
-        let server = usage(seen.server.used(), granted.server.as_ref());
-        let clients = usage(seen.clients.used(), Some(&granted.clients));
-        let together = together(server.used, clients.used, span, granted).map(|busy| Side {
-            busy,
-            idle: shares(seen, &granted.all()).map(|shares| shares.idle),
-        });
-        let messages = messages as f64 * part.min(1.0);
-        CpuAccounting::judge(server, clients, together, granted, messages)
+        let server = usage(samples.server.used(), placement.server.as_ref());
+        let clients = usage(samples.clients.used(), Some(&placement.clients));
+        let together =
+            busy_together(server.used, clients.used, span, placement).map(|busy| Utilization {
+                busy,
+                idle: cpu_shares(samples, &placement.all()).map(|shares| shares.idle),
+            });
+        let messages = messages as f64 * observed_share.min(1.0);
+        CpuAccounting::new(server, clients, together, placement, messages)
     }
 
-    /// Of kept slices, in which there were so many `messages`.
-    pub fn of_slices(measured: &Measured, granted: &PlacementReport, messages: u64) -> Self {
-        let of_all = |first: &crate::measure::Usage| Some(measured.last.as_ref()?.since(first));
-        let server = measured.first.as_ref().and_then(of_all);
+    /// Computes the usage in the kept slices with this number of `messages`.
+    pub fn of_slices(totals: &SliceTotals, placement: &PlacementReport, messages: u64) -> Self {
+        let since = |first: &crate::measure::Usage| Some(totals.last.as_ref()?.since(first));
+        let server = totals.first.as_ref().and_then(since);
+        // Context switches are counted over longer spans than the windows, so they are scaled.
         let scaled = |all: Counters, completed: u64, cpu: Duration| {
             let scale = if completed > 0 { messages as f64 / completed as f64 } else { 0.0 };
             Counters { cpu, ..all.scaled(scale) }
         };
-        let server = measured.server_cpu.zip(server);
-        let server = server.map(|(cpu, all)| scaled(all, measured.completed, cpu));
-        let clients = scaled(measured.client, measured.client_completed, measured.client_cpu);
-        let usage = |used: Option<Counters>, cpus: Option<&Cpus>, idle| {
+        let server = totals.server_cpu.zip(server);
+        let server = server.map(|(cpu, all)| scaled(all, totals.completed, cpu));
+        let clients = scaled(totals.client, totals.client_completed, totals.client_cpu);
+        let usage = |used: Option<Counters>, cpus: Option<&Cpus>, cpu_totals: &CpuTotals| {
             let busy =
-                |(used, cpus): (Counters, &Cpus)| busy(used.cpu, measured.window, cpus.count());
-            Usage { used, busy: used.zip(cpus).and_then(busy), idle, ..Usage::default() }
+                |(used, cpus): (Counters, &Cpus)| busy(used.cpu, totals.window, cpus.count());
+            let loss = cpu_totals.mean_loss();
+            SideUsage {
+                used,
+                busy: used.zip(cpus).and_then(busy),
+                idle: cpu_totals.idle_share(),
+                others: Some(loss.others),
+                stolen: Some(loss.stolen),
+            }
         };
-        let [server_idle, client_idle] = measured.idle();
-        let mut server = usage(server, granted.server.as_ref(), server_idle);
-        let mut clients = usage(Some(clients), Some(&granted.clients), client_idle);
-        for (side, loss) in [&mut server, &mut clients].into_iter().zip(measured.losses()) {
-            (side.others, side.stolen) = (Some(loss.others), Some(loss.stolen));
-        }
-        if granted.server.is_none() {
+        let mut server = usage(server, placement.server.as_ref(), &totals.server_cpus);
+        let clients = usage(Some(clients), Some(&placement.clients), &totals.client_cpus);
+        if placement.server.is_none() {
             (server.others, server.stolen) = (None, None);
         }
-        let together = together(server.used, clients.used, measured.window, granted)
-            .map(|busy| Side { busy, idle: None });
-        CpuAccounting::judge(server, clients, together, granted, messages as f64)
+        let together = busy_together(server.used, clients.used, totals.window, placement)
+            .map(|busy| Utilization { busy, idle: None });
+        CpuAccounting::new(server, clients, together, placement, messages as f64)
     }
 
-    fn judge(
-        server: Usage,
-        clients: Usage,
-        together: Option<Side>,
-        granted: &PlacementReport,
+    fn new(
+        server: SideUsage,
+        clients: SideUsage,
+        together: Option<Utilization>,
+        placement: &PlacementReport,
         messages: f64,
     ) -> Self {
-        // Of CPUs that both have, or an unknown server may have, the idle time is not one side's.
-        let apart = is_apart(granted);
-        let bound = clients.side(apart);
-        let bound = bound.and_then(|side| Bound::of(server.side(apart), side, together));
-        CpuAccounting { server, clients, bound, quota: granted.quota, messages }
+        // Idle time cannot be attributed to one side if both sides use the CPUs, or may use them
+        // because the server's process is unknown.
+        let disjoint = placement.is_disjoint();
+        let bound = clients
+            .utilization(disjoint)
+            .and_then(|clients| Bound::classify(server.utilization(disjoint), clients, together));
+        CpuAccounting { server, clients, bound, quota: placement.quota, messages }
     }
 
-    /// Who else used the CPUs of a side.
+    /// Warns about other processes and steal on the CPUs of each side.
     pub fn warnings(&self) -> impl Iterator<Item = Warning> {
         let sides = [("server", self.server), ("client", self.clients)].into_iter();
         sides.flat_map(|(side, usage)| {
-            let others = usage.others.filter(|share| *share >= DISTURBED);
+            let others = usage.others.filter(|share| *share >= TRIAL_OTHERS_LIMIT);
             let stolen = usage.stolen.filter(|share| *share >= DISTURBED_SHARE);
-            let others = others.map(|share| Warning::Others { side, share });
-            others.into_iter().chain(stolen.map(|share| Warning::Stolen { side, share }))
+            let others = others.map(|share| Warning::OtherProcesses { side, share });
+            others.into_iter().chain(stolen.map(|share| Warning::Steal { side, share }))
         })
     }
 
-    /// The columns that tell of it.
+    /// Fills in the columns of CPU usage.
     pub fn add_to(&self, row: Row) -> Row {
         let messages = self.messages;
         let (server, clients) = (self.server.used, self.clients.used);
-        let us = |used: Option<Counters>, of: fn(&Counters) -> Option<Duration>| {
-            used.and_then(|used| us_per(of(&used), messages))
+        let us = |used: Option<Counters>, time: fn(&Counters) -> Option<Duration>| {
+            used.and_then(|used| us_per_message(time(&used), messages))
         };
-        let each = |used: Option<Counters>, of: fn(&Counters) -> u64| {
-            used.and_then(|used| per(of(&used), messages))
+        let each = |used: Option<Counters>, count: fn(&Counters) -> u64| {
+            used.and_then(|used| per_message(count(&used), messages))
         };
         let shown = |value: Option<f64>| value.map(|value| rounded(value, 4));
         Row {
@@ -173,35 +189,31 @@ impl CpuAccounting {
     }
 }
 
-/// The part of the window that lies behind the first look at the processes, which comes
-/// late where a thousand threads want the CPU of the one that looks. At the closing there
-/// is no such haste: the clients have stopped.
-fn observed(seen: &Seen, window: &Window) -> Duration {
-    let looked_at = seen.opened_at.unwrap_or(window.close);
-    window.close.saturating_duration_since(looked_at)
+/// Time from the opening sample to the end of the window. The opening sample is late if a thousand
+/// threads compete with the sampling thread for the CPU. The closing sample is not late, because
+/// the clients have stopped.
+fn observed_span(samples: &ProcessSamples, window: &Window) -> Duration {
+    let sampled_at = samples.opened_at.unwrap_or(window.close);
+    window.close.saturating_duration_since(sampled_at)
 }
 
-/// What the CPUs did, whoever had them.
-fn shares(seen: &Seen, cpus: &Cpus) -> Option<CpuShares> {
-    seen.cpus.close.as_ref()?.since(seen.cpus.open.as_ref()?, cpus)
+/// How the CPUs spent their time between the two samples, for any process.
+fn cpu_shares(samples: &ProcessSamples, cpus: &Cpus) -> Option<CpuShares> {
+    samples.cpus.close.as_ref()?.since(samples.cpus.open.as_ref()?, cpus)
 }
 
-/// Whether no CPU is of both sides, or may be.
-fn is_apart(granted: &PlacementReport) -> bool {
-    granted.server.is_some() && granted.shared().is_none()
-}
-
-/// How busy both sides were together, where they share CPUs, or a quota that is below them.
-fn together(
+/// Share of the common CPU time that both sides used together. `None` unless they share CPUs or
+/// have a quota below the number of their CPUs.
+fn busy_together(
     server: Option<Counters>,
     clients: Option<Counters>,
     span: Duration,
-    granted: &PlacementReport,
+    placement: &PlacementReport,
 ) -> Option<f64> {
     let used = server?.cpu + clients?.cpu;
-    if let Some(quota) = granted.lower_quota() {
-        let had = span.as_secs_f64() * quota;
-        return (had > 0.0).then(|| used.as_secs_f64() / had);
+    if let Some(quota) = placement.limiting_quota() {
+        let available_s = span.as_secs_f64() * quota;
+        return (available_s > 0.0).then(|| used.as_secs_f64() / available_s);
     }
-    busy(used, span, granted.all().count()).filter(|_| granted.shared().is_some())
+    busy(used, span, placement.all().count()).filter(|_| placement.shared().is_some())
 }

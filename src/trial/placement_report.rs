@@ -1,4 +1,4 @@
-//! What the kernel granted: the CPUs of both sides, and how much of them.
+//! CPUs and CPU quota of both sides, as the kernel reports them.
 
 use anyhow::Result;
 
@@ -7,26 +7,26 @@ use crate::os::quota;
 
 use super::warning::Warning;
 
-/// The CPUs as the kernel reports them, and not as they were asked for.
+/// The CPUs that the kernel granted, which may differ from the CPUs that were requested.
 #[derive(Debug)]
 pub struct PlacementReport {
-    /// Those of the server; `None` where it is not ours.
+    /// CPUs of the server; `None` if its process is unknown.
     pub server: Option<Cpus>,
-    /// Those of the clients.
+    /// CPUs of the clients.
     pub clients: Cpus,
-    /// What a control group grants to both together, in CPUs.
+    /// CPU time that a control group grants to both sides together, in CPUs.
     pub quota: Option<f64>,
-    /// How many CPUs there were to choose from.
+    /// Number of CPUs that echometer may use.
     pub available: usize,
 }
 
 impl PlacementReport {
-    /// What is granted to the process `server` and to the calling thread, of so many CPUs.
+    /// Reads the CPUs of the process `server` and of the calling thread.
     ///
     /// # Errors
     ///
-    /// Where the server has ended.
-    pub fn to(server: Option<u32>, available: usize) -> Result<Self> {
+    /// If the server has exited.
+    pub fn read(server: Option<u32>, available: usize) -> Result<Self> {
         Ok(PlacementReport {
             server: server.map(Cpus::of).transpose()?,
             clients: Cpus::of(0)?,
@@ -35,22 +35,27 @@ impl PlacementReport {
         })
     }
 
-    /// The CPUs of either side.
+    /// The CPUs of both sides together.
     pub fn all(&self) -> Cpus {
         self.server.as_ref().map_or_else(|| self.clients.clone(), |s| s.union(&self.clients))
     }
 
-    /// The CPUs that both sides have, if there are any.
+    /// The CPUs that both sides use, if any.
     pub fn shared(&self) -> Option<Cpus> {
-        self.server.as_ref()?.shared_with(&self.clients)
+        self.server.as_ref()?.intersection(&self.clients)
     }
 
-    /// The quota, where it is below the CPUs.
-    pub fn lower_quota(&self) -> Option<f64> {
+    /// Whether the two sides are known to use different CPUs.
+    pub fn is_disjoint(&self) -> bool {
+        self.server.is_some() && self.shared().is_none()
+    }
+
+    /// The quota, if it is below the number of CPUs.
+    pub fn limiting_quota(&self) -> Option<f64> {
         self.quota.filter(|quota| *quota < self.all().count() as f64)
     }
 
-    /// Where the two sides stand in each other's way, or are kept from their CPUs.
+    /// Warns if the two sides compete for CPUs or are throttled.
     pub fn warnings(&self) -> Vec<Warning> {
         let mut warnings = Vec::new();
         match self.shared() {
@@ -58,7 +63,7 @@ impl PlacementReport {
             Some(shared) => warnings.push(Warning::SharedCpus(shared.to_string())),
             None => {}
         }
-        if let Some(granted) = self.lower_quota() {
+        if let Some(granted) = self.limiting_quota() {
             warnings.push(Warning::Quota { granted, cpus: self.all().count() });
         }
         warnings
@@ -70,10 +75,10 @@ mod tests {
     use super::*;
 
     fn warnings(server: Option<&str>, clients: &str, quota: Option<f64>) -> Vec<Warning> {
-        of(server, clients, quota, 4)
+        warnings_with_cpus(server, clients, quota, 4)
     }
 
-    fn of(
+    fn warnings_with_cpus(
         server: Option<&str>,
         clients: &str,
         quota: Option<f64>,
@@ -84,9 +89,9 @@ mod tests {
     }
 
     #[test]
-    fn each_placement_that_misleads_has_its_warning() {
+    fn shared_cpus_and_low_quotas_are_reported() {
         assert_eq!(warnings(Some("0"), "1-3", None), []);
-        assert_eq!(of(Some("0"), "0", None, 1), [Warning::OneCpu]);
+        assert_eq!(warnings_with_cpus(Some("0"), "0", None, 1), [Warning::OneCpu]);
         assert_eq!(warnings(Some("0"), "0", None), [Warning::SharedCpus("0".to_owned())]);
         assert_eq!(warnings(Some("0-1"), "1-2", None), [Warning::SharedCpus("1".to_owned())]);
         let quota = Warning::Quota { granted: 1.5, cpus: 2 };

@@ -1,4 +1,4 @@
-//! Who looks on while the clients run: at both processes, at the window's ends.
+//! Samples the resource usage of both sides when the window opens and when it closes.
 
 use std::time::Instant;
 
@@ -10,33 +10,33 @@ use crate::measure::{Counters, CpuTimes, RoleUsage, Usage, by_role};
 use super::Progress;
 use super::server::Server;
 
-/// What was seen. It is empty where /proc could not be read.
+/// The samples of a window. A value is `None` if /proc could not be read.
 #[derive(Debug, Default)]
-pub struct Seen {
-    /// The clients' process at the window's opening and closing.
+pub struct ProcessSamples {
+    /// The client process.
     pub clients: Ends<Usage>,
-    /// The server's processes, if they are known.
+    /// The server's processes, if known.
     pub server: Ends<Usage>,
     /// The CPUs of this machine.
     pub cpus: Ends<CpuTimes>,
-    /// When the opening was looked at: later than it was, where CPUs are scarce.
+    /// Time of the opening sample. It is late if CPUs are scarce.
     pub opened_at: Option<Instant>,
-    /// The server has ended before it was told to.
-    pub server_gone: bool,
-    /// Why something could not be read.
-    pub unreadable: Option<String>,
+    /// Whether the server exited before it was stopped.
+    pub server_exited: bool,
+    /// The first error from reading /proc.
+    pub read_error: Option<String>,
 }
 
-/// What was there at the two ends of the window.
+/// Samples at the two ends of the window.
 #[derive(Debug)]
 pub struct Ends<T> {
-    /// At its opening.
+    /// When the window opens.
     pub open: Option<T>,
-    /// At its closing.
+    /// When the window closes.
     pub close: Option<T>,
 }
 
-// Derived, it would ask for the same of T.
+// A derived implementation would require `T: Default`.
 impl<T> Default for Ends<T> {
     fn default() -> Self {
         Ends { open: None, close: None }
@@ -44,12 +44,12 @@ impl<T> Default for Ends<T> {
 }
 
 impl Ends<Usage> {
-    /// What was used in between, if both ends are known.
+    /// Returns the usage between the two samples, if both exist.
     pub fn used(&self) -> Option<Counters> {
         Some(self.close.as_ref()?.since(self.open.as_ref()?))
     }
 
-    /// The same by the roles of threads.
+    /// Returns the usage between the two samples by thread role.
     pub fn roles(&self) -> Vec<RoleUsage> {
         match (&self.open, &self.close) {
             (Some(open), Some(close)) => by_role(&open.threads, &close.threads),
@@ -58,44 +58,48 @@ impl Ends<Usage> {
     }
 }
 
-/// Looks on, and stops the clients if their server has ended.
+/// Takes the samples, and stops the clients if their server exits.
 pub struct ProcessSampler<'a, 'p> {
     server: &'a mut Server,
     stop: &'a CancelToken,
     progress: Progress<'p>,
-    seen: Seen,
+    samples: ProcessSamples,
 }
 
-/// All that is looked at, at one end of the window.
-type Look = (Option<CpuTimes>, Option<Usage>, Option<Usage>);
+/// A sample at one end of the window.
+struct Sample {
+    cpus: Option<CpuTimes>,
+    clients: Option<Usage>,
+    server: Option<Usage>,
+}
 
 impl<'a, 'p> ProcessSampler<'a, 'p> {
     pub fn new(server: &'a mut Server, stop: &'a CancelToken, progress: Progress<'p>) -> Self {
-        ProcessSampler { server, stop, progress, seen: Seen::default() }
+        ProcessSampler { server, stop, progress, samples: ProcessSamples::default() }
     }
 
-    /// Looks at the server a last time.
-    pub fn finish(mut self) -> Seen {
-        self.look_at_server();
-        self.seen
+    /// Checks the server a last time, and returns the samples.
+    pub fn finish(mut self) -> ProcessSamples {
+        self.check_server();
+        self.samples
     }
 
-    fn look_at_server(&mut self) {
-        if self.server.has_ended() {
-            self.seen.server_gone = true;
+    fn check_server(&mut self) {
+        if self.server.has_exited() {
+            self.samples.server_exited = true;
         }
     }
 
-    fn look(&mut self) -> Look {
-        let cpus = self.readable(CpuTimes::now());
-        let clients = self.readable(Usage::of(std::process::id()));
-        let server = self.server.usage().and_then(|usage| self.readable(usage));
-        (cpus, clients, server)
+    fn sample(&mut self) -> Sample {
+        let cpus = self.record_error(CpuTimes::now());
+        let clients = self.record_error(Usage::read(std::process::id()));
+        let server = self.server.usage().and_then(|usage| self.record_error(usage));
+        Sample { cpus, clients, server }
     }
 
-    fn readable<T>(&mut self, read: Result<T>) -> Option<T> {
+    fn record_error<T>(&mut self, read: Result<T>) -> Option<T> {
         read.inspect_err(|error| {
-            self.seen.unreadable.get_or_insert_with(|| format!("{error:#}"));
+            self.samples.read_error.get_or_insert_with(|| format!("{error:#}"));
         })
         .ok()
     }
@@ -107,17 +111,23 @@ impl Observer for ProcessSampler<'_, '_> {
     }
 
     fn opened(&mut self) {
-        self.seen.opened_at = Some(Instant::now());
-        (self.seen.cpus.open, self.seen.clients.open, self.seen.server.open) = self.look();
+        self.samples.opened_at = Some(Instant::now());
+        let Sample { cpus, clients, server } = self.sample();
+        self.samples.cpus.open = cpus;
+        self.samples.clients.open = clients;
+        self.samples.server.open = server;
     }
 
     fn closed(&mut self) {
-        (self.seen.cpus.close, self.seen.clients.close, self.seen.server.close) = self.look();
+        let Sample { cpus, clients, server } = self.sample();
+        self.samples.cpus.close = cpus;
+        self.samples.clients.close = clients;
+        self.samples.server.close = server;
     }
 
     fn tick(&mut self, completed: u64) {
-        self.look_at_server();
-        if self.seen.server_gone {
+        self.check_server();
+        if self.samples.server_exited {
             self.stop.set();
         }
         if let Some(progress) = &mut self.progress {

@@ -1,10 +1,10 @@
-//! From everything that a trial left, the row, and whether it is valid.
+//! Builds the row of a trial, and determines whether the trial is valid.
 
 use std::time::{Duration, SystemTime};
 
 use crate::measure::{
-    ClientTally, Distributions, Fairness, Percentiles, RoleUsage, TOLERANCE, Totals, Usage,
-    disagreement, is_rate_kept, littles_law,
+    ClientTally, Distributions, Fairness, LITTLES_LAW_TOLERANCE, LatencyHistogram, RoleUsage,
+    Totals, Usage, count_mismatch, is_rate_kept, littles_law,
 };
 use crate::os::cpus::{CpuChoice, Cpus};
 use crate::results::{ALL_DISTURBED, ClientLine, Row, ThreadRow, rounded};
@@ -12,65 +12,69 @@ use crate::spec::{Arrivals, SliceLength, Target, TrialSpec};
 use crate::systems::ServerOptions;
 
 use super::cpu_accounting::CpuAccounting;
-use super::server_process::Stopped;
+use super::server_process::ServerReport;
 use super::warning::Warning;
 use super::{Contender, PlacementReport, Trial};
 
-/// Everything that a row is made of.
+/// The data from which a row is built.
 pub struct RowBuilder<'a> {
     pub contender: &'a Contender,
     pub spec: &'a TrialSpec,
     pub started_at: SystemTime,
-    pub granted: &'a PlacementReport,
-    /// The counted time.
+    pub placement: &'a PlacementReport,
+    /// Length of the window, or summed length of the kept windows.
     pub window: Duration,
-    /// The load was ended before its time.
+    /// Whether the trial was stopped before its end.
     pub interrupted: bool,
     pub tallies: &'a [ClientTally],
-    pub all: Totals,
+    pub totals: Totals,
     pub distributions: &'a Distributions,
-    pub account: CpuAccounting,
-    /// The server at the end.
-    pub last: Option<&'a Usage>,
-    /// What its threads used by their roles, and the echoes of the same span.
+    pub cpu: CpuAccounting,
+    /// Usage of the server when the last window closed.
+    pub final_usage: Option<&'a Usage>,
+    /// Usage of the server's threads by role.
     pub roles: Vec<RoleUsage>,
+    /// Echoes in the span that `roles` covers.
     pub role_messages: f64,
-    pub server_gone: bool,
-    pub unreadable: Option<String>,
-    /// What the server left; `None` for a server that is not ours, or has gone.
-    pub server: Option<Stopped>,
-    /// What a command printed that ended too early.
-    pub last_words: Option<String>,
-    /// Why it did not stop as it should.
+    /// Whether the server exited before it was stopped.
+    pub server_exited: bool,
+    /// The first error from reading /proc.
+    pub read_error: Option<String>,
+    /// Report of `echometer serve`; `None` for other servers, or if it exited early or failed.
+    pub server_report: Option<ServerReport>,
+    /// Exit status and last output of a command that exited early.
+    pub exit_summary: Option<String>,
+    /// Error from stopping the server.
     pub stop_error: Option<String>,
-    /// What is known of the slices; `None` for a single window.
-    pub sliced: Option<Sliced>,
+    /// `None` for a single window.
+    pub slices: Option<SliceSummary>,
 }
 
-/// What is known of the slices of a contender.
-pub struct Sliced {
-    pub slice: Duration,
+/// Summary of a contender's slices.
+pub struct SliceSummary {
+    /// Length of a slice.
+    pub length: Duration,
     pub kept: usize,
     pub left_out: usize,
-    /// The share of one CPU that the server used while other contenders were loaded.
-    pub idle_busy: f64,
-    /// It was given up because its server did not answer.
-    pub silent: bool,
+    /// Share of one CPU that the server used while other contenders were loaded.
+    pub unloaded_cpu: f64,
+    /// Whether the contender was dropped because its server stopped answering.
+    pub stopped_answering: bool,
 }
 
-/// From this share of a CPU on, a contender that is not loaded costs the others something.
-const IDLE_COST: f64 = 0.01;
+/// A server that uses this share of a CPU while it is not loaded slows the other contenders.
+const UNLOADED_CPU_LIMIT: f64 = 0.01;
 
 impl RowBuilder<'_> {
-    /// Makes the row.
-    pub fn judge(self) -> Trial {
-        let all = &self.all;
-        let invalid_reason = self.why_invalid(all);
-        let row = Row { valid: invalid_reason.is_none(), invalid_reason, ..self.asked() };
-        let row = self.account.add_to(self.add_server(self.add_counts(row, all)));
-        let row = add_law(add_latency(row, all, self.distributions), all);
+    /// Builds the row, and the lines and warnings that belong to it.
+    pub fn build(self) -> Trial {
+        let totals = &self.totals;
+        let invalid_reason = self.invalid_reason();
+        let row = Row { valid: invalid_reason.is_none(), invalid_reason, ..self.option_columns() };
+        let row = self.cpu.add_to(self.add_server(self.add_counts(row)));
+        let row = add_littles_law(add_latency(row, totals, self.distributions), totals);
         let row = self.add_slices(row);
-        let warnings = self.warnings(&row, all);
+        let warnings = self.warnings(&row);
         let notes: Vec<_> = warnings.iter().filter_map(Warning::note).collect();
         let row = Row { notes: (!notes.is_empty()).then(|| notes.join("; ")), ..row };
         let thread = |role| ThreadRow::new(&row, role, self.role_messages);
@@ -81,14 +85,14 @@ impl RowBuilder<'_> {
             warnings,
             row,
             latency: match &self.distributions.from_due {
-                Some(from_due) => (all.from_due, Percentiles::clone(from_due)),
-                None => (all.latency, self.distributions.rtt.clone()),
+                Some(from_due) => (totals.from_due, LatencyHistogram::clone(from_due)),
+                None => (totals.latency, self.distributions.rtt.clone()),
             },
         }
     }
 
-    /// The columns that tell what was asked for, and where it ran.
-    fn asked(&self) -> Row {
+    /// Columns of the options in force and of the place where the trial ran.
+    fn option_columns(&self) -> Row {
         let TrialSpec { load, run_id, trial, client_cpus, .. } = self.spec;
         let system = self.contender.system;
         let (server_options, tuning, work) = match &self.contender.target {
@@ -118,38 +122,39 @@ impl RowBuilder<'_> {
             payload_bytes: load.payload,
             reply_bytes: load.reply_payload,
             think_us: us(load.think),
-            rate_per_s: load.pace.map(|pace| pace.per_s),
-            arrivals: load.pace.map(|pace| pace.arrivals.to_string()),
+            rate_per_s: load.open_loop.map(|open| open.rate_per_s),
+            arrivals: load.open_loop.map(|open| open.arrivals.to_string()),
             server_cpus_asked,
             client_cpus_asked: Some(client_cpus.to_string()),
-            server_cpus: self.granted.server.as_ref().map(Cpus::to_string),
-            client_cpus: self.granted.clients.to_string(),
+            server_cpus: self.placement.server.as_ref().map(Cpus::to_string),
+            client_cpus: self.placement.clients.to_string(),
             warmup_s: load.warmup.as_secs_f64(),
             ..Row::default()
         }
     }
 
-    /// What the clients counted.
-    fn add_counts(&self, row: Row, all: &Totals) -> Row {
-        let (window_s, messages) = (self.window.as_secs_f64(), all.messages());
+    /// Columns of the clients' counts.
+    fn add_counts(&self, row: Row) -> Row {
+        let totals = &self.totals;
+        let (window_s, messages) = (self.window.as_secs_f64(), totals.messages());
         let throughput = if window_s > 0.0 { messages as f64 / window_s } else { 0.0 };
-        let (slowest, fastest, jain) = shares(all.fairness);
+        let (slowest, fastest, jain) = shares(totals.fairness);
         Row {
             window_s: rounded(window_s, 6),
             messages,
             throughput_per_s: rounded(throughput, 3),
-            errors: all.errors,
-            timeouts: all.faults.timeouts,
-            gaps: Some(all.gaps),
-            repeats: Some(all.faults.repeats),
-            strays: Some(all.faults.strays),
-            malformed: Some(all.faults.malformed),
-            late: Some(all.faults.late),
-            refused: Some(all.faults.refused),
-            disconnects: Some(all.faults.disconnects),
-            verified: all.completed > 0 && all.unverified == 0,
-            window_skew_us: all.skew.map(us),
-            pause_mean_us: all.mean_pause.map(us),
+            errors: totals.errors,
+            timeouts: totals.error_counts.timeouts,
+            gaps: Some(totals.gaps),
+            repeats: Some(totals.error_counts.repeats),
+            strays: Some(totals.error_counts.strays),
+            malformed: Some(totals.error_counts.malformed),
+            late: Some(totals.error_counts.late),
+            refused: Some(totals.error_counts.refused),
+            disconnects: Some(totals.error_counts.disconnects),
+            verified: totals.completed > 0 && totals.unverified == 0,
+            window_skew_us: totals.skew.map(us),
+            pause_mean_us: totals.mean_pause.map(us),
             client_fairness: jain,
             slowest_client_share: slowest,
             fastest_client_share: fastest,
@@ -157,55 +162,60 @@ impl RowBuilder<'_> {
         }
     }
 
-    /// What the server counted.
+    /// Columns of the server's counts and resources.
     fn add_server(&self, row: Row) -> Row {
-        let last = self.last;
-        let line = self.server.as_ref().map(|server| &server.counted);
-        let (slowest, fastest, jain) = shares(line.and_then(|line| Fairness::of(&line.per_worker)));
-        // It knows its own CPUs, by which some options go.
-        let row = match line {
-            Some(line) => Row {
-                workers: line.workers,
-                backend: line.backend.clone(),
-                completion_queues: line.completion_queues,
+        let usage = self.final_usage;
+        let metrics = self.server_report.as_ref().map(|report| &report.metrics);
+        let fairness = metrics.and_then(|metrics| Fairness::from_counts(&metrics.per_worker));
+        let (slowest, fastest, jain) = shares(fairness);
+        // Defaults of these options depend on the CPUs of the server, so its values are used.
+        let row = match metrics {
+            Some(metrics) => Row {
+                workers: metrics.workers,
+                backend: metrics.backend.clone(),
+                completion_queues: metrics.completion_queues,
                 ..row
             },
             None => row,
         };
         Row {
-            server_accesses: line.map(|line| line.accesses),
-            server_malformed: line.map(|line| line.malformed),
-            server_clients: line.map(|line| line.clients),
-            server_throughput_per_s: line.map(|line| rounded(line.throughput, 3)),
+            server_accesses: metrics.map(|metrics| metrics.accesses),
+            server_malformed: metrics.map(|metrics| metrics.malformed),
+            server_clients: metrics.map(|metrics| metrics.clients),
+            server_throughput_per_s: metrics.map(|metrics| rounded(metrics.throughput, 3)),
             worker_fairness: jain,
             slowest_worker_share: slowest,
             fastest_worker_share: fastest,
-            server_rss_mib: last.map(|usage| rounded(usage.rss_bytes as f64 / 1_048_576.0, 3)),
-            server_threads: last.map(|usage| usage.thread_count),
+            server_rss_mib: usage.map(|usage| rounded(usage.rss_bytes as f64 / 1_048_576.0, 3)),
+            server_threads: usage.map(|usage| usage.thread_count),
             ..row
         }
     }
 
-    /// The columns of slices.
+    /// Columns of slices.
     fn add_slices(&self, row: Row) -> Row {
-        let Some(sliced) = &self.sliced else { return row };
+        let Some(slices) = &self.slices else { return row };
         Row {
-            slice_ms: Some(rounded(sliced.slice.as_secs_f64() * 1e3, 3)),
-            slices: Some(sliced.kept as u64),
-            slices_left_out: Some(sliced.left_out as u64),
+            slice_ms: Some(rounded(slices.length.as_secs_f64() * 1e3, 3)),
+            slices: Some(slices.kept as u64),
+            slices_left_out: Some(slices.left_out as u64),
             seed: Some(self.spec.seed),
             ..row
         }
     }
 
-    fn why_invalid(&self, all: &Totals) -> Option<String> {
-        if self.server_gone {
-            let words = self.last_words.as_ref().map(|words| format!(": it {words}"));
-            return Some(format!("the server ended during the trial{}", words.unwrap_or_default()));
+    fn invalid_reason(&self) -> Option<String> {
+        let totals = &self.totals;
+        if self.server_exited {
+            let summary = self.exit_summary.as_ref().map(|summary| format!(": {summary}"));
+            return Some(format!(
+                "the server exited during the trial{}",
+                summary.unwrap_or_default()
+            ));
         }
-        if all.gave_up {
-            let why = all.first_error.clone().unwrap_or_default();
-            return Some(format!("clients lost their server: {why}"));
+        if totals.gave_up {
+            let error = totals.first_error.clone().unwrap_or_default();
+            return Some(format!("clients lost the connection to the server: {error}"));
         }
         if self.interrupted {
             return Some("interrupted".to_owned());
@@ -213,26 +223,27 @@ impl RowBuilder<'_> {
         if let Some(error) = &self.stop_error {
             return Some(error.clone());
         }
-        if let Some(sliced) = &self.sliced {
-            if sliced.silent {
+        if let Some(slices) = &self.slices {
+            if slices.stopped_answering {
                 return Some("the server stopped answering".to_owned());
             }
-            if sliced.kept == 0 && sliced.left_out > 0 {
+            if slices.kept == 0 && slices.left_out > 0 {
                 return Some(ALL_DISTURBED.to_owned());
             }
         }
-        if all.messages() == 0 {
-            return Some("no echo ended inside the window".to_owned());
+        if totals.messages() == 0 {
+            return Some("no echo completed in the window".to_owned());
         }
-        disagreement(self.server.as_ref()?.counted.accesses, all.completed, all.in_flight)
+        let accesses = self.server_report.as_ref()?.metrics.accesses;
+        count_mismatch(accesses, totals.completed, totals.in_flight)
     }
 
-    fn warnings(&self, row: &Row, all: &Totals) -> Vec<Warning> {
+    fn warnings(&self, row: &Row) -> Vec<Warning> {
         let mut warnings = Vec::new();
         if let Some(reason) = &row.invalid_reason {
             warnings.push(Warning::Invalid(reason.clone()));
         } else if row.errors > 0 {
-            let first = all.first_error.clone().unwrap_or_default();
+            let first = self.totals.first_error.clone().unwrap_or_default();
             warnings.push(Warning::Failed { errors: row.errors, first });
         }
         if row.rtt_out_of_range > 0 {
@@ -241,80 +252,82 @@ impl RowBuilder<'_> {
         if !row.verified && row.messages > 0 {
             warnings.push(Warning::Unverified);
         }
-        // Of one that does not hold, something else has been said already.
+        // An invalid row already has a more important warning.
         let law = row.littles_law.filter(|_| row.valid);
-        if let Some(law) = law.filter(|law| (law - 1.0).abs() > TOLERANCE) {
-            warnings.push(Warning::LittlesLaw(law * row.clients as f64, row.clients));
+        if let Some(law) = law.filter(|law| (law - 1.0).abs() > LITTLES_LAW_TOLERANCE) {
+            let computed = law * row.clients as f64;
+            warnings.push(Warning::LittlesLaw { computed, clients: row.clients });
         }
-        let at_random = self.spec.load.pace.is_some_and(|pace| pace.arrivals == Arrivals::Poisson);
+        let at_random =
+            self.spec.load.open_loop.is_some_and(|open| open.arrivals == Arrivals::Poisson);
         let is_kept = |rate| is_rate_kept(rate, row.throughput_per_s, row.window_s, at_random);
         if let Some(offered) = row.rate_per_s.filter(|rate| !is_kept(*rate)) {
             warnings.push(Warning::RateNotKept { offered, sent: row.throughput_per_s });
         }
-        let of_server = self.server.iter().flat_map(|server| &server.warnings);
-        warnings.extend(of_server.map(|said| Warning::Server(said.clone())));
-        warnings.extend(self.account.warnings());
-        warnings.extend(self.sliced.iter().flat_map(|sliced| self.slice_warnings(sliced)));
+        let server_warnings = self.server_report.iter().flat_map(|report| &report.warnings);
+        warnings.extend(server_warnings.cloned().map(Warning::Server));
+        warnings.extend(self.cpu.warnings());
+        warnings.extend(self.slices.iter().flat_map(|slices| self.slice_warnings(slices)));
         if let Target::Running { address, pid: None } = &self.contender.target {
-            warnings.push(Warning::NotOurs(address.clone()));
+            warnings.push(Warning::UnknownProcess(address.clone()));
         }
-        warnings.extend(self.unreadable.clone().map(Warning::Unreadable));
-        warnings.extend(self.granted.warnings());
+        warnings.extend(self.read_error.clone().map(Warning::Unreadable));
+        warnings.extend(self.placement.warnings());
         warnings
     }
 
-    fn slice_warnings(&self, sliced: &Sliced) -> Vec<Warning> {
-        let &Sliced { kept, left_out, idle_busy, .. } = sliced;
+    fn slice_warnings(&self, slices: &SliceSummary) -> Vec<Warning> {
+        let &SliceSummary { kept, left_out, unloaded_cpu, .. } = slices;
         let mut warnings = Vec::new();
         if left_out > 0 {
             warnings.push(Warning::SlicesLeftOut { left_out, of: kept + left_out });
         }
-        if (1..SliceLength::FEWEST as usize).contains(&kept) {
+        if (1..SliceLength::MIN_SLICES as usize).contains(&kept) {
             warnings.push(Warning::FewSlices(kept));
         }
-        if idle_busy >= IDLE_COST {
+        if unloaded_cpu >= UNLOADED_CPU_LIMIT {
             let label = self.contender.label.clone();
-            warnings.push(Warning::IdleCost { label, share: idle_busy });
+            warnings.push(Warning::UnloadedCpuUse { label, share: unloaded_cpu });
         }
         warnings
     }
 }
 
-fn add_latency(row: Row, all: &Totals, distributions: &Distributions) -> Row {
-    let (rtt, from_due) = (&all.latency, &all.from_due);
-    let shown = |ns: Option<u64>| ns.map(|ns| ns as f64 / 1e3);
-    let mean = |ns: Option<f64>| ns.map(|ns| rounded(ns / 1e3, 3));
-    let of_rtt = |q| shown(distributions.rtt.quantile_ns(q));
+fn add_latency(row: Row, totals: &Totals, distributions: &Distributions) -> Row {
+    let (rtt, from_due) = (&totals.latency, &totals.from_due);
+    let to_us = |ns: Option<u64>| ns.map(|ns| ns as f64 / 1e3);
+    let mean_us = |ns: Option<f64>| ns.map(|ns| rounded(ns / 1e3, 3));
+    let rtt_us = |q| to_us(distributions.rtt.quantile_ns(q));
     let due = distributions.from_due.as_ref();
-    let of_due = |q| shown(due.and_then(|due| due.quantile_ns(q)));
+    let due_us = |q| to_us(due.and_then(|due| due.quantile_ns(q)));
     Row {
-        rtt_mean_us: mean(rtt.mean_ns()),
-        rtt_min_us: shown(rtt.minimum_ns()),
-        rtt_p50_us: of_rtt(0.5),
-        rtt_p90_us: of_rtt(0.9),
-        rtt_p99_us: of_rtt(0.99),
-        rtt_p999_us: of_rtt(0.999),
-        rtt_max_us: shown(rtt.maximum_ns()),
+        rtt_mean_us: mean_us(rtt.mean_ns()),
+        rtt_min_us: to_us(rtt.minimum_ns()),
+        rtt_p50_us: rtt_us(0.5),
+        rtt_p90_us: rtt_us(0.9),
+        rtt_p99_us: rtt_us(0.99),
+        rtt_p999_us: rtt_us(0.999),
+        rtt_max_us: to_us(rtt.maximum_ns()),
         rtt_out_of_range: rtt.out_of_range(),
-        due_mean_us: mean(from_due.mean_ns()),
-        due_p50_us: of_due(0.5),
-        due_p90_us: of_due(0.9),
-        due_p99_us: of_due(0.99),
-        due_p999_us: of_due(0.999),
-        due_max_us: shown(from_due.maximum_ns()),
+        due_mean_us: mean_us(from_due.mean_ns()),
+        due_p50_us: due_us(0.5),
+        due_p90_us: due_us(0.9),
+        due_p99_us: due_us(0.99),
+        due_p999_us: due_us(0.999),
+        due_max_us: to_us(from_due.maximum_ns()),
         ..row
     }
 }
 
-fn add_law(row: Row, all: &Totals) -> Row {
-    let pause_us = all.mean_pause.map_or(0.0, us);
+fn add_littles_law(row: Row, totals: &Totals) -> Row {
+    let pause_us = totals.mean_pause.map_or(0.0, us);
     let law = row
         .rtt_mean_us
         .map(|rtt_us| littles_law(row.throughput_per_s, rtt_us, pause_us, row.clients));
     Row { littles_law: law.map(|law| rounded(law, 4)), ..row }
 }
 
-/// The slowest share, the fastest, and the index.
+/// Returns the slowest share, the fastest share, and Jain's index.
 fn shares(fairness: Option<Fairness>) -> (Option<f64>, Option<f64>, Option<f64>) {
     let shown = |of: fn(&Fairness) -> f64| fairness.as_ref().map(|f| rounded(of(f), 6));
     (shown(|f| f.slowest), shown(|f| f.fastest), shown(|f| f.jain))

@@ -1,4 +1,4 @@
-//! The server of a contender: started by this process, or running already.
+//! The server of a contender: started by this process, or already running.
 
 use std::net::UdpSocket;
 
@@ -6,34 +6,35 @@ use anyhow::{Result, bail};
 use nix::unistd::Uid;
 use procfs::process::Process;
 
-use super::contender::Contender;
+use super::Contender;
 use super::exec::ExecProcess;
-use super::server_process::{ServerProcess, Stopped};
+use super::server_process::{ServerProcess, ServerReport};
 use crate::load::{self, CancelToken};
-use crate::measure::{Processes, Tree, Usage};
+use crate::measure::{ProcessTree, Processes, Usage};
 use crate::spec::{Endpoint, LoadSpec, Target};
 
-/// A server that answers.
+/// A server that accepts connections.
 pub struct Server {
     endpoint: Endpoint,
     kind: Kind,
 }
 
 enum Kind {
-    /// `echometer serve`, which counts its requests.
-    Ours(ServerProcess),
-    /// A command of the user.
+    /// `echometer serve` in a child process. It counts its requests.
+    Spawned(ServerProcess),
+    /// A command of the user in a child process.
     Exec(ExecProcess),
-    /// It runs already, as the process with this id, if that is known.
+    /// A server that was already running, with its process id if known.
     Running(Option<u32>),
 }
 
 impl Server {
-    /// Starts it, if it is to be started, and makes sure that something listens.
+    /// Starts the server, unless it is already running, and checks that it accepts connections.
     ///
     /// # Errors
     ///
-    /// Where it does not start, cannot be reached, or has no such process.
+    /// Returns an error if the server does not start or cannot be reached, or if its process does
+    /// not exist.
     pub fn start(contender: &Contender, load: &LoadSpec, stop: &CancelToken) -> Result<Self> {
         let system = contender.system;
         let (endpoint, kind) = match &contender.target {
@@ -43,74 +44,76 @@ impl Server {
             }
             Target::Spawn { program, server, .. } => {
                 let process = ServerProcess::spawn(program, system.name(), server)?;
-                (process.endpoint().clone(), Kind::Ours(process))
+                (process.endpoint().clone(), Kind::Spawned(process))
             }
             Target::Exec(spec) => {
                 let process = ExecProcess::start(system, spec, load, stop)?;
                 (process.endpoint().clone(), Kind::Exec(process))
             }
         };
-        load::reach(system, &endpoint, load.timeout)?;
+        load::check_reachable(system, &endpoint, load.timeout)?;
         Ok(Server { endpoint, kind })
     }
 
-    /// Where it listens.
+    /// The address on which the server listens.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    /// Its processes; `None` where they are not known.
-    pub fn tree(&self) -> Option<Tree> {
+    /// The processes of the server; `None` if unknown.
+    pub fn tree(&self) -> Option<ProcessTree> {
         Some(match &self.kind {
-            Kind::Ours(process) => Tree { root: process.pid(), leads_group: true },
-            Kind::Exec(process) => Tree { root: process.pid(), leads_group: true },
-            Kind::Running(pid) => Tree { root: (*pid)?, leads_group: false },
+            Kind::Spawned(process) => ProcessTree { root: process.pid(), leads_group: true },
+            Kind::Exec(process) => ProcessTree { root: process.pid(), leads_group: true },
+            Kind::Running(pid) => ProcessTree { root: (*pid)?, leads_group: false },
         })
     }
 
-    /// Whether its processes are known, or not on this machine.
-    pub fn is_accounted_for(&self) -> bool {
+    /// Whether the server's processes are known or run on another machine. Otherwise they cannot
+    /// be distinguished from other processes.
+    pub fn is_known_or_remote(&self) -> bool {
         self.tree().is_some() || !is_on_this_machine(&self.endpoint)
     }
 
-    /// What its processes have used so far, thread by thread.
+    /// Reads the resource usage of the server, by thread; `None` if its process is unknown.
     ///
     /// # Errors
     ///
-    /// Where /proc is not readable, or it has ended.
+    /// Returns an error if /proc is not readable or the server has exited.
     pub fn usage(&self) -> Option<Result<Usage>> {
         let tree = self.tree()?;
-        if let Kind::Ours(process) = &self.kind {
-            return Some(Usage::by_thread(process.pid()));
+        if let Kind::Spawned(process) = &self.kind {
+            return Some(Usage::with_threads(process.pid()));
         }
-        Some(usage_of(tree))
+        Some(usage_of_tree(tree))
     }
 
-    /// Whether it has ended before it was told to.
-    pub fn has_ended(&mut self) -> bool {
+    /// Whether the server has exited before it was stopped.
+    pub fn has_exited(&mut self) -> bool {
         match &mut self.kind {
-            Kind::Ours(process) => process.has_ended(),
-            Kind::Exec(process) => process.has_ended(),
-            Kind::Running(pid) => pid.is_some_and(|pid| !is_there(pid)),
+            Kind::Spawned(process) => process.has_exited(),
+            Kind::Exec(process) => process.has_exited(),
+            Kind::Running(pid) => pid.is_some_and(|pid| !is_running(pid)),
         }
     }
 
-    /// How a command that has ended did so, and what it printed; `None` of other servers.
-    pub fn last_words(&mut self) -> Option<String> {
+    /// Returns the exit status and the last output of a command that has exited; `None` for other
+    /// servers.
+    pub fn exit_summary(&mut self) -> Option<String> {
         match &mut self.kind {
-            Kind::Exec(process) => process.has_ended().then(|| process.last_words()),
-            Kind::Ours(_) | Kind::Running(_) => None,
+            Kind::Exec(process) => process.has_exited().then(|| process.exit_summary()),
+            Kind::Spawned(_) | Kind::Running(_) => None,
         }
     }
 
-    /// Stops it, if it was started here; returns what it counted, if it did.
+    /// Stops the server if this process started it. Returns the server's own counts if it has any.
     ///
     /// # Errors
     ///
-    /// Where one of ours does not stop as it should.
-    pub fn stop(self) -> Result<Option<Stopped>> {
+    /// Returns an error if `echometer serve` does not stop in time or fails.
+    pub fn stop(self) -> Result<Option<ServerReport>> {
         match self.kind {
-            Kind::Ours(process) => process.stop().map(Some),
+            Kind::Spawned(process) => process.stop().map(Some),
             Kind::Exec(process) => {
                 process.stop();
                 Ok(None)
@@ -120,40 +123,41 @@ impl Server {
     }
 }
 
-fn usage_of(tree: Tree) -> Result<Usage> {
-    let mut all = Usage::by_thread(tree.root)?;
-    let children = Processes::watch(vec![tree])?.pids_of(0);
-    for child in children.into_iter().filter(|pid| *pid != tree.root) {
-        // A child may have ended by now.
-        if let Ok(usage) = Usage::by_thread(child) {
-            all.add(usage);
+fn usage_of_tree(tree: ProcessTree) -> Result<Usage> {
+    let mut total = Usage::with_threads(tree.root)?;
+    let processes = Processes::new(vec![tree])?.pids_of(0);
+    for child in processes.into_iter().filter(|pid| *pid != tree.root) {
+        // The child may have exited since it was listed.
+        if let Ok(usage) = Usage::with_threads(child) {
+            total.add(usage);
         }
     }
-    Ok(all)
+    Ok(total)
 }
 
-fn is_there(pid: u32) -> bool {
+fn is_running(pid: u32) -> bool {
     let stat = Process::new(pid.cast_signed()).and_then(|process| process.stat());
     stat.is_ok_and(|stat| stat.state != 'Z')
 }
 
-/// Makes sure that the process can be measured.
+/// Checks that the process exists and that this user may read its resource usage.
 fn check_process(pid: u32) -> Result<()> {
-    if !is_there(pid) {
+    if !is_running(pid) {
         bail!("cannot measure the process {pid}: it does not exist; check pid=");
     }
     let owner = Process::new(pid.cast_signed()).and_then(|process| process.uid())?;
     let user = Uid::effective();
     if !user.is_root() && owner != user.as_raw() {
         bail!(
-            "cannot measure the process {pid}: it belongs to the user {owner}, not to {user}; run as \
-             that user or as root, or leave out pid="
+            "cannot measure the process {pid}: it belongs to the user {owner}, not to {user}; \
+             run as that user or as root, or omit pid="
         );
     }
     Ok(())
 }
 
-/// Whether the address is one of this machine: then a packet to it would come from there.
+/// Whether the address belongs to this machine. If it does, it is also the source address of
+/// packets to it.
 fn is_on_this_machine(endpoint: &Endpoint) -> bool {
     let Ok(address) = endpoint.resolve() else { return true };
     let any = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
@@ -170,13 +174,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_of_this_machine_are_told_from_others() {
-        let is_here = |text: &str| is_on_this_machine(&text.parse().unwrap());
-        assert!(is_here("127.0.0.1:1") && is_here("localhost:1"));
+    fn loopback_addresses_are_on_this_machine() {
+        let is_local = |text: &str| is_on_this_machine(&text.parse().unwrap());
+        assert!(is_local("127.0.0.1:1") && is_local("localhost:1"));
     }
 
     #[test]
-    fn a_process_that_does_not_exist_is_named() {
+    fn a_missing_process_is_rejected_with_its_id() {
         let error = check_process(999_999_999).unwrap_err().to_string();
         assert!(error.contains("999999999: it does not exist"), "{error}");
         assert!(check_process(std::process::id()).is_ok());

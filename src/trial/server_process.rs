@@ -1,9 +1,9 @@
-//! The server of a trial: a child process that runs `echometer serve`.
+//! A child process that runs `echometer serve`.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -12,47 +12,57 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use crate::os::process::ProcessEnd;
+use crate::os::process::PidFd;
 use crate::results::ServerLine;
 use crate::spec::{Endpoint, ServerSpec};
 
-/// How long a server may take to stop before it is killed.
-const STOPPING: Duration = Duration::from_secs(10);
+/// Time for the server to stop after SIGTERM, before it is killed.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a server that nobody asks what it counted may take to tidy up.
-const TIDYING: Duration = Duration::from_secs(3);
+/// The same for a server whose counts are not needed.
+const DROP_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// A server that runs in a process of its own. Dropped, it is ended.
+/// A running `echometer serve`. Dropping it terminates the process.
 #[derive(Debug)]
 pub struct ServerProcess {
     child: Child,
     endpoint: Endpoint,
-    /// Holds what the server writes: its metrics, and what it says to people.
+    /// Contains the metrics and the standard error of the server.
     directory: TempDir,
 }
 
+/// The output of a server that has stopped without an error.
+#[derive(Debug)]
+pub struct ServerReport {
+    /// The server's metrics.
+    pub metrics: ServerLine,
+    /// The server's warnings, without duplicates.
+    pub warnings: Vec<String>,
+}
+
 impl ServerProcess {
-    /// Starts `program serve SYSTEM ...`, and returns once it accepts requests. It inherits
+    /// Starts `program serve SYSTEM ...` and waits until it accepts requests. The process inherits
     /// the CPUs of the calling thread.
     ///
     /// # Errors
     ///
-    /// Where it cannot be started, or ends instead of listening: with its own words.
+    /// Returns an error if the process cannot be started, or exits before it listens. The error
+    /// contains the last line that it printed.
     pub fn spawn(program: &Path, system: &str, spec: &ServerSpec) -> Result<Self> {
         let directory = tempfile::Builder::new()
             .prefix("echometer-")
             .tempdir()
-            .context("cannot make a directory for the server's metrics; is TMPDIR writable?")?;
-        let said = fs::File::create(stderr(&directory))?;
+            .context("cannot create a directory for the server's metrics; is TMPDIR writable?")?;
+        let stderr = fs::File::create(stderr_path(&directory))?;
         let mut child = Command::new(program)
             .args(["serve", system])
             .args(spec.arguments())
             .arg("--metrics")
-            .arg(metrics(&directory))
+            .arg(metrics_path(&directory))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(said)
-            // A Ctrl-C in the terminal is for the clients, which then stop the server.
+            .stderr(stderr)
+            // Ctrl-C in the terminal must reach only the clients, which then stop the server.
             .process_group(0)
             .spawn()
             .with_context(|| format!("cannot start the server {}", program.display()))?;
@@ -65,90 +75,80 @@ impl ServerProcess {
         }
         let _ = child.kill();
         let _ = child.wait();
-        bail!("the server did not start: {}", last_words(&directory))
+        bail!("the server did not start: {}", last_stderr_line(&directory))
     }
 
-    /// Where it listens.
+    /// The address on which the server listens.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    /// The id of its process.
+    /// The process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Whether it has ended, of its own accord or by someone else's.
-    pub fn has_ended(&mut self) -> bool {
+    /// Whether the process has exited, for any reason.
+    pub fn has_exited(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Tells it to stop, if it has not, and says whether it did so in time.
-    fn ends_when_asked(&mut self, patience: Duration) -> Result<bool> {
-        if self.has_ended() {
+    /// Sends SIGTERM, unless the process has exited. Returns whether it exits within `timeout`.
+    fn terminate(&mut self, timeout: Duration) -> Result<bool> {
+        if self.has_exited() {
             return Ok(true);
         }
         let pid = self.child.id().cast_signed();
         kill(Pid::from_raw(pid), Signal::SIGTERM).context("cannot stop the server")?;
-        ProcessEnd::of(pid)?.wait(patience)
+        PidFd::open(pid)?.wait(timeout)
     }
 
-    /// Tells it to stop, waits for its end, and reads what it counted.
+    /// Stops the server, waits until it exits, and reads its metrics and warnings.
     ///
     /// # Errors
     ///
-    /// Where it ended badly, or not in time, or left no metrics.
-    pub fn stop(mut self) -> Result<Stopped> {
-        if !self.ends_when_asked(STOPPING)? {
-            bail!("the server did not stop within {STOPPING:?}, and was killed");
+    /// Returns an error if the server fails, does not exit in time, or writes no metrics.
+    pub fn stop(mut self) -> Result<ServerReport> {
+        if !self.terminate(STOP_TIMEOUT)? {
+            bail!("the server did not stop within {STOP_TIMEOUT:?}, and was killed");
         }
         let status = self.child.wait().context("cannot wait for the server")?;
         if !status.success() {
-            bail!("the server ended with {status}: {}", last_words(&self.directory));
+            bail!("the server failed with {status}: {}", last_stderr_line(&self.directory));
         }
-        let text = fs::read_to_string(metrics(&self.directory))?;
-        let counted = serde_json::from_str(&text)
-            .map_err(|error| anyhow!("the server left no metrics: {error}"))?;
-        Ok(Stopped { counted, warnings: warnings(&said(&self.directory)) })
+        let text = fs::read_to_string(metrics_path(&self.directory))?;
+        let metrics = serde_json::from_str(&text)
+            .map_err(|error| anyhow!("cannot read the server's metrics: {error}"))?;
+        Ok(ServerReport { metrics, warnings: warnings(&read_stderr(&self.directory)) })
     }
-}
-
-/// What a server left that has stopped as it should.
-#[derive(Debug)]
-pub struct Stopped {
-    /// What it counted.
-    pub counted: ServerLine,
-    /// What it warned of, each thing once.
-    pub warnings: Vec<String>,
 }
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
-        // It has files of its own, which it removes when it is asked to stop.
-        let _ = self.ends_when_asked(TIDYING);
-        // Both fail for a process that has ended, which is what is wanted.
+        // On SIGTERM, the server removes its own files.
+        let _ = self.terminate(DROP_TIMEOUT);
+        // Both calls fail if the process has exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-fn metrics(directory: &TempDir) -> std::path::PathBuf {
+fn metrics_path(directory: &TempDir) -> PathBuf {
     directory.path().join("metrics.jsonl")
 }
 
-fn stderr(directory: &TempDir) -> std::path::PathBuf {
+fn stderr_path(directory: &TempDir) -> PathBuf {
     directory.path().join("stderr.txt")
 }
 
-/// What the server printed for people.
-fn said(directory: &TempDir) -> String {
-    fs::read_to_string(stderr(directory)).unwrap_or_default()
+fn read_stderr(directory: &TempDir) -> String {
+    fs::read_to_string(stderr_path(directory)).unwrap_or_default()
 }
 
-/// The warnings in it, of the program's own log.
-fn warnings(said: &str) -> Vec<String> {
+/// Returns the warnings of echometer's own log in `stderr`, without duplicates.
+fn warnings(stderr: &str) -> Vec<String> {
     let mut warnings: Vec<String> = Vec::new();
-    for warning in said.lines().filter_map(|line| line.strip_prefix("[WARN ] ")) {
+    for warning in stderr.lines().filter_map(|line| line.strip_prefix("[WARN ] ")) {
         if !warnings.iter().any(|known| known == warning) {
             warnings.push(warning.to_owned());
         }
@@ -156,11 +156,10 @@ fn warnings(said: &str) -> Vec<String> {
     warnings
 }
 
-/// The last line of it.
-fn last_words(directory: &TempDir) -> String {
-    let text = said(directory);
+fn last_stderr_line(directory: &TempDir) -> String {
+    let text = read_stderr(directory);
     let line = text.lines().rfind(|line| !line.trim().is_empty());
-    let line = line.unwrap_or("it said nothing");
+    let line = line.unwrap_or("it printed nothing");
     line.strip_prefix("echometer: ").unwrap_or(line).to_owned()
 }
 
@@ -169,10 +168,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn warnings_of_the_log_are_told_once_each() {
-        let said = "[WARN ] cannot set SCHED_BATCH: no\nE1125 of a library\n[WARN ] other\n\
-                    [WARN ] cannot set SCHED_BATCH: no\nrep: 3 accesses\n";
-        assert_eq!(warnings(said), ["cannot set SCHED_BATCH: no", "other"]);
+    fn duplicate_warnings_are_reported_once() {
+        let stderr = "[WARN ] cannot set SCHED_BATCH: no\nE1125 of a library\n[WARN ] other\n\
+                      [WARN ] cannot set SCHED_BATCH: no\nrep: 3 accesses\n";
+        assert_eq!(warnings(stderr), ["cannot set SCHED_BATCH: no", "other"]);
         assert!(warnings("").is_empty());
     }
 }

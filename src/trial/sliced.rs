@@ -6,25 +6,27 @@ use anyhow::{Context, Result};
 
 use super::cpu_accounting::CpuAccounting;
 use super::placement_report::PlacementReport;
-use super::row_builder::{RowBuilder, Sliced};
+use super::row_builder::{RowBuilder, SliceSummary};
 use super::server::Server;
-use super::slice_sampler::{Measured, SliceSampler};
-use super::{Contender, Progress, Trial, place};
+use super::slice_sampler::{RowKey, SliceSampler};
+use super::slice_totals::SliceTotals;
+use super::{Contender, Progress, Trial, choose_placement, start_server, stop_server};
 use crate::load::CancelToken;
-use crate::load::slices::{self, Loaded, SlicedOutcome};
+use crate::load::slices::{self, LoadTarget, SlicedOutcome};
 use crate::measure::Totals;
 use crate::os::cpus::Cpus;
 use crate::spec::{SliceLength, TrialSpec};
 
 /// Runs a trial of all contenders in slices: all servers start once, all clients connect once, and
-/// contenders take turns. `stop` ends it early; then the rows say so, and hold what was measured.
+/// the contenders take turns. `stop` ends it early; then the rows are invalid and contain the
+/// echoes counted so far.
 ///
 /// Returns one trial per contender, in their order.
 ///
 /// # Errors
 ///
-/// Where a server does not start or cannot be reached, or a client's first echo fails: with the
-/// label of the contender.
+/// Returns an error if a server does not start or cannot be reached, or if a client's first echo
+/// fails. The error contains the contender's label.
 pub fn run_sliced(
     contenders: &[Contender],
     spec: &TrialSpec,
@@ -33,14 +35,14 @@ pub fn run_sliced(
     progress: Progress<'_>,
 ) -> Result<Vec<Trial>> {
     let available = Cpus::of(0)?;
-    let run = Run { contenders, spec, slice, available: &available, stop };
-    let trials = run.run(progress);
-    // The next trial of this process begins with all CPUs again.
+    let trial = SlicedTrial { contenders, spec, slice, available: &available, stop };
+    let trials = trial.run(progress);
+    // The next trial of this process starts with all CPUs again.
     available.bind_this_thread()?;
     trials
 }
 
-struct Run<'a> {
+struct SlicedTrial<'a> {
     contenders: &'a [Contender],
     spec: &'a TrialSpec,
     slice: SliceLength,
@@ -48,91 +50,88 @@ struct Run<'a> {
     stop: &'a CancelToken,
 }
 
-impl Run<'_> {
+impl SlicedTrial<'_> {
     fn run(&self, progress: Progress<'_>) -> Result<Vec<Trial>> {
         let started_at = SystemTime::now();
-        let mut servers = self.start()?;
-        let granted = |server: &Server| {
-            PlacementReport::to(server.tree().map(|tree| tree.root), self.available.count())
+        let mut servers = self.start_servers()?;
+        let placement = |server: &Server| {
+            PlacementReport::read(server.tree().map(|tree| tree.root), self.available.count())
         };
-        let granted = servers.iter().map(granted).collect::<Result<Vec<_>>>()?;
+        let placements = servers.iter().map(placement).collect::<Result<Vec<_>>>()?;
         let endpoints: Vec<_> = servers.iter().map(|server| server.endpoint().clone()).collect();
-        let loaded = self.contenders.iter().zip(&endpoints);
-        let loaded = loaded.map(|(it, endpoint)| Loaded { system: it.system, endpoint });
-        let loaded: Vec<_> = loaded.collect();
+        let targets = self.contenders.iter().zip(&endpoints);
+        let targets = targets.map(|(it, endpoint)| LoadTarget { system: it.system, endpoint });
+        let targets: Vec<_> = targets.collect();
         let labels: Vec<_> = self.contenders.iter().map(|contender| &*contender.label).collect();
-        let identity = (&*self.spec.run_id, self.spec.trial, self.spec.load.clients.get());
-        let mut watch = SliceSampler::new(&mut servers, &granted, &labels, identity, progress)?;
+        let key = RowKey {
+            run_id: &self.spec.run_id,
+            trial: self.spec.trial,
+            clients: self.spec.load.clients.get(),
+        };
+        let mut sampler = SliceSampler::new(&mut servers, &placements, &labels, key, progress)?;
         let order = (self.slice, self.spec.seed);
-        let outcomes = slices::run(&loaded, &self.spec.load, order, self.stop, &mut watch);
-        let outcomes = outcomes.map_err(|(index, error)| self.of_contender(index, error))?;
-        let measured = watch.finish();
+        let outcomes = slices::run(&targets, &self.spec.load, order, self.stop, &mut sampler);
+        let outcomes =
+            outcomes.map_err(|(index, error)| error.context(self.contenders[index].name()))?;
+        let totals = sampler.finish();
         let mut trials = Vec::new();
-        let each = self.contenders.iter().zip(&granted).zip(servers).zip(outcomes).zip(measured);
-        for ((((contender, granted), server), outcome), measured) in each {
-            trials.push(self.trial(started_at, contender, granted, server, &outcome, measured));
+        let each = self.contenders.iter().zip(&placements).zip(servers).zip(outcomes).zip(totals);
+        for ((((contender, placement), server), outcome), totals) in each {
+            trials.push(self.trial(started_at, contender, placement, server, &outcome, totals));
         }
         Ok(trials)
     }
 
-    fn start(&self) -> Result<Vec<Server>> {
-        let places = place(self.contenders, self.spec, self.available)?;
+    fn start_servers(&self) -> Result<Vec<Server>> {
+        let placement = choose_placement(self.contenders, self.spec, self.available)?;
         let start = |contender: &Contender| {
-            let server = places.start(contender, &self.spec.load, self.stop);
+            let server = start_server(&placement, contender, &self.spec.load, self.stop);
             server.with_context(|| contender.name())
         };
         self.contenders.iter().map(start).collect()
     }
 
-    fn of_contender(&self, index: usize, error: anyhow::Error) -> anyhow::Error {
-        error.context(self.contenders[index].name())
-    }
-
+    /// Stops the server of a contender and builds its row.
     fn trial(
         &self,
         started_at: SystemTime,
         contender: &Contender,
-        granted: &PlacementReport,
+        placement: &PlacementReport,
         mut server: Server,
         outcome: &SlicedOutcome,
-        measured: Measured,
+        slice_totals: SliceTotals,
     ) -> Trial {
-        let last_words = server.last_words();
-        // One that fails to stop does not lose what was measured of the others.
-        let stopped = if measured.server_gone { Ok(None) } else { server.stop() };
-        let (stopped, stop_error) = match stopped {
-            Ok(stopped) => (stopped, None),
-            Err(error) => (None, Some(format!("{error:#}"))),
-        };
-        let all = Totals::of(&outcome.tallies);
-        let account = CpuAccounting::of_slices(&measured, granted, all.messages());
-        let evidence = RowBuilder {
+        let exit_summary = server.exit_summary();
+        let (server_report, stop_error) = stop_server(server, slice_totals.server_exited);
+        let totals = Totals::from_tallies(&outcome.tallies);
+        let cpu = CpuAccounting::of_slices(&slice_totals, placement, totals.messages());
+        let builder = RowBuilder {
             contender,
             spec: self.spec,
             started_at,
-            granted,
-            window: measured.window,
+            placement,
+            window: slice_totals.window,
             interrupted: self.stop.is_set(),
             tallies: &outcome.tallies,
-            all,
+            totals,
             distributions: &outcome.distributions,
-            last: measured.last.as_ref(),
-            roles: measured.roles(),
-            role_messages: measured.completed as f64,
-            account,
-            server_gone: measured.server_gone,
-            unreadable: measured.unreadable.clone(),
-            server: stopped,
-            last_words,
+            final_usage: slice_totals.last.as_ref(),
+            roles: slice_totals.roles(),
+            role_messages: slice_totals.completed as f64,
+            cpu,
+            server_exited: slice_totals.server_exited,
+            read_error: slice_totals.read_error.clone(),
+            server_report,
+            exit_summary,
             stop_error,
-            sliced: Some(Sliced {
-                slice: measured.slice,
-                kept: measured.kept,
-                left_out: measured.left_out,
-                idle_busy: measured.idle_busy(),
-                silent: outcome.silent,
+            slices: Some(SliceSummary {
+                length: slice_totals.slice,
+                kept: slice_totals.kept,
+                left_out: slice_totals.left_out,
+                unloaded_cpu: slice_totals.unloaded_cpu_share(),
+                stopped_answering: outcome.unresponsive,
             }),
         };
-        Trial { slices: measured.rows, ..evidence.judge() }
+        Trial { slices: slice_totals.rows, ..builder.build() }
     }
 }

@@ -1,114 +1,121 @@
-//! What a reader of a row should know, each with advice.
+//! Warnings about a row, each with advice.
 
 use std::fmt;
 
 use crate::spec::Endpoint;
 
-/// Something that makes a row worth less than it looks.
+/// A condition that limits the conclusions that a row supports.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Warning {
-    /// The trial does not hold.
+    /// The trial is not valid.
     Invalid(String),
     /// Echoes failed.
     Failed {
-        /// How many.
+        /// Number of failed echoes.
         errors: u64,
-        /// Why the first of them did.
+        /// Error of the first one.
         first: String,
     },
-    /// Round trips that are out of the histogram's range.
+    /// Number of round trips outside of the histogram's range.
     OutOfRange(u64),
-    /// Replies that do not name the request that they answer.
+    /// Replies do not name the request that they answer.
     Unverified,
-    /// Little's law does not hold: so many clients of all of them is what it makes.
-    LittlesLaw(f64, usize),
-    /// Clients could not send as often as they were to.
+    /// The row does not satisfy Little's law.
+    LittlesLaw {
+        /// Throughput times the mean of round trip plus pause.
+        computed: f64,
+        /// Actual number of clients.
+        clients: usize,
+    },
+    /// The clients sent fewer requests than the rate demands.
     RateNotKept {
-        /// Requests per second that were asked for.
+        /// Requests per second that were due.
         offered: f64,
-        /// Requests per second that were sent, and answered.
+        /// Requests per second that were sent and answered.
         sent: f64,
     },
-    /// Others used the CPUs of one side.
-    Others {
+    /// Other processes used the CPUs of one side.
+    OtherProcesses {
         /// The side.
         side: &'static str,
-        /// The share of its CPUs that they had.
+        /// Share of its CPUs.
         share: f64,
     },
     /// The hypervisor gave CPU time of one side to other virtual machines.
-    Stolen {
+    Steal {
         /// The side.
         side: &'static str,
-        /// The share of its CPUs.
+        /// Share of its CPUs.
         share: f64,
     },
-    /// Slices were disturbed, and do not count.
+    /// Slices were disturbed and do not count.
     SlicesLeftOut {
-        /// How many.
+        /// Number of disturbed slices.
         left_out: usize,
-        /// Of how many.
+        /// Number of all slices.
         of: usize,
     },
-    /// Fewer slices count than an interval needs.
+    /// Number of slices that count, if an interval needs more.
     FewSlices(usize),
-    /// A contender's server used CPU time while other contenders were loaded.
-    IdleCost {
-        /// The contender.
+    /// A server used CPU time while other contenders were loaded.
+    UnloadedCpuUse {
+        /// Label of its contender.
         label: String,
-        /// The share of one CPU.
+        /// Share of one CPU.
         share: f64,
     },
-    /// There is one CPU for everything.
+    /// The machine has one CPU for both sides.
     OneCpu,
-    /// Both sides run on the same CPUs.
+    /// CPUs that both sides use.
     SharedCpus(String),
-    /// A control group grants less than the CPUs.
+    /// A control group grants less CPU time than the CPUs have.
     Quota {
-        /// What it grants, in CPUs.
+        /// Granted CPU time, in CPUs.
         granted: f64,
-        /// The CPUs.
+        /// Number of CPUs.
         cpus: usize,
     },
-    /// What a process used could not be read.
+    /// The resource usage of a process could not be read.
     Unreadable(String),
-    /// What the server warned of.
+    /// A warning of the server.
     Server(String),
-    /// The server there is not a process of ours.
-    NotOurs(Endpoint),
+    /// The process of the running server at this address is unknown.
+    UnknownProcess(Endpoint),
 }
 
 impl Warning {
-    /// A few words for the row, where no other column has them.
+    /// Returns a short text for the `notes` column, unless another column has the information.
     pub fn note(&self) -> Option<String> {
         Some(match self {
-            Warning::LittlesLaw(..) => "Little's law is off by more than 2 %".to_owned(),
+            Warning::LittlesLaw { .. } => "Little's law is off by more than 2 %".to_owned(),
             Warning::RateNotKept { .. } => "the rate was not kept".to_owned(),
-            Warning::Others { side, .. } => format!("others used the CPUs of the {side}"),
-            Warning::Stolen { side, share } => {
+            Warning::OtherProcesses { side, .. } => {
+                format!("other processes used the {side} CPUs")
+            }
+            Warning::Steal { side, share } => {
                 format!("the hypervisor took {:.1} % of the {side} CPUs", share * 100.0)
             }
             Warning::FewSlices(_) => "too few slices count for an interval".to_owned(),
-            Warning::IdleCost { share, .. } => {
+            Warning::UnloadedCpuUse { share, .. } => {
                 format!("the server used {:.1} % of a CPU while it was not loaded", share * 100.0)
             }
             Warning::OneCpu => "one CPU for both sides".to_owned(),
             Warning::SharedCpus(_) => "both sides share CPUs".to_owned(),
-            Warning::Quota { .. } => "a CPU quota is below the CPUs".to_owned(),
+            Warning::Quota { .. } => "the CPU quota is below the number of CPUs".to_owned(),
             Warning::Unreadable(_) => "/proc was not readable".to_owned(),
-            Warning::Server(said) => format!("the server said: {said}"),
+            Warning::Server(warning) => format!("server warning: {warning}"),
             _ => return None,
         })
     }
 
-    /// Whether it holds for all trials of a point alike.
-    pub fn is_of_the_place(&self) -> bool {
-        use Warning::{NotOurs, OneCpu, Quota, SharedCpus, Unverified};
-        matches!(self, OneCpu | SharedCpus(_) | Quota { .. } | NotOurs(_) | Unverified)
+    /// Whether the warning applies to all trials of a point alike.
+    pub fn applies_to_all_trials(&self) -> bool {
+        use Warning::{OneCpu, Quota, SharedCpus, UnknownProcess, Unverified};
+        matches!(self, OneCpu | SharedCpus(_) | Quota { .. } | UnknownProcess(_) | Unverified)
     }
 
-    /// Whether it is said to those, too, who want no summary.
-    pub fn is_grave(&self) -> bool {
+    /// Whether the warning is printed with `--quiet`, too.
+    pub fn is_severe(&self) -> bool {
         matches!(
             self,
             Warning::Invalid(_)
@@ -123,77 +130,80 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Warning::Invalid(reason) => write!(f, "this trial is not valid: {reason}"),
+            Warning::Failed { errors: 1, first } => write!(f, "1 echo failed: {first}"),
             Warning::Failed { errors, first } => {
-                write!(f, "{errors} echoes failed, the first of them so: {first}")
+                write!(f, "{errors} echoes failed; the first error: {first}")
             }
             Warning::OutOfRange(count) => write!(
                 f,
-                "{count} round trips were longer than 60 s; they count, but are in no percentile"
+                "{count} round trips took longer than 60 s; they count as echoes, but are missing \
+                 from the latency statistics"
             ),
             Warning::Unverified => f.write_str(
-                "the server does not say which request it answers; its replies were counted unverified",
+                "the replies do not name the request that they answer, so they were counted \
+                 unverified; let the server set the field 'acknowledges'",
             ),
-            Warning::LittlesLaw(found, clients) => write!(
+            Warning::LittlesLaw { computed, clients } => write!(
                 f,
-                "by Little's law, throughput x (rtt + pause) should make the number of clients, \
-                 {clients}, and makes {found:.2}; a longer --duration helps, or more CPUs for the clients"
+                "by Little's law, throughput x (rtt + pause) should equal the number of clients, \
+                 {clients}, but is {computed:.2}; raise --duration, or give the clients more CPUs"
             ),
             Warning::RateNotKept { offered, sent } => write!(
                 f,
                 "the rate was not kept: offered {offered:.0}/s, sent {sent:.0}/s; lower --rate, or \
                  raise --clients"
             ),
-            Warning::Others { side, share } => write!(
+            Warning::OtherProcesses { side, share } => write!(
                 f,
-                "other processes used {:.0} % of the CPUs of the {side}{}; stop them, or choose \
-                 other CPUs with --{side}-cpus",
-                share * 100.0,
-                if *side == "client" { "s" } else { "" }
+                "other processes used {:.0} % of the {side} CPUs; stop them, or choose other CPUs \
+                 with --{side}-cpus",
+                share * 100.0
             ),
-            Warning::Stolen { side, share } => write!(
+            Warning::Steal { side, share } => write!(
                 f,
-                "the hypervisor gave {:.1} % of the {side} CPUs to other virtual machines, so the \
-                 result does not rank servers; compare contenders in slices, or measure again later",
+                "the hypervisor gave {:.1} % of the {side} CPUs to other virtual machines, so this \
+                 row cannot rank servers; compare contenders in slices, or measure again later",
                 share * 100.0
             ),
             Warning::SlicesLeftOut { left_out, of } => write!(
                 f,
-                "{left_out} of {of} slices were disturbed by steal or by other processes; they were \
-                 left out and measured again"
+                "{left_out} of {of} slices were disturbed by steal or by other processes; they \
+                 were left out and measured again"
             ),
             Warning::FewSlices(kept) => write!(
                 f,
-                "only {} left, too few for an interval; raise --duration, or use a quieter machine",
-                if *kept == 1 { "1 slice is".to_owned() } else { format!("{kept} slices are") }
+                "only {kept} {}, too few for an interval; raise --duration, or use a quieter \
+                 machine",
+                if *kept == 1 { "slice counts" } else { "slices count" }
             ),
-            Warning::IdleCost { label, share } => write!(
+            Warning::UnloadedCpuUse { label, share } => write!(
                 f,
-                "the server of '{label}' used {:.1} % of a CPU while it was not loaded, which slows \
-                 the other contenders; measure it alone",
+                "the server of '{label}' used {:.1} % of a CPU while it was not loaded, which \
+                 slows the other contenders; measure it in a bench of its own",
                 share * 100.0
             ),
             Warning::OneCpu => f.write_str(
-                "there is one CPU for server and clients, and what is measured is both together; \
+                "there is only one CPU for server and clients, so the row measures both together; \
                  run the server on another machine, and measure it with --addr",
             ),
             Warning::SharedCpus(cpus) => write!(
                 f,
-                "server and clients share the CPUs {cpus}, and take time from each other; give each \
-                 its own with --server-cpus and --client-cpus"
+                "server and clients share the CPUs {cpus}, so they compete for CPU time; separate \
+                 them with --server-cpus and --client-cpus"
             ),
             Warning::Quota { granted, cpus } => write!(
                 f,
-                "a control group grants {granted:.2} CPUs, and there are {cpus}: both sides will be \
-                 stopped now and then; raise the quota, or use fewer CPUs"
+                "a control group grants {granted:.2} CPUs, but both sides use {cpus}, so they are \
+                 throttled at times; raise the quota, or use fewer CPUs"
             ),
-            Warning::Unreadable(why) => {
-                write!(f, "{why}; the columns that come from there are empty")
+            Warning::Unreadable(error) => {
+                write!(f, "{error}; the columns that need this data are empty")
             }
-            Warning::Server(said) => write!(f, "the server said: {said}"),
-            Warning::NotOurs(at) => write!(
+            Warning::Server(warning) => write!(f, "server warning: {warning}"),
+            Warning::UnknownProcess(address) => write!(
                 f,
-                "the process of the server at {at} is not known, so the columns of what it used are \
-                 empty; name it with pid=N if it is on this machine, or use --spawn"
+                "the process of the server at {address} is unknown, so the columns of its resource \
+                 usage are empty; set pid=N if it runs on this machine, or use --spawn"
             ),
         }
     }

@@ -1,12 +1,13 @@
-//! The baseline's wire: before each message its length in 4 bytes, big-endian.
+//! The wire protocol of the baseline: each message is preceded by its length in 4 bytes,
+//! big-endian.
 
 use super::{Codec, Event, too_long};
 use crate::message::EchoError;
 
-/// The bytes of the length.
-const HEADER: usize = 4;
+/// Size of the length that precedes each message, in bytes.
+const HEADER_LEN: usize = 4;
 
-/// A client of plain TCP.
+/// A client of length-prefixed messages over TCP.
 #[derive(Debug)]
 pub struct Framed {
     max_message: usize,
@@ -14,7 +15,7 @@ pub struct Framed {
 }
 
 impl Framed {
-    /// A client that reads replies of up to `max_message` bytes.
+    /// Creates a client that accepts replies of up to `max_message` bytes.
     pub fn new(max_message: usize) -> Self {
         Framed { max_message, ready: false }
     }
@@ -25,7 +26,7 @@ impl Codec for Framed {
 
     #[inline]
     fn request(&mut self, message: &[u8], out: &mut Vec<u8>) {
-        // No message reaches 4 GiB: the command line bounds them.
+        // The command line limits messages to less than 4 GiB.
         let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
         out.extend_from_slice(&length.to_be_bytes());
         out.extend_from_slice(message);
@@ -38,11 +39,11 @@ impl Codec for Framed {
         _out: &mut Vec<u8>,
     ) -> Result<(usize, Option<Event<'a>>), EchoError> {
         if !self.ready {
-            // There is nothing to wait for: the connection is all.
+            // The protocol has no handshake.
             self.ready = true;
             return Ok((0, Some(Event::Ready)));
         }
-        let Some((header, rest)) = input.split_first_chunk::<HEADER>() else {
+        let Some((header, rest)) = input.split_first_chunk::<HEADER_LEN>() else {
             return Ok((0, None));
         };
         let length = u32::from_be_bytes(*header) as usize;
@@ -50,6 +51,6 @@ impl Codec for Framed {
             return Err(too_long(length as u64, self.max_message));
         }
         let reply = rest.get(..length);
-        Ok(reply.map_or((0, None), |reply| (HEADER + length, Some(Event::Reply(reply)))))
+        Ok(reply.map_or((0, None), |reply| (HEADER_LEN + length, Some(Event::Reply(reply)))))
     }
 }

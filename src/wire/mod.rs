@@ -1,8 +1,8 @@
-//! The wires, spoken directly: one small codec each, which does no I/O.
+//! The wire protocols of the systems: one sans-I/O client codec each.
 //!
-//! Bytes go in, events and bytes to send come out. A codec is one client's end of one
-//! connection, with at most one request outstanding; what it is given may be cut anywhere.
-//! After an error the connection is to be closed.
+//! Bytes go in; events and bytes to send come out. A codec is the client end of one connection,
+//! with at most one outstanding request. Its input may be split at any byte. Close the connection
+//! after an error.
 
 mod framed;
 mod http2;
@@ -14,7 +14,7 @@ pub use zmtp::Zmtp;
 
 use crate::message::EchoError;
 
-/// What the bytes that came amount to.
+/// An event that received bytes complete.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<'a> {
     /// The peer is ready for the first request.
@@ -23,23 +23,25 @@ pub enum Event<'a> {
     Reply(&'a [u8]),
 }
 
-/// A client's end of a connection.
+/// The client end of a connection.
 pub trait Codec: Send {
-    /// Appends what is to be sent first, of its own accord, to `out`.
+    /// Appends the bytes that a client sends first to `out`.
     fn open(&mut self, out: &mut Vec<u8>);
 
-    /// Appends a request with this serialized message to `out`. Called after
-    /// [`Event::Ready`], and then after each [`Event::Reply`].
+    /// Appends a request with this serialized message to `out`. Called after [`Event::Ready`] and
+    /// then after each [`Event::Reply`].
     fn request(&mut self, message: &[u8], out: &mut Vec<u8>);
 
-    /// Takes bytes from the front of `input`, and tells how many, and what they amount to; in
-    /// between, it appends what the protocol has it answer to `out`. To be called again with
-    /// what is left, until it takes nothing and tells nothing: it needs more bytes.
+    /// Consumes bytes from the front of `input`. Returns the number of bytes consumed, and the
+    /// event if they complete one. Appends the responses that the protocol requires to `out`.
+    ///
+    /// Call it again with the rest of the input until it consumes no bytes and returns no event: it
+    /// then needs more bytes.
     ///
     /// # Errors
     ///
-    /// Where the peer breaks the protocol, speaks another one, refuses the request, or says
-    /// something longer than it may: in words that name what came.
+    /// If the peer violates the protocol, uses another one, rejects the request, or exceeds a
+    /// length limit. The message describes the bytes received.
     fn receive<'a>(
         &'a mut self,
         input: &'a [u8],
@@ -47,12 +49,12 @@ pub trait Codec: Send {
     ) -> Result<(usize, Option<Event<'a>>), EchoError>;
 }
 
-/// What came, for people: the first bytes, as text where they are.
-fn shown(bytes: &[u8]) -> String {
+/// Returns the first 24 bytes in quotes, with escapes for those that are not printable ASCII.
+fn excerpt(bytes: &[u8]) -> String {
     format!("'{}'", bytes[..bytes.len().min(24)].escape_ascii())
 }
 
-/// The error of a reply that is longer than was asked for.
+/// Returns the error for a reply that is longer than the limit.
 fn too_long(length: u64, limit: usize) -> EchoError {
     EchoError::Malformed(format!("{length} bytes are over the limit of {limit}"))
 }

@@ -1,12 +1,12 @@
-//! ZMTP 3.0 and 3.1 with the NULL mechanism, as a REQ socket speaks it.
+//! ZMTP 3.0 and 3.1 with the NULL mechanism: the client end, a REQ socket.
 //!
-//! <https://rfc.zeromq.org/spec/23/> and <https://rfc.zeromq.org/spec/37/>. A request is an
-//! empty frame, the delimiter, and one frame with the message; so is its reply.
+//! <https://rfc.zeromq.org/spec/23/> and <https://rfc.zeromq.org/spec/37/>. A request or a reply is
+//! an empty frame, the delimiter, and one frame with the message.
 
-use super::{Codec, Event, shown, too_long};
+use super::{Codec, Event, excerpt, too_long};
 use crate::message::EchoError;
 
-/// Signature, version 3.0, mechanism NULL, as a client, and 31 bytes of filler.
+/// The greeting: signature, version 3.0, mechanism NULL, role client, and 31 bytes of filler.
 const GREETING: [u8; 64] = {
     let mut bytes = [0; 64];
     bytes[0] = 0xff;
@@ -19,36 +19,39 @@ const GREETING: [u8; 64] = {
     bytes
 };
 
-/// Where in a greeting its parts are.
+/// Positions of the parts of a greeting.
 const SIGNATURE_END: usize = 10;
 const VERSION: usize = 10;
 const MECHANISM: std::ops::Range<usize> = 12..32;
 
-/// Flags of a frame.
+/// Frame flags.
 const MORE: u8 = 1;
 const LONG: u8 = 2;
 const COMMAND: u8 = 4;
 
-/// The delimiter: an empty frame, with more to come.
+/// The delimiter: an empty frame that another frame follows.
 const DELIMITER: [u8; 2] = [MORE, 0];
 
-/// READY, with the kind of socket and an identity that is empty.
+/// The READY command, with the socket type and an empty identity.
 const READY: &[u8] = b"\x05READY\x0bSocket-Type\0\0\0\x03REQ\x08Identity\0\0\0\0";
 
-/// The longest command that is read: properties of a peer, or the context of a PING.
-const LONGEST_COMMAND: usize = 4096;
+/// Maximum length of a received command, such as READY with its properties or PING with its
+/// context.
+const MAX_COMMAND: usize = 4096;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
+    /// Waits for the greeting.
     Greeting,
+    /// Waits for READY.
     Handshake,
-    /// Before the delimiter of a reply.
+    /// Waits for the delimiter of a reply.
     Delimiter,
-    /// Before its message.
+    /// Waits for the message of a reply.
     Body,
 }
 
-/// A client over ZeroMQ's wire.
+/// A ZeroMQ REQ client.
 #[derive(Debug)]
 pub struct Zmtp {
     max_message: usize,
@@ -59,38 +62,42 @@ pub struct Zmtp {
 struct Frame<'a> {
     flags: u8,
     body: &'a [u8],
-    /// With its header.
+    /// Length of header and body.
     length: usize,
 }
 
 impl Zmtp {
-    /// A client that reads replies of up to `max_message` bytes.
+    /// Creates a client that accepts replies of up to `max_message` bytes.
     pub fn new(max_message: usize) -> Self {
         Zmtp { max_message, state: State::Greeting }
     }
 
     fn greeting(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<usize, EchoError> {
-        // As soon as it is no greeting: a peer that speaks another protocol may wait for us.
+        // Checks an incomplete signature too: a peer with another protocol may wait for the client.
         let signature = input.len().min(SIGNATURE_END);
-        let signed = input.first().is_none_or(|first| *first == 0xff)
+        let is_zmtp = input.first().is_none_or(|first| *first == 0xff)
             && (signature < SIGNATURE_END || input[9] & 1 == 1);
-        if !signed {
-            return Err(broken(format!(
-                "the server does not speak ZMTP; it said {}",
-                shown(input)
+        if !is_zmtp {
+            return Err(protocol_error(format!(
+                "the server does not speak ZMTP; it sent {}",
+                excerpt(input)
             )));
         }
         if let Some(version) = input.get(VERSION).filter(|version| **version < 3) {
-            return Err(broken(format!("the server speaks ZMTP {version}, and not 3.0 or later")));
+            return Err(protocol_error(format!(
+                "the server speaks ZMTP {version}, not 3.0 or later"
+            )));
         }
         let Some(greeting) = input.get(..GREETING.len()) else { return Ok(0) };
         let mechanism = &greeting[MECHANISM];
         if mechanism[..5] != *b"NULL\0" {
             let mechanism = mechanism.trim_ascii_end();
-            let mechanism = shown(mechanism.split(|byte| *byte == 0).next().unwrap_or_default());
-            return Err(broken(format!("the server asks for the mechanism {mechanism}, not NULL")));
+            let mechanism = excerpt(mechanism.split(|byte| *byte == 0).next().unwrap_or_default());
+            return Err(protocol_error(format!(
+                "the server requires the mechanism {mechanism}, not NULL"
+            )));
         }
-        command(READY, out);
+        push_command(READY, out);
         self.state = State::Handshake;
         Ok(GREETING.len())
     }
@@ -98,7 +105,7 @@ impl Zmtp {
     fn frame<'a>(&self, input: &'a [u8]) -> Result<Option<Frame<'a>>, EchoError> {
         let Some((&flags, rest)) = input.split_first() else { return Ok(None) };
         if flags & !(MORE | LONG | COMMAND) != 0 || flags & (MORE | COMMAND) == MORE | COMMAND {
-            return Err(broken(format!("a frame has the flags {flags:#04x}")));
+            return Err(protocol_error(format!("a frame has the invalid flags {flags:#04x}")));
         }
         let (length, header) = if flags & LONG == 0 {
             let Some(&length) = rest.first() else { return Ok(None) };
@@ -107,18 +114,18 @@ impl Zmtp {
             let Some(length) = rest.first_chunk::<8>() else { return Ok(None) };
             (u64::from_be_bytes(*length), 9)
         };
-        let limit = if flags & COMMAND == 0 { self.max_message } else { LONGEST_COMMAND };
-        let fits = usize::try_from(length).ok().filter(|length| *length <= limit);
-        let Some(fits) = fits else { return Err(too_long(length, limit)) };
-        let body = input.get(header..header + fits);
-        Ok(body.map(|body| Frame { flags, body, length: header + fits }))
+        let limit = if flags & COMMAND == 0 { self.max_message } else { MAX_COMMAND };
+        let accepted = usize::try_from(length).ok().filter(|length| *length <= limit);
+        let Some(accepted) = accepted else { return Err(too_long(length, limit)) };
+        let body = input.get(header..header + accepted);
+        Ok(body.map(|body| Frame { flags, body, length: header + accepted }))
     }
 
-    /// A command: READY once, and PING at any time after it.
+    /// Handles a command: READY once, then PING at any time. Returns `Some` after READY.
     fn command(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<Option<()>, EchoError> {
         let split = body.split_first().and_then(|(n, rest)| rest.split_at_checked(usize::from(*n)));
         let Some((name, rest)) = split else {
-            return Err(broken(format!("a command has no name: {}", shown(body))));
+            return Err(protocol_error(format!("a command has no name: {}", excerpt(body))));
         };
         match (name, self.state) {
             (b"READY", State::Handshake) => {
@@ -127,18 +134,21 @@ impl Zmtp {
                 Ok(Some(()))
             }
             (b"PING", State::Delimiter | State::Body) => {
-                // Behind the time to live comes what is to be sent back.
+                // PONG returns the context, which follows the time to live.
                 let context = rest.get(2..).unwrap_or_default();
-                command(&[b"\x04PONG", context].concat(), out);
+                push_command(&[b"\x04PONG", context].concat(), out);
                 Ok(None)
             }
             (b"ERROR", _) => {
                 let reason = rest.get(1..).unwrap_or_default();
-                Err(broken(format!("the server refused the connection: {}", shown(reason))))
+                Err(protocol_error(format!(
+                    "the server refused the connection: {}",
+                    excerpt(reason)
+                )))
             }
-            // Others are for other sockets; a peer that asks for nothing is not answered.
+            // Other commands are for other socket types and need no answer.
             (_, State::Delimiter | State::Body) => Ok(None),
-            _ => Err(broken(format!("the server said {} before READY", shown(name)))),
+            _ => Err(protocol_error(format!("the server sent {} before READY", excerpt(name)))),
         }
     }
 }
@@ -151,7 +161,7 @@ impl Codec for Zmtp {
     #[inline]
     fn request(&mut self, message: &[u8], out: &mut Vec<u8>) {
         out.extend_from_slice(&DELIMITER);
-        frame_header(0, message.len(), out);
+        push_frame_header(0, message.len(), out);
         out.extend_from_slice(message);
     }
 
@@ -183,18 +193,20 @@ impl Codec for Zmtp {
             }
             (State::Delimiter, _, body) => Err(EchoError::Malformed(format!(
                 "it does not begin with an empty frame, but with {}",
-                shown(body)
+                excerpt(body)
             ))),
-            (_, _, body) => Err(broken(format!("the server sent {} before READY", shown(body)))),
+            (_, _, body) => {
+                Err(protocol_error(format!("the server sent {} before READY", excerpt(body))))
+            }
         }
     }
 }
 
-fn broken(what: String) -> EchoError {
-    EchoError::Disconnected(what)
+fn protocol_error(reason: String) -> EchoError {
+    EchoError::Disconnected(reason)
 }
 
-fn frame_header(flags: u8, length: usize, out: &mut Vec<u8>) {
+fn push_frame_header(flags: u8, length: usize, out: &mut Vec<u8>) {
     if let Ok(short) = u8::try_from(length) {
         out.extend_from_slice(&[flags, short]);
     } else {
@@ -203,24 +215,24 @@ fn frame_header(flags: u8, length: usize, out: &mut Vec<u8>) {
     }
 }
 
-fn command(body: &[u8], out: &mut Vec<u8>) {
-    frame_header(COMMAND, body.len(), out);
+fn push_command(body: &[u8], out: &mut Vec<u8>) {
+    push_frame_header(COMMAND, body.len(), out);
     out.extend_from_slice(body);
 }
 
-/// Makes sure that a REQ socket may talk to a peer with these properties.
+/// Checks that a REQ socket may connect to a peer with these properties.
 fn check_peer(mut properties: &[u8]) -> Result<(), EchoError> {
-    let cut = || broken("the server's READY is cut off".to_owned());
+    let truncated = || protocol_error("the server's READY is cut off".to_owned());
     while let Some((&name_length, rest)) = properties.split_first() {
-        let (name, rest) = rest.split_at_checked(usize::from(name_length)).ok_or_else(cut)?;
-        let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
+        let (name, rest) = rest.split_at_checked(usize::from(name_length)).ok_or_else(truncated)?;
+        let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(truncated)?;
         let length = u32::from_be_bytes(*length) as usize;
-        let (value, rest) = rest.split_at_checked(length).ok_or_else(cut)?;
-        let fits = [&b"REP"[..], b"ROUTER"].contains(&value);
-        if name.eq_ignore_ascii_case(b"Socket-Type") && !fits {
-            return Err(broken(format!(
-                "the server is a {} socket, and no REP or ROUTER",
-                shown(value)
+        let (value, rest) = rest.split_at_checked(length).ok_or_else(truncated)?;
+        let is_compatible = [&b"REP"[..], b"ROUTER"].contains(&value);
+        if name.eq_ignore_ascii_case(b"Socket-Type") && !is_compatible {
+            return Err(protocol_error(format!(
+                "the socket type of the server is {}, not REP or ROUTER",
+                excerpt(value)
             )));
         }
         properties = rest;

@@ -1,4 +1,4 @@
-//! A Chromium without a window, driven through chromedriver. What is asynchronous stays in here.
+//! A headless Chromium, driven through chromedriver. All asynchronous code is in this module.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -13,10 +13,10 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::common::{Guard, eventually};
 
-const LACKING: &str = "this test needs Chromium and chromedriver, Debian's packages chromium and \
-                       chromium-driver; ./scripts/setup.sh tests installs them";
+const INSTALL_HINT: &str = "this test needs Chromium and chromedriver (Debian packages chromium \
+                            and chromium-driver); run './scripts/setup.sh tests'";
 
-/// What it is told: to do nothing of its own accord, and to keep what it has to itself.
+/// Flags that disable background activity and network access of the browser itself.
 const ARGUMENTS: [&str; 11] = [
     "--headless=new",
     "--no-sandbox",
@@ -31,21 +31,21 @@ const ARGUMENTS: [&str; 11] = [
     "--hide-scrollbars",
 ];
 
-/// What a page is shown on.
+/// An emulated screen.
 #[derive(Debug, Clone, Copy)]
 pub struct Screen {
     pub width: u32,
-    /// The scheme of colours that its owner prefers: light or dark.
+    /// Preferred color scheme: light or dark.
     pub scheme: &'static str,
-    /// screen or print.
+    /// Media type: screen or print.
     pub media: &'static str,
 }
 
-/// A browser with one page. It ends when it is dropped, and chromedriver with it.
+/// A browser with one page. On drop, it exits together with chromedriver.
 pub struct Chrome {
     runtime: Runtime,
     driver: Option<WebDriver>,
-    // In this order: the process ends before its directory does.
+    // Fields drop in this order: the process ends before its directory is removed.
     chromedriver: Guard,
     _stdout: BufReader<ChildStdout>,
     _profile: TempDir,
@@ -57,14 +57,14 @@ impl Chrome {
         let mut command = Command::new("chromedriver");
         command.args(["--port=0", "--log-level=WARNING"]).env("HOME", profile.path());
         command.env_remove("http_proxy").env_remove("HTTP_PROXY").stdin(Stdio::null());
-        let mut child = command.stdout(Stdio::piped()).spawn().expect(LACKING);
+        let mut child = command.stdout(Stdio::piped()).spawn().expect(INSTALL_HINT);
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let chromedriver = Guard(child);
         let port = port(&mut stdout);
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let address = format!("http://127.0.0.1:{port}");
         let driver = runtime.block_on(WebDriver::new(address, capabilities(profile.path())));
-        let driver = Some(driver.expect(LACKING));
+        let driver = Some(driver.expect(INSTALL_HINT));
         Chrome { runtime, driver, chromedriver, _stdout: stdout, _profile: profile }
     }
 
@@ -77,39 +77,38 @@ impl Chrome {
         self.runtime.block_on(self.driver().goto(address)).unwrap();
     }
 
-    /// Shows the page on another screen.
-    pub fn show_on(&self, screen: Screen) {
+    /// Emulates another screen.
+    pub fn emulate(&self, screen: Screen) {
         let Screen { width, scheme, media } = screen;
         let metrics =
             json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600 });
-        self.tell("Emulation.setDeviceMetricsOverride", metrics);
+        self.send_command("Emulation.setDeviceMetricsOverride", metrics);
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
-        self.tell("Emulation.setEmulatedMedia", json!({ "media": media, "features": features }));
+        self.send_command(
+            "Emulation.setEmulatedMedia",
+            json!({ "media": media, "features": features }),
+        );
     }
 
-    fn tell(&self, command: &str, parameters: Value) {
-        self.ask(command, parameters);
-    }
-
-    /// Asks the browser itself, and returns what it answers.
-    pub fn ask(&self, command: &str, parameters: Value) -> Value {
+    /// Sends a `DevTools` command and returns its result.
+    pub fn send_command(&self, command: &str, parameters: Value) -> Value {
         let tools = self.driver().cdp();
         self.runtime.block_on(tools.send_raw(command, parameters)).unwrap()
     }
 
-    /// What a script returns, which is the body of a function.
+    /// Runs a script, given as a function body, and returns its result.
     pub fn run<T: serde::de::DeserializeOwned>(&self, script: &str, arguments: Vec<Value>) -> T {
         let returned = self.runtime.block_on(self.driver().execute(script, arguments)).unwrap();
         serde_json::from_value(returned.json().clone()).unwrap()
     }
 
-    /// What was logged since the last time: by the page in `browser`, of the network in
-    /// `performance`.
+    /// Log entries since the last call: of the page for the kind `browser`, of the network for
+    /// the kind `performance`.
     pub fn log(&self, kind: &str) -> Vec<BrowserLogEntry> {
         self.runtime.block_on(self.driver().get_log(kind)).unwrap()
     }
 
-    /// All elements that a selector finds, clicked.
+    /// Clicks all elements that match the selector.
     pub fn click_all(&self, selector: &str) {
         self.runtime.block_on(async {
             for element in self.driver().find_all(By::Css(selector)).await.unwrap() {
@@ -118,7 +117,7 @@ impl Chrome {
         });
     }
 
-    /// Pictures, as PNG, of all elements that a selector finds.
+    /// Screenshots, as PNG, of all elements that match the selector.
     pub fn pictures(&self, selector: &str) -> Vec<Vec<u8>> {
         self.runtime.block_on(async {
             let mut pictures = Vec::new();
@@ -133,7 +132,7 @@ impl Chrome {
 impl Drop for Chrome {
     fn drop(&mut self) {
         if let Some(driver) = self.driver.take() {
-            // If it does not answer any more, chromedriver ends it.
+            // If the browser does not respond, chromedriver ends it.
             let _ = self.runtime.block_on(driver.quit());
         }
         self.chromedriver.signal(Signal::SIGTERM);
@@ -143,7 +142,7 @@ impl Drop for Chrome {
     }
 }
 
-/// Where chromedriver says that it listens.
+/// Reads the port that chromedriver prints.
 fn port(stdout: &mut impl BufRead) -> u16 {
     for line in stdout.lines().map_while(Result::ok) {
         let port = line.rsplit_once("on port ").map(|(_, port)| port.trim_end_matches('.'));
@@ -151,17 +150,19 @@ fn port(stdout: &mut impl BufRead) -> u16 {
             return port;
         }
     }
-    panic!("chromedriver did not say where it listens");
+    panic!("chromedriver did not print its port");
 }
 
 fn capabilities(profile: &Path) -> ChromeCapabilities {
-    let mut wanted = DesiredCapabilities::chrome();
+    let mut capabilities = DesiredCapabilities::chrome();
     for argument in ARGUMENTS {
-        wanted.add_arg(argument).unwrap();
+        capabilities.add_arg(argument).unwrap();
     }
-    wanted.add_arg(&format!("--user-data-dir={}", profile.join("chromium").display())).unwrap();
+    capabilities
+        .add_arg(&format!("--user-data-dir={}", profile.join("chromium").display()))
+        .unwrap();
     for kind in ["browser", "performance"] {
-        wanted.set_logging_prefs(kind, LoggingPrefsLogLevel::All).unwrap();
+        capabilities.set_logging_prefs(kind, LoggingPrefsLogLevel::All).unwrap();
     }
-    wanted
+    capabilities
 }

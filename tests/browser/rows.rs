@@ -1,4 +1,4 @@
-//! Rows as an experiment leaves them, made up: every system, tuned and not, and a bit of trouble.
+//! Synthetic rows of an experiment: every system with both tunings, and some problematic rows.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,26 +9,30 @@ use echometer::systems::SYSTEMS;
 const COUNTS: [usize; 7] = [1, 2, 4, 8, 12, 16, 24];
 const TUNINGS: [&str; 2] = ["default", "throughput"];
 
-/// A name that a machine may well have, and that is no element of a page.
+/// A host name with markup, which must be shown as text.
 pub const HOST: &str = "<script>document.title='owned'</script>&\"'";
 
-/// What a system carries at most.
+/// Peak throughput of a system in messages per second.
 fn peak(system: usize, tuned: bool) -> f64 {
     let untuned = 120_000.0 - 22_000.0 * system as f64;
     if tuned { untuned * 1.3 } else { untuned }
 }
 
-/// A number that is small enough, without its fraction.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "made up to fit")]
+/// The integer part of a number that fits into u64.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "synthetic values are small and positive"
+)]
 fn whole(number: f64) -> u64 {
     number as u64
 }
 
-/// A row with something in every column that a report looks at.
+/// A row with a value in every column that the report uses.
 fn row(system: usize, tuned: bool, clients: usize, trial: u32) -> Row {
-    let (n, most) = (clients as f64, peak(system, tuned));
+    let (n, peak_per_s) = (clients as f64, peak(system, tuned));
     let spread = 1.0 + 0.01 * (f64::from(trial) - 2.0);
-    let throughput = most * spread * n / (n + 3.0 + 0.01 * n * n);
+    let throughput = peak_per_s * spread * n / (n + 3.0 + 0.01 * n * n);
     let rtt = 1e6 * n / throughput;
     Row {
         run_id: "run".to_owned(),
@@ -53,9 +57,9 @@ fn row(system: usize, tuned: bool, clients: usize, trial: u32) -> Row {
         rtt_p999_us: Some(rtt * 4.0),
         rtt_max_us: Some(rtt * 9.0),
         server_accesses: Some(whole(throughput * 2.4)),
-        server_cpu_us_per_msg: Some(1e6 / most),
-        server_user_us_per_msg: Some(0.3e6 / most),
-        server_system_us_per_msg: Some(0.7e6 / most),
+        server_cpu_us_per_msg: Some(1e6 / peak_per_s),
+        server_user_us_per_msg: Some(0.3e6 / peak_per_s),
+        server_system_us_per_msg: Some(0.7e6 / peak_per_s),
         client_cpu_us_per_msg: Some(6.0),
         server_switches_per_msg: Some(0.4),
         client_switches_per_msg: Some(0.1),
@@ -73,7 +77,7 @@ fn row(system: usize, tuned: bool, clients: usize, trial: u32) -> Row {
     }
 }
 
-/// The same, at a share of the peak, with arrivals that do not wait.
+/// An open-loop row at a share of the throughput of 24 clients.
 fn paced(system: usize, share: f64, trial: u32) -> Row {
     let closed = row(system, false, 24, trial);
     let rate = (closed.throughput_per_s * share).round();
@@ -108,17 +112,17 @@ fn rows() -> Vec<Row> {
             rows.extend((0..SYSTEMS.len()).map(|system| paced(system, share, trial)));
         }
     }
-    // Some trouble: one that does not hold, one whose clients were the bound, one disturbed.
+    // Problematic rows: one invalid, one client-bound, one disturbed.
     rows[3].valid = false;
-    rows[3].invalid_reason = Some(format!("clients lost their server: {HOST}"));
+    rows[3].invalid_reason = Some(format!("clients lost the connection to the server: {HOST}"));
     rows[8].bound = Some("client".to_owned());
-    rows[9].notes = Some("others used the CPUs of the server".to_owned());
+    rows[9].notes = Some("other processes used the server CPUs".to_owned());
     rows
 }
 
-/// What the threads of its server did: two roles for each row.
+/// Thread rows with two roles for each row.
 fn threads(row: &Row) -> [ThreadRow; 2] {
-    let share = |role: &str, of: f64, threads| ThreadRow {
+    let thread_row = |role: &str, share: f64, threads| ThreadRow {
         run_id: row.run_id.clone(),
         started_at: row.started_at.clone(),
         trial: row.trial,
@@ -128,25 +132,25 @@ fn threads(row: &Row) -> [ThreadRow; 2] {
         messages: row.messages as f64,
         role: role.to_owned(),
         threads,
-        cpu_us_per_msg: row.server_cpu_us_per_msg.map(|cpu| cpu * of),
-        user_us_per_msg: row.server_user_us_per_msg.map(|cpu| cpu * of),
-        system_us_per_msg: row.server_system_us_per_msg.map(|cpu| cpu * of),
-        voluntary_switches_per_msg: Some(0.3 * of),
-        involuntary_switches_per_msg: Some(0.1 * of),
+        cpu_us_per_msg: row.server_cpu_us_per_msg.map(|cpu| cpu * share),
+        user_us_per_msg: row.server_user_us_per_msg.map(|cpu| cpu * share),
+        system_us_per_msg: row.server_system_us_per_msg.map(|cpu| cpu * share),
+        voluntary_switches_per_msg: Some(0.3 * share),
+        involuntary_switches_per_msg: Some(0.1 * share),
         label: row.label.clone(),
     };
-    [share("io", 0.6, 1), share("handler", 0.4, 4)]
+    [thread_row("io", 0.6, 1), thread_row("handler", 0.4, 4)]
 }
 
 fn run() -> Run {
-    let words = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+    let map = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     };
     let trials = |system: &str| Trials {
         system: system.to_owned(),
         label: system.to_owned(),
         command: format!("echometer bench {system} --spawn --clients 24 --driver lean --csv rows"),
-        options: words(&[("clients", "24"), ("driver", "lean"), ("name", HOST)]),
+        options: map(&[("clients", "24"), ("driver", "lean"), ("name", HOST)]),
     };
     Run {
         run_id: "run".to_owned(),
@@ -157,7 +161,7 @@ fn run() -> Run {
             version: "0.1.0".to_owned(),
             commit: "0123456789abcdef0123456789abcdef01234567-modified".to_owned(),
             compilers: vec!["a compiler 1.2.3 (of a day)".to_owned()],
-            libraries: words(&[("a library", "4.3.4"), ("another", "1.62.0")]),
+            libraries: map(&[("a library", "4.3.4"), ("another", "1.62.0")]),
         },
         machine: Machine {
             host: HOST.to_owned(),
@@ -173,33 +177,33 @@ fn run() -> Run {
 
 fn write(directory: &Path, rows: &[Row]) {
     CsvSink::open(&directory.join("results.csv")).unwrap().append(rows).unwrap();
-    RunFile::of(directory).add(run()).unwrap();
+    RunFile::in_directory(directory).add(run()).unwrap();
 }
 
-/// An experiment that has everything.
-pub fn experiment(directory: &Path) {
+/// An experiment with rows of every kind and thread rows.
+pub fn full_experiment(directory: &Path) {
     let rows = rows();
     write(directory, &rows);
     let threads: Vec<_> = rows.iter().flat_map(threads).collect();
     CsvSink::open(&directory.join("threads.csv")).unwrap().append(&threads).unwrap();
 }
 
-/// The least that there is to report of.
+/// The smallest set of rows that can be reported.
 pub fn one_row(directory: &Path) {
     write(directory, &[row(0, false, 1, 1)]);
 }
 
-/// Handlers that use the CPU or wait, from no time to a millisecond: where they wait, those with
-/// more workers overtake.
-pub fn times_of_work(directory: &Path) {
+/// Service times from none to 1 ms, spinning or sleeping. With sleeping handlers, systems with
+/// more workers overtake the others.
+pub fn service_times(directory: &Path) {
     let mut all = Vec::new();
     for (kind, us) in
         [("none", 0.0), ("spin", 1.0), ("spin", 1000.0), ("sleep", 1.0), ("sleep", 1000.0)]
     {
         for (system, trial) in (0..SYSTEMS.len()).flat_map(|s| [1, 2, 3].map(|trial| (s, trial))) {
             let closed = row(system, false, 24, trial);
-            let at_once = if kind == "sleep" { 1.0 + 4.0 * system as f64 } else { 1.0 };
-            let throughput = 1e6 / (1e6 / closed.throughput_per_s + us / at_once);
+            let concurrency = if kind == "sleep" { 1.0 + 4.0 * system as f64 } else { 1.0 };
+            let throughput = 1e6 / (1e6 / closed.throughput_per_s + us / concurrency);
             let work = if kind == "none" { kind.to_owned() } else { format!("{kind}:{us}us") };
             let started_at = format!("2026-01-01T02:{trial:02}:{:02}.{system}Z", all.len() % 60);
             let work = Some(work);
@@ -209,14 +213,14 @@ pub fn times_of_work(directory: &Path) {
     write(directory, &all);
 }
 
-/// Rates, and no closed loop to compare them with.
-pub fn rates_alone(directory: &Path) {
+/// Only open-loop rows.
+pub fn open_loop_only(directory: &Path) {
     let all = rows().into_iter().filter(|row| row.rate_per_s.is_some());
     write(directory, &all.collect::<Vec<_>>());
 }
 
-/// More systems than there are colours, up to 10,000 clients, and two trials each.
-pub fn too_much(directory: &Path) {
+/// More systems than colors, up to 10,000 clients, with two trials each.
+pub fn many_curves(directory: &Path) {
     let mut all = Vec::new();
     for number in 0..12 {
         for clients in [1, 3, 10, 30, 100, 300, 1000, 3000, 10_000] {

@@ -1,15 +1,15 @@
-//! What the integration tests share: the real binary, a server of it that is stopped whatever
-//! happens, specs for the public API, and conditions to wait for.
+//! Helpers of the integration tests: processes of the built binary that are killed when dropped,
+//! specs for the public API, and conditions to wait for.
 
-// Each file of tests/ is a crate of its own, and uses a part of this.
+// Each file of tests/ is a separate crate and uses only some of these items.
 #![allow(dead_code, unused_imports)]
 
 pub mod bench;
-mod known;
 pub mod page;
 pub mod raw;
 pub mod rows;
 pub mod scripted;
+pub mod suite;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -17,7 +17,6 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-pub use self::known::{Counts, Wire, known};
 use echometer::spec::{Channels, ClientSpec, Driver, Endpoint, LoadSpec, ServerSpec};
 use echometer::systems::{SYSTEMS, System};
 use nix::sys::signal::{Signal, kill};
@@ -25,40 +24,40 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// How long anything may take that is sure to happen: long, for machines that are busy.
+/// Time limit for events that are certain to happen. It is long because machines may be busy.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
-/// A port on loopback that the kernel chooses.
+/// A loopback address with a port that the kernel chooses.
 pub const ANY_PORT: &str = "127.0.0.1:0";
 
-/// The command, with nothing of the environment that changes what it says.
+/// The echometer command without the environment variables that change its output.
 pub fn echometer() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_echometer"));
     command.env_remove("RUST_LOG").env_remove("GRPC_VERBOSITY").stdin(Stdio::null());
     command
 }
 
-/// How a command ended, and what it said.
+/// Exit status and output of a command.
 #[derive(Debug)]
-pub struct Ran {
+pub struct CommandOutput {
     pub status: i32,
     pub stdout: String,
     pub stderr: String,
 }
 
-/// Runs the command to its end.
-pub fn run<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Ran {
-    finish(echometer().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()))
+/// Runs echometer with these arguments until it exits.
+pub fn run<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> CommandOutput {
+    run_command(echometer().args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()))
 }
 
-/// Runs any command to its end; -1 stands for one that a signal ended.
-pub fn finish(command: &mut Command) -> Ran {
-    Ran::from(command.output().unwrap())
+/// Runs a command until it exits. The status is -1 if a signal ended the command.
+pub fn run_command(command: &mut Command) -> CommandOutput {
+    CommandOutput::from(command.output().unwrap())
 }
 
-impl From<std::process::Output> for Ran {
+impl From<std::process::Output> for CommandOutput {
     fn from(output: std::process::Output) -> Self {
-        Ran {
+        CommandOutput {
             status: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
@@ -66,34 +65,34 @@ impl From<std::process::Output> for Ran {
     }
 }
 
-impl Ran {
-    /// Asserts that it failed with `status` and one line that contains all of `telling`.
-    pub fn assert_fails(&self, status: i32, telling: &[&str]) {
+impl CommandOutput {
+    /// Asserts that the command failed with `status` and one line that contains all `fragments`.
+    pub fn assert_fails(&self, status: i32, fragments: &[&str]) {
         assert_eq!(self.status, status, "{self:?}");
-        assert_eq!(self.stderr.lines().count(), 1, "one line: {self:?}");
-        let words = self.stderr.strip_prefix("echometer: ").unwrap_or_else(|| panic!("{self:?}"));
-        assert!(!words.starts_with(char::is_uppercase), "{self:?}");
-        assert!(!words.trim_end().ends_with('.'), "{self:?}");
-        for word in telling {
-            assert!(words.contains(word), "'{word}' is not in: {words}");
+        assert_eq!(self.stderr.lines().count(), 1, "not exactly one line: {self:?}");
+        let message = self.stderr.strip_prefix("echometer: ").unwrap_or_else(|| panic!("{self:?}"));
+        assert!(!message.starts_with(char::is_uppercase), "{self:?}");
+        assert!(!message.trim_end().ends_with('.'), "{self:?}");
+        for fragment in fragments {
+            assert!(message.contains(fragment), "'{fragment}' is not in: {message}");
         }
         assert_eq!(self.stdout, "", "{self:?}");
     }
 }
 
-/// Waits until `condition` gives something; what is sure to happen needs no sleep.
-pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+/// Waits until `condition` returns a value. `event` describes it in the timeout message.
+pub fn eventually<T>(event: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + DEADLINE;
     loop {
         if let Some(found) = condition() {
             return found;
         }
-        assert!(Instant::now() < end, "within {DEADLINE:?} it did not happen that {what}");
+        assert!(Instant::now() < end, "timed out after {DEADLINE:?}: {event}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }
 
-/// A process that is killed and waited for when it is dropped.
+/// A child process that is killed and reaped on drop.
 pub struct Guard(pub Child);
 
 impl Guard {
@@ -105,7 +104,7 @@ impl Guard {
         kill(Pid::from_raw(self.pid()), signal).unwrap();
     }
 
-    /// Waits for its end, which is near.
+    /// Waits until the process exits, at most [`DEADLINE`].
     pub fn wait(&mut self) -> ExitStatus {
         eventually("the process ends", || self.0.try_wait().unwrap())
     }
@@ -113,39 +112,39 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // Both fail for a process that has ended, which is what is wanted.
+        // Both calls fail if the process has already exited, which is fine.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// A server of the real binary; it is killed if the test ends before it was stopped.
-pub struct Served {
+/// An `echometer serve` process. It is killed if the test ends before the server was stopped.
+pub struct ServerProcess {
     pub process: Guard,
     pub address: String,
     directory: TempDir,
 }
 
-/// What a server left that was stopped.
+/// Exit status, output and metrics of a stopped server.
 #[derive(Debug)]
-pub struct Stopped {
+pub struct StoppedServer {
     pub status: ExitStatus,
     pub stderr: String,
     pub metrics: Value,
-    /// From the signal to the end.
+    /// Time from the signal to the exit.
     pub took: Duration,
 }
 
-impl Served {
+impl ServerProcess {
     pub fn start(system: &dyn System, extra: &[&str]) -> Self {
-        Served::start_at(system, ANY_PORT, extra)
+        ServerProcess::start_at(system, ANY_PORT, extra)
     }
 
     pub fn start_at(system: &dyn System, address: &str, extra: &[&str]) -> Self {
-        Served::start_by(&mut echometer(), system, address, extra)
+        ServerProcess::start_by(&mut echometer(), system, address, extra)
     }
 
-    /// Starts it by a command that has been prepared.
+    /// Starts the server through a prepared command.
     pub fn start_by(
         command: &mut Command,
         system: &dyn System,
@@ -167,7 +166,7 @@ impl Served {
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line).unwrap();
         let address = line.trim_end().strip_prefix("listening ").expect("a line 'listening ADDR'");
-        Served { process, address: address.to_owned(), directory }
+        ServerProcess { process, address: address.to_owned(), directory }
     }
 
     pub fn endpoint(&self) -> Endpoint {
@@ -178,45 +177,84 @@ impl Served {
         self.address.rsplit_once(':').unwrap().1.parse().unwrap()
     }
 
-    /// Sends SIGTERM, and gathers what is left.
-    pub fn stop(self) -> Stopped {
-        self.stop_by(Signal::SIGTERM)
+    /// Sends SIGTERM, waits for the exit, and collects output and metrics.
+    pub fn stop(self) -> StoppedServer {
+        self.stop_with(Signal::SIGTERM)
     }
 
-    pub fn stop_by(self, signal: Signal) -> Stopped {
+    pub fn stop_with(self, signal: Signal) -> StoppedServer {
         self.process.signal(signal);
-        self.end()
+        self.wait()
     }
 
-    /// Waits for an end that has been brought about already.
-    pub fn end(mut self) -> Stopped {
+    /// Waits for a server that is already stopping, and collects output and metrics.
+    pub fn wait(mut self) -> StoppedServer {
         let since = Instant::now();
         let status = self.process.wait();
         let took = since.elapsed();
         let read = |name| fs::read_to_string(self.directory.path().join(name)).unwrap();
         let (stderr, metrics) = (read("stderr"), read("metrics"));
-        assert!(!metrics.is_empty(), "it left no metrics: {status}, {stderr}");
-        Stopped { status, stderr, metrics: metrics_line(&metrics), took }
+        assert!(!metrics.is_empty(), "the server wrote no metrics: {status}, {stderr}");
+        StoppedServer { status, stderr, metrics: metrics_line(&metrics), took }
     }
 }
 
-/// The one line of a metrics file.
+/// The only line of a metrics file.
 pub fn metrics_line(text: &str) -> Value {
-    assert!(text.ends_with('\n') && text.lines().count() == 1, "one line: {text:?}");
+    assert!(text.ends_with('\n') && text.lines().count() == 1, "not exactly one line: {text:?}");
     serde_json::from_str(text).unwrap()
 }
 
-/// A port on which nothing listens: it was free a moment ago.
-pub fn nobody() -> String {
+/// A loopback address on which nothing listens: the port was free a moment ago.
+pub fn unused_address() -> String {
     let listener = std::net::TcpListener::bind(ANY_PORT).unwrap();
     listener.local_addr().unwrap().to_string()
 }
 
-/// A directory, and the path of a file in it.
+/// A new temporary directory and the path of a file in it. The file is not created.
 pub fn file_in_new_directory(name: &str) -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(name);
     (directory, path)
+}
+
+/// Scope of the sequence numbers in a system's replies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SequenceScope {
+    Server,
+    Worker,
+    Connection,
+}
+
+/// Wire protocol of a system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wire {
+    ZeroMq,
+    Grpc,
+    GrpcStream,
+    Framed,
+}
+
+/// The sequence scope that a system promises.
+pub fn sequence_scope(system: &dyn System) -> SequenceScope {
+    properties(system).0
+}
+
+/// The wire protocol that a system speaks.
+pub fn wire_of(system: &dyn System) -> Wire {
+    properties(system).1
+}
+
+/// The only place where the tests distinguish systems by name.
+fn properties(system: &dyn System) -> (SequenceScope, Wire) {
+    match system.name() {
+        "rep" => (SequenceScope::Server, Wire::ZeroMq),
+        "router" => (SequenceScope::Worker, Wire::ZeroMq),
+        "grpc" => (SequenceScope::Server, Wire::Grpc),
+        "grpc-stream" => (SequenceScope::Server, Wire::GrpcStream),
+        "tcp" => (SequenceScope::Connection, Wire::Framed),
+        other => panic!("add the system {other} to properties() in tests/common/mod.rs"),
+    }
 }
 
 pub fn server_spec() -> ServerSpec {
@@ -233,7 +271,7 @@ pub fn client_spec(name: &str) -> ClientSpec {
     }
 }
 
-/// So many clients for one second, who do not pause and do not try again.
+/// A load of `clients` clients for one second, without think time and without retries.
 pub fn load_spec(clients: usize) -> LoadSpec {
     LoadSpec {
         driver: Driver::Native,
@@ -242,7 +280,7 @@ pub fn load_spec(clients: usize) -> LoadSpec {
         window: Duration::from_secs(1),
         warmup: Duration::ZERO,
         think: Duration::ZERO,
-        pace: None,
+        open_loop: None,
         payload: 64,
         reply_payload: 0,
         timeout: DEADLINE,
@@ -250,8 +288,8 @@ pub fn load_spec(clients: usize) -> LoadSpec {
     }
 }
 
-/// Does the same with every system, all at once: for tests that wait more than they work.
-pub fn with_each_system(test: impl Fn(&'static dyn System) + Sync) {
+/// Runs `test` with every system in parallel, for tests that mostly wait.
+pub fn for_each_system(test: impl Fn(&'static dyn System) + Sync) {
     std::thread::scope(|scope| {
         for system in SYSTEMS {
             let test = &test;

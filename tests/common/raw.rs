@@ -1,4 +1,4 @@
-//! Peers that are not ours: they send any bytes, and tell what the server says.
+//! Independent clients that can send any bytes and return the server's reply or error.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -39,11 +39,11 @@ fn unpack(mut reader: MessageReader) -> grpcio::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Bytes that begin a field and do not end it: no message of protobuf.
-pub const NO_PROTOBUF: &[u8] = b"\x0a\xff\xff\xff\xff garbage";
+/// Invalid protobuf: the bytes begin a field that is longer than the input.
+pub const INVALID_PROTOBUF: &[u8] = b"\x0a\xff\xff\xff\xff garbage";
 
-/// A message as a peer writes it that knows the first two fields only.
-pub fn old_message(text: &str) -> Vec<u8> {
+/// A serialized message of a peer that implements only the first two fields.
+pub fn unsequenced_message(text: &str) -> Vec<u8> {
     let message = BasicMessage {
         sender: "old-peer".to_owned(),
         message: text.to_owned(),
@@ -52,29 +52,29 @@ pub fn old_message(text: &str) -> Vec<u8> {
     message.write_to_bytes().unwrap()
 }
 
-/// Sends one message, and returns the text of the reply, or of the status in its place.
-pub fn ask(wire: Wire, address: &str, bytes: &[u8]) -> Result<String, String> {
+/// Sends one message. Returns the text of the reply, or the error or status text.
+pub fn send_raw(wire: Wire, address: &str, bytes: &[u8]) -> Result<String, String> {
     let reply = match wire {
-        Wire::ZeroMq => ask_zmq(address, &[bytes]),
-        Wire::Grpc => ask_grpc(address, bytes),
-        Wire::GrpcStream => ask_on_a_stream(address, bytes),
-        Wire::Framed => ask_framed(address, bytes).map_err(|error| error.to_string()),
+        Wire::ZeroMq => exchange_zmq(address, &[bytes]),
+        Wire::Grpc => exchange_grpc(address, bytes),
+        Wire::GrpcStream => exchange_on_stream(address, bytes),
+        Wire::Framed => exchange_framed(address, bytes).map_err(|error| error.to_string()),
     }?;
-    text(&reply)
+    message_text(&reply)
 }
 
-/// The text of a serialized message.
-pub fn text(reply: &[u8]) -> Result<String, String> {
+/// The `message` field of a serialized message.
+pub fn message_text(reply: &[u8]) -> Result<String, String> {
     let reply = BasicMessage::parse_from_bytes(reply).map_err(|error| error.to_string())?;
     Ok(reply.message)
 }
 
-/// Sends a message of several frames, and returns the text of the reply.
-pub fn ask_frames(address: &str, frames: &[&[u8]]) -> Result<String, String> {
-    text(&ask_zmq(address, frames)?)
+/// Sends a multipart message and returns the text of the reply.
+pub fn send_frames(address: &str, frames: &[&[u8]]) -> Result<String, String> {
+    message_text(&exchange_zmq(address, frames)?)
 }
 
-/// A socket of another context than those of the library.
+/// A connected socket in its own ZeroMQ context.
 pub fn zmq_socket(kind: zmq::SocketType, address: &str) -> zmq::Socket {
     let socket = zmq::Context::new().socket(kind).unwrap();
     socket.set_rcvtimeo(i32::try_from(DEADLINE.as_millis()).unwrap()).unwrap();
@@ -83,7 +83,7 @@ pub fn zmq_socket(kind: zmq::SocketType, address: &str) -> zmq::Socket {
     socket
 }
 
-fn ask_zmq(address: &str, frames: &[&[u8]]) -> Result<Vec<u8>, String> {
+fn exchange_zmq(address: &str, frames: &[&[u8]]) -> Result<Vec<u8>, String> {
     let socket = zmq_socket(zmq::REQ, address);
     socket.send_multipart(frames, 0).unwrap();
     socket.recv_bytes(0).map_err(|error| error.to_string())
@@ -95,15 +95,15 @@ fn grpc_client(address: &str) -> grpcio::Client {
     grpcio::Client::new(channel.connect(address))
 }
 
-fn ask_grpc(address: &str, bytes: &[u8]) -> Result<Vec<u8>, String> {
+fn exchange_grpc(address: &str, bytes: &[u8]) -> Result<Vec<u8>, String> {
     let deadline = CallOption::default().timeout(DEADLINE);
     let reply = grpc_client(address).unary_call(&RESPOND, &bytes.to_vec(), deadline);
     reply.map_err(|error| error.to_string())
 }
 
-fn ask_on_a_stream(address: &str, bytes: &[u8]) -> Result<Vec<u8>, String> {
+fn exchange_on_stream(address: &str, bytes: &[u8]) -> Result<Vec<u8>, String> {
     let deadline = CallOption::default().timeout(DEADLINE);
-    // Kept: the threads of its completion queues end with it.
+    // Must outlive the call: dropping the client ends the threads of its completion queues.
     let client = grpc_client(address);
     let stream = client.duplex_streaming(&CONVERSE, deadline);
     let (mut requests, mut replies) = stream.map_err(|error| error.to_string())?;
@@ -112,31 +112,31 @@ fn ask_on_a_stream(address: &str, bytes: &[u8]) -> Result<Vec<u8>, String> {
         sent.map_err(|error| error.to_string())?;
         let reply = replies.try_next().await.map_err(|error| error.to_string())?;
         match requests.close().await {
-            // The end of the call may come before that of the sending is looked at.
+            // The call may have finished before `close` is polled.
             Ok(()) | Err(grpcio::Error::RpcFinished(None)) => {}
             Err(error) => return Err(error.to_string()),
         }
-        // Whoever closes a stream is told that it has ended well.
+        // After the client closes its side, the server ends the stream with OK.
         let end = replies.try_next().await.map_err(|error| error.to_string())?;
         assert_eq!(end, None);
         reply.ok_or_else(|| "the stream ended without a reply".to_owned())
     })
 }
 
-/// A message as the baseline's wire has it.
+/// A message with the 4-byte big-endian length prefix of the `tcp` baseline.
 pub fn framed(bytes: &[u8]) -> Vec<u8> {
     let length = u32::try_from(bytes.len()).unwrap();
     [&length.to_be_bytes(), bytes].concat()
 }
 
-fn ask_framed(address: &str, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+fn exchange_framed(address: &str, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(DEADLINE))?;
     stream.write_all(&framed(bytes))?;
     read_framed(&mut stream)
 }
 
-/// The next message that comes on the baseline's wire.
+/// Reads the next length-prefixed message.
 pub fn read_framed(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     let mut length = [0; 4];
     stream.read_exact(&mut length)?;
@@ -145,10 +145,10 @@ pub fn read_framed(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     Ok(message)
 }
 
-/// Sends one message, and is gone before the reply.
-pub fn ask_and_vanish(wire: Wire, address: &str, bytes: &[u8]) {
+/// Sends one message and disconnects before the reply arrives.
+pub fn send_and_disconnect(wire: Wire, address: &str, bytes: &[u8]) {
     match wire {
-        // Closing it sends what it has, as long as it lingers.
+        // Closing the socket still sends the pending message within the linger period.
         Wire::ZeroMq => zmq_socket(zmq::REQ, address).send(bytes, 0).unwrap(),
         Wire::Grpc => {
             let client = grpc_client(address);

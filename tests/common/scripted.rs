@@ -1,5 +1,5 @@
-//! Whole trials against the server of tests/programs/scripted.rs, by the public API, and what
-//! tests need that measure time.
+//! Trials against the server in tests/programs/scripted.rs through the public API, and helpers
+//! for tests that measure time.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,54 +13,58 @@ use echometer::systems::{SYSTEMS, System};
 use echometer::trial::{self, Contender};
 use procfs::{CurrentSI, KernelStats};
 
-use super::{DEADLINE, Wire, known, server_spec};
+use super::{DEADLINE, Wire, server_spec, wire_of};
 
-/// How often a test may measure that others on this machine can disturb.
+/// Attempts of a measurement that other processes on this machine can disturb.
 pub const ATTEMPTS: usize = 3;
 
-/// The program.
-pub fn program() -> PathBuf {
+/// Path of the scripted server.
+pub fn server_program() -> PathBuf {
     let directory = Path::new(env!("CARGO_BIN_EXE_echometer")).parent().unwrap();
     let program = directory.join("examples/scripted");
-    assert!(program.exists(), "cargo test builds it; with --test, cargo build --examples does");
+    assert!(
+        program.exists(),
+        "{} is missing: run 'cargo build --examples' before 'cargo test --test NAME'",
+        program.display()
+    );
     program
 }
 
-/// Its wire.
-pub fn system() -> &'static dyn System {
-    *SYSTEMS.iter().find(|system| known(**system).1 == Wire::Framed).unwrap()
+/// The system whose wire protocol the scripted server speaks.
+pub fn framed_system() -> &'static dyn System {
+    *SYSTEMS.iter().find(|system| wire_of(**system) == Wire::Framed).unwrap()
 }
 
-/// One trial against a server of this manner, on a CPU of its own where there are two.
-pub fn trial_of(manner: &str, load: &LoadSpec) -> Row {
+/// One trial against a server with this behavior, on its own CPU if there are two.
+pub fn run_trial(behavior: &str, load: &LoadSpec) -> Row {
     let server =
-        ServerSpec { name: manner.to_owned(), workers: 16.try_into().unwrap(), ..server_spec() };
-    let target = Target::Spawn { program: program(), server, cpus: CpuChoice::Auto };
-    let contender = Contender { label: manner.to_owned(), system: system(), target };
+        ServerSpec { name: behavior.to_owned(), workers: 16.try_into().unwrap(), ..server_spec() };
+    let target = Target::Spawn { program: server_program(), server, cpus: CpuChoice::Auto };
+    let contender = Contender { label: behavior.to_owned(), system: framed_system(), target };
     let spec = TrialSpec {
         load: load.clone(),
         slice: None,
         seed: 1,
         client_cpus: CpuChoice::Auto,
-        run_id: manner.to_owned(),
+        run_id: behavior.to_owned(),
         trial: 1,
     };
     trial::run(&contender, &spec, &CancelToken::default(), None).unwrap().row
 }
 
-/// Of the tests of one file, one at a time: for those that want the machine for themselves.
-pub fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+/// Serializes the tests of one file that need the whole machine.
+pub fn machine_lock() -> MutexGuard<'static, ()> {
+    static LOCK: Mutex<()> = Mutex::new(());
+    LOCK.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits for a moment in which this machine has little else to do; where none comes, whoever
-/// asked measures all the same. It does not ask the code that is tested.
-pub fn until_quiet() {
+/// Waits until all CPUs together are at least 90 % idle, at most [`DEADLINE`]. It does not use
+/// the code under test.
+pub fn wait_until_idle() {
     let end = Instant::now() + DEADLINE;
     while Instant::now() < end {
         let (idle, all) = idle_ticks();
-        // Not for something to happen: this is the time over which is looked.
+        // The period over which idle time is measured, not a wait for an event.
         std::thread::sleep(Duration::from_millis(300));
         let (idle_then, all_then) = idle_ticks();
         if (idle_then - idle) * 10 >= (all_then - all) * 9 {
@@ -69,7 +73,7 @@ pub fn until_quiet() {
     }
 }
 
-/// Of all CPUs, the time in which they did nothing, and all time.
+/// Idle and total ticks, summed over all CPUs.
 fn idle_ticks() -> (u64, u64) {
     let cpu = KernelStats::current().unwrap().total;
     let idle = cpu.idle + cpu.iowait.unwrap_or(0);
@@ -77,26 +81,31 @@ fn idle_ticks() -> (u64, u64) {
     (idle, idle + cpu.user + cpu.nice + cpu.system + more)
 }
 
-/// What an attempt measured, and what it should have measured.
+/// Measured and expected value of one attempt.
 #[derive(Debug, Clone, Copy)]
 pub struct Attempt {
     pub measured: f64,
-    pub due: f64,
+    pub expected: f64,
 }
 
-/// Asserts that one of a few whole attempts is as near as `share` to what is due. What
-/// others do on this machine disturbs one of them; wrong arithmetic disturbs all.
+/// Asserts that one of [`ATTEMPTS`] attempts is within `share` of the expected value. Other
+/// processes on this machine disturb single attempts; wrong arithmetic affects all of them.
 pub fn assert_within(share: f64, what: &str, attempt: impl Fn() -> Attempt) {
     let mut all = Vec::new();
     for _ in 0..ATTEMPTS {
-        until_quiet();
+        wait_until_idle();
         let attempt = attempt();
-        let off = attempt.measured / attempt.due - 1.0;
-        println!("{what}: {:.2}, due {:.2}, {:+.2} %", attempt.measured, attempt.due, off * 100.0);
+        let off = attempt.measured / attempt.expected - 1.0;
+        println!(
+            "{what}: {:.2}, expected {:.2}, {:+.2} %",
+            attempt.measured,
+            attempt.expected,
+            off * 100.0
+        );
         if off.abs() <= share {
             return;
         }
         all.push(attempt);
     }
-    panic!("{what}: none is within {share}: {all:?}");
+    panic!("{what}: no attempt is within {share}: {all:?}");
 }

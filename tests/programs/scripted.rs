@@ -1,10 +1,11 @@
-//! A server whose speed and whose lies are known. It is started as `echometer serve` is, over
-//! the wire of plain TCP, so that whole trials can be run against it; its name is its manner.
+//! A server with a known service rate or with known faults. It accepts the flags of
+//! `echometer serve` and speaks the wire protocol of plain TCP, so that trials can run against
+//! it. Its `--name` selects its behavior.
 //!
-//! Lies are told of the requests 100, 200, ... of each client. What it leaves as `malformed`
-//! is how many it has told.
+//! Faults are injected at requests 100, 200, ... of each client. The metric `malformed` is the
+//! number of injected faults.
 
-mod desks;
+mod service_slots;
 
 use std::collections::HashMap;
 use std::env;
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow};
 use echometer::measure::ServerTally;
 use echometer::message::{BasicMessage, Responder, Sequence, respond};
-use echometer::os::process::{ProcessEnd, wait_for_any};
+use echometer::os::process::{PidFd, wait_until_readable};
 use echometer::os::threads;
 use echometer::results::{JsonLines, ServerLine};
 use echometer::spec::{Endpoint, ServerSpec};
@@ -29,75 +30,78 @@ use protobuf::Message;
 use signal_hook::consts::SIGTERM;
 use signal_hook::low_level::pipe;
 
-use self::desks::{Desks, Pass};
+use self::service_slots::{ServiceMode, ServiceSlots};
 
-/// Of how many requests of a client one is lied about.
-const ONE_IN: u64 = 100;
+/// Requests of a client per injected fault.
+const FAULT_INTERVAL: u64 = 100;
 
-/// A number that goes on and does not: no message of protobuf.
-const RUBBISH: &[u8] = &[0xff; 4];
+/// An unterminated varint, which is invalid protobuf.
+const INVALID_PROTOBUF: &[u8] = &[0xff; 4];
 
-/// How it answers.
+/// How the server replies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Manner {
-    /// As it should.
-    Honest,
-    /// At one desk, which spins.
+enum Behavior {
+    /// Correct replies.
+    Correct,
+    /// One slot, which spins for this service time.
     Spin(Duration),
-    /// At as many desks as there are workers, which sleep.
-    Wait(Duration),
-    /// As it should, while another thread uses up the CPU.
+    /// One slot per worker, each of which sleeps for this service time.
+    Sleep(Duration),
+    /// Correct replies while another thread spins.
     Burn,
-    /// Counts a request as answered, and does not answer it.
+    /// Counts the request but sends no reply.
     Drop,
-    /// Neither counts nor answers a request.
-    Deaf,
-    /// Answers twice.
-    Double,
-    /// Answers a request with what belongs to the next, and the next with what belonged to it.
+    /// Ignores the request: neither counts it nor replies.
+    Ignore,
+    /// Sends the reply twice.
+    Duplicate,
+    /// Swaps the replies to this request and the next one.
     Reorder,
-    /// Answers after so long.
+    /// Delays the reply by this time.
     Late(Duration),
-    /// Answers with the sequence of another client.
-    Other,
-    /// Answers with what is no message.
-    Rubbish,
+    /// Acknowledges the sequence of another client.
+    OtherClient,
+    /// Replies with invalid protobuf.
+    Invalid,
 }
 
-impl Manner {
-    fn read(text: &str) -> Result<Self> {
+impl Behavior {
+    fn parse(text: &str) -> Result<Self> {
         let (name, time) = text.split_once(':').unwrap_or((text, "0s"));
         let time = humantime::parse_duration(time)?;
         let all = [
-            ("honest", Manner::Honest),
-            ("spin", Manner::Spin(time)),
-            ("wait", Manner::Wait(time)),
-            ("burn", Manner::Burn),
-            ("drop", Manner::Drop),
-            ("deaf", Manner::Deaf),
-            ("double", Manner::Double),
-            ("reorder", Manner::Reorder),
-            ("late", Manner::Late(time)),
-            ("other", Manner::Other),
-            ("rubbish", Manner::Rubbish),
+            ("correct", Behavior::Correct),
+            ("spin", Behavior::Spin(time)),
+            ("sleep", Behavior::Sleep(time)),
+            ("burn", Behavior::Burn),
+            ("drop", Behavior::Drop),
+            ("ignore", Behavior::Ignore),
+            ("duplicate", Behavior::Duplicate),
+            ("reorder", Behavior::Reorder),
+            ("late", Behavior::Late(time)),
+            ("other-client", Behavior::OtherClient),
+            ("invalid", Behavior::Invalid),
         ];
         let found = all.into_iter().find(|(known, _)| *known == name);
-        found.map(|(_, manner)| manner).with_context(|| format!("'{text}' is no manner"))
+        found
+            .map(|(_, behavior)| behavior)
+            .with_context(|| format!("there is no behavior '{text}'"))
     }
 
-    /// Whether this request is lied about.
-    fn lies_about(self, sequence: u64) -> bool {
+    /// Whether a fault is injected at this request.
+    fn injects_fault_at(self, sequence: u64) -> bool {
         match self {
-            Manner::Honest | Manner::Spin(_) | Manner::Wait(_) | Manner::Burn => false,
-            Manner::Reorder => {
-                sequence > ONE_IN && sequence % ONE_IN == 1 || sequence.is_multiple_of(ONE_IN)
+            Behavior::Correct | Behavior::Spin(_) | Behavior::Sleep(_) | Behavior::Burn => false,
+            Behavior::Reorder => {
+                sequence > FAULT_INTERVAL && sequence % FAULT_INTERVAL == 1
+                    || sequence.is_multiple_of(FAULT_INTERVAL)
             }
-            _ => sequence.is_multiple_of(ONE_IN),
+            _ => sequence.is_multiple_of(FAULT_INTERVAL),
         }
     }
 }
 
-/// The value of a flag, as `--flag=value` or `--flag value`. Others are not looked at.
+/// The value of a flag, given as `--flag=value` or `--flag value`. Other flags are ignored.
 fn flag(name: &str) -> Result<String> {
     let mut arguments = env::args();
     let value = arguments.find_map(|argument| match argument.strip_prefix(name)? {
@@ -110,17 +114,17 @@ fn flag(name: &str) -> Result<String> {
 }
 
 fn main() -> Result<()> {
-    let manner = Manner::read(&flag("--name")?)?;
+    let behavior = Behavior::parse(&flag("--name")?)?;
     let mut metrics = JsonLines::open(Path::new(&flag("--metrics")?))?;
     let address: Endpoint = flag("--addr")?.parse().map_err(|error: String| anyhow!(error))?;
-    let server = Arc::new(Server::new(manner, flag("--workers")?.parse()?));
+    let server = Arc::new(Server::new(behavior, flag("--workers")?.parse()?));
     let (stop, signals) = UnixStream::pair()?;
     pipe::register(SIGTERM, signals)?;
-    // It must not outlive the test that started it, however that ends.
-    let parent = ProcessEnd::of(nix::unistd::getppid().as_raw())?;
+    // The server must not outlive the test that started it, even if the test is killed.
+    let parent = PidFd::open(nix::unistd::getppid().as_raw())?;
     let listener = TcpListener::bind(address.resolve()?)?;
     println!("listening {}", listener.local_addr()?);
-    if manner == Manner::Burn {
+    if behavior == Behavior::Burn {
         threads::start("burn", || {
             loop {
                 std::hint::spin_loop();
@@ -129,42 +133,44 @@ fn main() -> Result<()> {
     }
     let accepting = Arc::clone(&server);
     threads::start("acceptor", move || accepting.accept(&listener))?;
-    wait_for_any([stop.as_fd(), parent.as_fd()], None)?;
-    // The other threads end with the process; what they counted is behind locks.
-    metrics.append(&[server.line()])
+    wait_until_readable([stop.as_fd(), parent.as_fd()], None)?;
+    // The other threads end with the process. Their counters are behind locks.
+    metrics.append(&[server.metrics_line()])
 }
 
 struct Server {
-    manner: Manner,
-    desks: Option<Desks>,
-    /// Of each connection, open or closed.
+    behavior: Behavior,
+    slots: Option<ServiceSlots>,
+    /// One per connection, open or closed.
     responders: Mutex<Vec<Arc<Mutex<Responder>>>>,
-    /// The last sequence of each client.
+    /// Last sequence of each client.
     seen: Mutex<HashMap<String, u64>>,
-    lies: AtomicU64,
+    faults: AtomicU64,
 }
 
 impl Server {
-    fn new(manner: Manner, workers: usize) -> Self {
-        let desks = match manner {
-            Manner::Spin(service) => Some(Desks::new(1, Pass::Spin, service)),
-            Manner::Wait(service) => Some(Desks::new(workers, Pass::Sleep, service)),
+    fn new(behavior: Behavior, workers: usize) -> Self {
+        let slots = match behavior {
+            Behavior::Spin(service) => Some(ServiceSlots::new(1, ServiceMode::Spin, service)),
+            Behavior::Sleep(service) => {
+                Some(ServiceSlots::new(workers, ServiceMode::Sleep, service))
+            }
             _ => None,
         };
         let (responders, seen) = (Mutex::default(), Mutex::default());
-        Server { manner, desks, responders, seen, lies: AtomicU64::new(0) }
+        Server { behavior, slots, responders, seen, faults: AtomicU64::new(0) }
     }
 
     fn accept(self: &Arc<Self>, listener: &TcpListener) -> Result<()> {
         for stream in listener.incoming() {
             let (server, stream) = (Arc::clone(self), stream?);
-            // Ends when the client has gone, which is as it should be.
-            threads::start("connection", move || server.converse(stream))?;
+            // The thread ends with an error when the client disconnects, which is expected.
+            threads::start("connection", move || server.serve_connection(stream))?;
         }
         Ok(())
     }
 
-    fn converse(&self, mut stream: TcpStream) -> io::Result<()> {
+    fn serve_connection(&self, mut stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let responder = Responder::new(&ServerSpec::named("scripted"), None, Sequence::Own(0));
         let responder = Arc::new(Mutex::new(responder));
@@ -173,65 +179,67 @@ impl Server {
         loop {
             let request = read_frame(&mut reader)?;
             let arrived = Instant::now();
-            let replies = self.answer(&request, &mut lock(&responder));
-            match &self.desks {
-                Some(desks) => desks.serve(arrived, || stream.write_all(&replies)),
+            let replies = self.replies_to(&request, &mut lock(&responder));
+            match &self.slots {
+                Some(slots) => slots.serve(arrived, || stream.write_all(&replies)),
                 None => stream.write_all(&replies),
             }?;
         }
     }
 
-    /// What to write in answer to a request: none, one or two frames.
-    fn answer(&self, request: &[u8], responder: &mut Responder) -> Vec<u8> {
-        let asked = BasicMessage::parse_from_bytes(request).expect("clients send messages");
-        let others = self.others_sequence(&asked);
-        let lies = self.manner.lies_about(asked.sequence);
-        self.lies.fetch_add(u64::from(lies), Ordering::Relaxed);
-        if lies && self.manner == Manner::Deaf {
+    /// The frames to write in reply to a request: zero, one or two.
+    fn replies_to(&self, request: &[u8], responder: &mut Responder) -> Vec<u8> {
+        let message = BasicMessage::parse_from_bytes(request).expect("clients send messages");
+        let others = self.others_sequence(&message);
+        let is_faulty = self.behavior.injects_fault_at(message.sequence);
+        self.faults.fetch_add(u64::from(is_faulty), Ordering::Relaxed);
+        if is_faulty && self.behavior == Behavior::Ignore {
             return Vec::new();
         }
         let mut reply = Vec::new();
-        respond(responder, request, &mut reply).expect("requests of tests can be answered");
-        if !lies {
+        respond(responder, request, &mut reply).expect("the tests' requests are valid");
+        if !is_faulty {
             return framed(&reply);
         }
-        match self.manner {
-            Manner::Drop => Vec::new(),
-            Manner::Double => framed(&reply).repeat(2),
-            Manner::Reorder if asked.sequence.is_multiple_of(ONE_IN) => {
-                framed(&acknowledging(&reply, asked.sequence + 1))
+        match self.behavior {
+            Behavior::Drop => Vec::new(),
+            Behavior::Duplicate => framed(&reply).repeat(2),
+            Behavior::Reorder if message.sequence.is_multiple_of(FAULT_INTERVAL) => {
+                framed(&acknowledging(&reply, message.sequence + 1))
             }
-            Manner::Reorder => framed(&acknowledging(&reply, asked.sequence - 1)),
-            Manner::Late(by) => {
+            Behavior::Reorder => framed(&acknowledging(&reply, message.sequence - 1)),
+            Behavior::Late(by) => {
                 std::thread::sleep(by);
                 framed(&reply)
             }
-            Manner::Other => framed(&acknowledging(&reply, others.expect("there is another"))),
-            Manner::Rubbish => framed(RUBBISH),
+            Behavior::OtherClient => {
+                framed(&acknowledging(&reply, others.expect("there is another client")))
+            }
+            Behavior::Invalid => framed(INVALID_PROTOBUF),
             _ => framed(&reply),
         }
     }
 
-    /// A sequence that another client has sent, and that cannot be taken for one that this
-    /// client has just sent: for two clients in step the last one could.
-    fn others_sequence(&self, asked: &BasicMessage) -> Option<u64> {
+    /// A sequence that another client has sent and that differs by at least 2 from this client's
+    /// own, so that it cannot be mistaken for a recent request of this client.
+    fn others_sequence(&self, message: &BasicMessage) -> Option<u64> {
         let mut seen = lock(&self.seen);
-        seen.insert(asked.sender.clone(), asked.sequence);
-        let (_, last) = seen.iter().find(|(sender, _)| **sender != asked.sender)?;
-        Some(if last.abs_diff(asked.sequence) < 2 {
-            asked.sequence.saturating_sub(2)
+        seen.insert(message.sender.clone(), message.sequence);
+        let (_, last) = seen.iter().find(|(sender, _)| **sender != message.sender)?;
+        Some(if last.abs_diff(message.sequence) < 2 {
+            message.sequence.saturating_sub(2)
         } else {
             *last
         })
     }
 
-    fn line(&self) -> ServerLine {
+    fn metrics_line(&self) -> ServerLine {
         let mut all = ServerTally::default();
         for responder in lock(&self.responders).iter() {
             all.merge(lock(responder).take_tally());
         }
-        all.malformed = self.lies.load(Ordering::Relaxed);
-        ServerLine::new("scripted", &format!("{:?}", self.manner), ServerOptions::default(), &all)
+        all.malformed = self.faults.load(Ordering::Relaxed);
+        ServerLine::new("scripted", &format!("{:?}", self.behavior), ServerOptions::default(), &all)
     }
 }
 

@@ -1,9 +1,9 @@
-"""Clients of each system made of other people's libraries: pyzmq, grpcio, the standard socket.
+"""Clients of each system with independent libraries: pyzmq, grpcio and the standard socket module.
 
     echo.py PROTO SYSTEM HOST:PORT COUNT
 
-Sends COUNT messages made by Python's protobuf, from a class made of the project's own
-.proto file, and checks each reply. Ends with status 0 if all is as it should be.
+Sends COUNT messages with a Python protobuf class that is generated from the project's .proto file,
+and checks each reply. Exits with status 0 if all replies are correct.
 """
 
 import queue
@@ -37,7 +37,7 @@ def unary_call(address):
     return lambda request: stub.Respond(request, timeout=TIMEOUT_S)
 
 
-def stream_of_calls(address):
+def streaming_call(address):
     stub = services.HelloStub(grpc.insecure_channel(address))
     requests = queue.SimpleQueue()
     replies = stub.Converse(iter(requests.get, None), timeout=TIMEOUT_S)
@@ -68,7 +68,7 @@ CLIENTS = {
     "rep": zeromq,
     "router": zeromq,
     "grpc": unary_call,
-    "grpc-stream": stream_of_calls,
+    "grpc-stream": streaming_call,
     "tcp": length_prefixed,
 }
 
@@ -83,7 +83,7 @@ def main(system, address, count):
         assert reply.acknowledges == sequence, reply
         assert reply.message.startswith("reply msg #"), reply
         assert len(reply.message) == 100, reply
-    # A peer that knows the first two fields only.
+    # A peer that implements only the first two fields.
     reply = exchange(messages.BasicMessage(sender="older", message="hello"))
     assert reply.acknowledges == 0 and reply.message.startswith("reply msg #"), reply
 

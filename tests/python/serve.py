@@ -1,9 +1,9 @@
-"""Servers of each system made of other people's libraries: pyzmq, grpcio, socketserver.
+"""Servers of each system with independent libraries: pyzmq, grpcio and socketserver.
 
     serve.py PROTO SYSTEM [PORT]
 
-Listens on a free port of loopback, or on PORT. Prints 'listening HOST:PORT', and answers until it
-is ended.
+Listens on PORT, or on a free port, of the loopback address. Prints 'listening HOST:PORT' and
+answers requests until it is terminated.
 """
 
 import socketserver
@@ -16,7 +16,7 @@ import grpc
 import zmq
 
 
-def answer(request):
+def reply_to(request):
     return messages.BasicMessage(
         sender="python",
         message="reply".ljust(request.reply_bytes, "."),
@@ -24,7 +24,7 @@ def answer(request):
     )
 
 
-def listening(port):
+def print_address(port):
     print(f"listening 127.0.0.1:{port}", flush=True)
 
 
@@ -35,34 +35,34 @@ def bind(socket):
 
 def zeromq_rep():
     socket = zmq.Context().socket(zmq.REP)
-    listening(bind(socket))
+    print_address(bind(socket))
     while True:
-        socket.send(answer(messages.BasicMessage.FromString(socket.recv())).SerializeToString())
+        socket.send(reply_to(messages.BasicMessage.FromString(socket.recv())).SerializeToString())
 
 
 def zeromq_router():
     socket = zmq.Context().socket(zmq.ROUTER)
-    listening(bind(socket))
+    print_address(bind(socket))
     while True:
         *envelope, body = socket.recv_multipart()
-        reply = answer(messages.BasicMessage.FromString(body))
+        reply = reply_to(messages.BasicMessage.FromString(body))
         socket.send_multipart([*envelope, reply.SerializeToString()])
 
 
-def hello():
+def grpc_hello():
     class Hello(services.HelloServicer):
         def Respond(self, request, context):
-            return answer(request)
+            return reply_to(request)
 
         def Converse(self, requests, context):
-            return map(answer, requests)
+            return map(reply_to, requests)
 
-    # A stream has a thread for as long as it lasts.
+    # Each stream occupies a thread until it ends.
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=8))
     services.add_HelloServicer_to_server(Hello(), server)
     bound = server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
-    listening(bound)
+    print_address(bound)
     server.wait_for_termination()
 
 
@@ -72,19 +72,19 @@ def length_prefixed():
             while header := self.rfile.read(4):
                 (length,) = struct.unpack(">I", header)
                 request = messages.BasicMessage.FromString(self.rfile.read(length))
-                reply = answer(request).SerializeToString()
+                reply = reply_to(request).SerializeToString()
                 self.wfile.write(struct.pack(">I", len(reply)) + reply)
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", port), Connection) as server:
-        listening(server.server_address[1])
+        print_address(server.server_address[1])
         server.serve_forever()
 
 
 SERVERS = {
     "rep": zeromq_rep,
     "router": zeromq_router,
-    "grpc": hello,
-    "grpc-stream": hello,
+    "grpc": grpc_hello,
+    "grpc-stream": grpc_hello,
     "tcp": length_prefixed,
 }
 

@@ -1,12 +1,12 @@
-//! gRPC over HTTP/2: who may send how much.
+//! Unary gRPC over HTTP/2: flow control.
 
 use echometer::wire::Http2;
 use proptest::prelude::*;
 
-use crate::feed::Driver;
 use crate::h2::*;
+use crate::harness::Harness;
 
-/// A server's view of what it allows.
+/// The server's view of its flow-control windows, and the request that it has received.
 struct Windows {
     connection: i64,
     stream: i64,
@@ -16,13 +16,13 @@ struct Windows {
 }
 
 impl Windows {
-    /// Takes in what the client sent, and makes sure that it was allowed to.
-    fn take(&mut self, sent: &[u8], stream: u32) {
-        for frame in frames(sent).into_iter().filter(|frame| frame.kind == DATA) {
+    /// Receives what the client sent and asserts that it respects the windows.
+    fn receive(&mut self, sent: &[u8], stream: u32) {
+        for frame in parse_frames(sent).into_iter().filter(|frame| frame.kind == DATA) {
             let length = i64::try_from(frame.payload.len()).unwrap();
             self.connection -= length;
             self.stream -= length;
-            assert!(self.connection >= 0 && self.stream >= 0, "beyond the window");
+            assert!(self.connection >= 0 && self.stream >= 0, "sent beyond the window");
             assert!(frame.payload.len() <= self.longest && frame.stream == stream && !self.ended);
             self.ended = frame.flags & END_STREAM != 0;
             self.message.extend(frame.payload);
@@ -36,7 +36,7 @@ impl Windows {
 
 proptest! {
     #[test]
-    fn requests_come_whole_and_never_beyond_what_the_server_allows(
+    fn requests_arrive_completely_and_never_exceed_the_windows(
         lengths in prop::collection::vec(0_usize..150_000, 1..3),
         initial in prop_oneof![Just(0), 0_u32..100_000],
         longest in 16_384_u32..40_000,
@@ -45,9 +45,9 @@ proptest! {
     ) {
         let messages: Vec<_> = lengths.iter().map(|length| vec![7; *length]).collect();
         let requests: Vec<_> = messages.iter().map(Vec::as_slice).collect();
-        let mut driver = Driver::new(client(), &requests);
-        driver.sent();
-        driver.feed(&settings(&[(4, initial), (5, longest)])).unwrap();
+        let mut harness = Harness::new(client(), &requests);
+        harness.take_sent();
+        harness.feed(&settings(&[(4, initial), (5, longest)])).unwrap();
         let mut windows = Windows {
             connection: 65_535,
             stream: 0,
@@ -59,74 +59,76 @@ proptest! {
         for (n, message) in (0..).zip(&messages) {
             windows.stream = initial.into();
             (windows.message, windows.ended) = (Vec::new(), false);
-            windows.take(&driver.sent(), 2 * n + 1);
+            windows.receive(&harness.take_sent(), 2 * n + 1);
             let mut steps = steps.iter().cycle();
             while !windows.ended {
-                prop_assert!(windows.is_exhausted(), "it could have sent more");
+                prop_assert!(windows.is_exhausted(), "the client could have sent more");
                 if let Some(next) = changes.next() {
                     windows.stream += i64::from(next) - i64::from(initial);
                     initial = next;
-                    driver.feed(&settings(&[(4, next)])).unwrap();
+                    harness.feed(&settings(&[(4, next)])).unwrap();
                 } else {
                     let (_, increment) = *steps.next().unwrap();
                     for (id, window) in [(0, &mut windows.connection), (2 * n + 1, &mut windows.stream)] {
                         *window += i64::from(increment);
-                        driver.feed(&number(WINDOW_UPDATE, id, increment)).unwrap();
+                        harness.feed(&u32_frame(WINDOW_UPDATE, id, increment)).unwrap();
                     }
                 }
-                windows.take(&driver.sent(), 2 * n + 1);
+                windows.receive(&harness.take_sent(), 2 * n + 1);
             }
-            prop_assert!(windows.message == prefixed(message));
-            driver.feed(&reply(n, b"ok")).unwrap();
+            prop_assert!(windows.message == grpc_message(message));
+            harness.feed(&reply(n, b"ok")).unwrap();
         }
-        prop_assert_eq!(driver.replies().len(), messages.len());
+        prop_assert_eq!(harness.replies().len(), messages.len());
     }
 }
 
 #[test]
-fn the_rest_of_a_request_that_was_answered_early_is_dropped() {
-    let mut driver = Driver::new(client(), &[&vec![1; 70_000], b"next"]);
-    driver.feed(&settings(&[])).unwrap();
-    driver.sent();
-    driver.feed(&reply(0, b"enough")).unwrap();
-    let sent = frames(&driver.sent());
-    assert_eq!((sent[0].kind, sent[0].stream, sent[0].number()), (RST_STREAM, 1, 8));
-    // The connection's window is still used up.
+fn the_rest_of_a_request_with_an_early_reply_is_dropped() {
+    let mut harness = Harness::new(client(), &[&vec![1; 70_000], b"next"]);
+    harness.feed(&settings(&[])).unwrap();
+    harness.take_sent();
+    harness.feed(&reply(0, b"enough")).unwrap();
+    let sent = parse_frames(&harness.take_sent());
+    assert_eq!((sent[0].kind, sent[0].stream, sent[0].value()), (RST_STREAM, 1, 8));
+    // The window of the connection is still exhausted.
     assert_eq!(sent.iter().map(|frame| frame.kind).collect::<Vec<_>>(), [RST_STREAM, HEADERS]);
-    driver.feed(&number(WINDOW_UPDATE, 1, 100_000)).unwrap();
-    assert_eq!(driver.sent(), b"");
-    driver.feed(&number(WINDOW_UPDATE, 0, 100_000)).unwrap();
-    let expected = frame(DATA, END_STREAM, 3, &prefixed(b"next"));
-    assert_eq!(driver.sent(), expected);
+    harness.feed(&u32_frame(WINDOW_UPDATE, 1, 100_000)).unwrap();
+    assert_eq!(harness.take_sent(), b"");
+    harness.feed(&u32_frame(WINDOW_UPDATE, 0, 100_000)).unwrap();
+    let expected = frame(DATA, END_STREAM, 3, &grpc_message(b"next"));
+    assert_eq!(harness.take_sent(), expected);
 }
 
 #[test]
-fn a_stream_that_ended_with_a_wide_window_is_no_overflow() {
-    let mut driver = Driver::new(client(), &[b"a", b"b"]);
-    let widened = number(WINDOW_UPDATE, 1, 1 << 30);
-    driver.feed(&[settings(&[]), widened, reply(0, b"a")].concat()).unwrap();
-    driver.feed(&[settings(&[(4, 0x7fff_ffff)]), reply(1, b"b")].concat()).unwrap();
-    assert_eq!(driver.replies(), [b"a", b"b"]);
+fn the_wide_window_of_an_ended_stream_causes_no_overflow() {
+    let mut harness = Harness::new(client(), &[b"a", b"b"]);
+    let widened = u32_frame(WINDOW_UPDATE, 1, 1 << 30);
+    harness.feed(&[settings(&[]), widened, reply(0, b"a")].concat()).unwrap();
+    harness.feed(&[settings(&[(4, 0x7fff_ffff)]), reply(1, b"b")].concat()).unwrap();
+    assert_eq!(harness.replies(), [b"a", b"b"]);
 }
 
 #[test]
-fn the_window_is_opened_again_now_and_then_and_always_in_time() {
-    const MOST: usize = 1000;
+fn the_window_is_reopened_rarely_but_in_time() {
+    const MAX_MESSAGE: usize = 1000;
     const REPLIES: u32 = 20_000;
     let requests = vec![&b"x"[..]; REPLIES as usize + 1];
-    let mut driver = Driver::new(Http2::new("a", "/b", None, MOST), &requests);
-    let opening = frames(&driver.sent()[24..]);
-    let mut window = i64::from(65_535 + opening[1].number());
+    let mut harness = Harness::new(Http2::unary("a", "/b", None, MAX_MESSAGE), &requests);
+    let opening = parse_frames(&harness.take_sent()[24..]);
+    let mut window = i64::from(65_535 + opening[1].value());
     let mut updates = 0;
-    driver.feed(&settings(&[])).unwrap();
-    driver.sent();
+    harness.feed(&settings(&[])).unwrap();
+    harness.take_sent();
     for n in 0..REPLIES {
-        driver.feed(&reply(n, &[1; MOST])).unwrap();
-        window -= i64::try_from(MOST + 5).unwrap();
-        assert!(window > 0, "the server had to stop");
-        for update in frames(&driver.sent()).iter().filter(|frame| frame.kind == WINDOW_UPDATE) {
+        harness.feed(&reply(n, &[1; MAX_MESSAGE])).unwrap();
+        window -= i64::try_from(MAX_MESSAGE + 5).unwrap();
+        assert!(window > 0, "the server is blocked");
+        for update in
+            parse_frames(&harness.take_sent()).iter().filter(|frame| frame.kind == WINDOW_UPDATE)
+        {
             assert_eq!(update.stream, 0);
-            window += i64::from(update.number());
+            window += i64::from(update.value());
             updates += 1;
         }
     }
@@ -134,17 +136,20 @@ fn the_window_is_opened_again_now_and_then_and_always_in_time() {
 }
 
 #[test]
-fn data_beyond_the_window_are_refused() {
-    let mut driver = Driver::new(client(), &[b"x"]);
-    let window = 65_535 + frames(&driver.sent()[24..])[1].number();
-    driver.feed(&[settings(&[]), head(1, HEAD)].concat()).unwrap();
-    // Padding alone uses the window, and all of it is given back.
+fn padding_uses_the_window_and_is_returned() {
+    let mut harness = Harness::new(client(), &[b"x"]);
+    let window = 65_535 + parse_frames(&harness.take_sent()[24..])[1].value();
+    harness.feed(&[settings(&[]), headers(1, RESPONSE_HEADERS)].concat()).unwrap();
+    // Padding alone uses the window, and the client returns all of it.
     let padding = [&[255], &[0; 255][..]].concat();
-    let frames_ = window / 256 * 3;
-    for _ in 0..frames_ {
-        driver.feed(&frame(DATA, PADDED, 1, &padding)).unwrap();
+    let frame_count = window / 256 * 3;
+    for _ in 0..frame_count {
+        harness.feed(&frame(DATA, PADDED, 1, &padding)).unwrap();
     }
-    let given: u32 =
-        frames(&driver.sent()).iter().filter(|f| f.kind == WINDOW_UPDATE).map(Sent::number).sum();
-    assert!(given > window && given <= frames_ * 256);
+    let returned: u32 = parse_frames(&harness.take_sent())
+        .iter()
+        .filter(|f| f.kind == WINDOW_UPDATE)
+        .map(Frame::value)
+        .sum();
+    assert!(returned > window && returned <= frame_count * 256);
 }

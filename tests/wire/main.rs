@@ -1,13 +1,13 @@
-//! The codecs, by what goes in and what comes out: bytes of servers that we make up, cut
-//! anywhere; garbage; and the real servers.
+//! Input and output of the codecs: hand-made server bytes, split anywhere; garbage; and real
+//! servers.
 
 #[path = "../common/mod.rs"]
 mod common;
-mod conversation;
-mod feed;
 mod framed;
 mod garbage;
+mod grpc_stream;
 mod h2;
+mod harness;
 mod http2;
 mod http2_errors;
 mod http2_flow;

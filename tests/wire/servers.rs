@@ -1,4 +1,4 @@
-//! The codecs against the servers that they were made for.
+//! The codecs against the real servers.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,61 +8,66 @@ use echometer::spec::{ServerSpec, Tuning};
 use echometer::systems::{SYSTEMS, Server, System};
 use echometer::wire::{Codec, Event, Framed, Http2, Zmtp};
 
-use crate::common::{Counts, DEADLINE, Wire, known, server_spec, with_each_system};
-use crate::h2::{HEADERS, frames, literal};
+use crate::common::{
+    DEADLINE, SequenceScope, Wire, for_each_system, sequence_scope, server_spec, wire_of,
+};
+use crate::h2::{HEADERS, literal, parse_frames};
 
 const MAX: usize = 1 << 20;
 const PATH: &str = "/msg.Hello/Respond";
 const CONVERSE: &str = "/msg.Hello/Converse";
 
-/// A client that blocks.
-struct Blocking {
+/// A blocking client.
+struct BlockingClient {
     codec: Box<dyn Codec>,
     stream: TcpStream,
     input: Vec<u8>,
     out: Vec<u8>,
-    /// All that came.
-    heard: Vec<u8>,
+    /// All received bytes.
+    received: Vec<u8>,
 }
 
-impl Blocking {
+impl BlockingClient {
     fn connect(server: &dyn Server, codec: Box<dyn Codec>) -> Self {
         let stream = TcpStream::connect(server.endpoint().resolve().unwrap()).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        let (input, out, heard) = (Vec::new(), Vec::new(), Vec::new());
-        let mut client = Blocking { codec, stream, input, out, heard };
+        let (input, out, received) = (Vec::new(), Vec::new(), Vec::new());
+        let mut client = BlockingClient { codec, stream, input, out, received };
         client.codec.open(&mut client.out);
-        client.until(|event| matches!(event, Event::Ready).then_some(())).unwrap();
+        client.process_until(|event| matches!(event, Event::Ready).then_some(())).unwrap();
         client
     }
 
     fn echo(&mut self, request: &Request) -> Result<Reply, EchoError> {
-        self.ask(request, |reply| message::check(request, reply))
+        self.exchange(request, |reply| message::check(request, reply))
     }
 
-    /// Sends a request, and makes of the reply what `made` does.
-    fn ask<T>(
+    /// Sends a request and returns the result of `parse` on the reply.
+    fn exchange<T>(
         &mut self,
         request: &Request,
-        made: impl Fn(&[u8]) -> Result<T, EchoError>,
+        parse: impl Fn(&[u8]) -> Result<T, EchoError>,
     ) -> Result<T, EchoError> {
         self.codec.request(request.bytes(), &mut self.out);
-        self.until(|event| match event {
-            Event::Reply(reply) => Some(made(reply)),
+        self.process_until(|event| match event {
+            Event::Reply(reply) => Some(parse(reply)),
             Event::Ready => None,
         })?
     }
 
-    /// Sends and reads until `wanted` finds in an event what it looks for.
-    fn until<T>(&mut self, wanted: impl Fn(Event<'_>) -> Option<T>) -> Result<T, EchoError> {
+    /// Sends and reads until `select` returns a value for an event.
+    fn process_until<T>(
+        &mut self,
+        select: impl Fn(Event<'_>) -> Option<T>,
+    ) -> Result<T, EchoError> {
         loop {
             let (taken, event) = self.codec.receive(&self.input, &mut self.out)?;
             let idle = event.is_none() && taken == 0;
-            let found = event.and_then(&wanted);
+            let found = event.and_then(&select);
             self.input.drain(..taken);
             if found.is_some() || idle {
-                self.stream.write_all(&self.out).map_err(|error| closed(&error))?;
+                self.stream.write_all(&self.out).map_err(|error| disconnected(&error))?;
                 self.out.clear();
             }
             if let Some(found) = found {
@@ -80,39 +85,39 @@ impl Blocking {
             Ok(0) => Err(EchoError::Disconnected("the server closed".to_owned())),
             Ok(length) => {
                 self.input.extend_from_slice(&part[..length]);
-                self.heard.extend_from_slice(&part[..length]);
+                self.received.extend_from_slice(&part[..length]);
                 Ok(())
             }
-            Err(error) => Err(closed(&error)),
+            Err(error) => Err(disconnected(&error)),
         }
     }
 }
 
-fn closed(error: &std::io::Error) -> EchoError {
+fn disconnected(error: &std::io::Error) -> EchoError {
     EchoError::Disconnected(error.to_string())
 }
 
 fn codec(system: &dyn System, authority: &str) -> Box<dyn Codec> {
-    match known(system).1 {
+    match wire_of(system) {
         Wire::ZeroMq => Box::new(Zmtp::new(MAX)),
-        Wire::Grpc => Box::new(Http2::new(authority, PATH, Some(DEADLINE), MAX)),
-        Wire::GrpcStream => Box::new(Http2::conversation(authority, CONVERSE, MAX)),
+        Wire::Grpc => Box::new(Http2::unary(authority, PATH, Some(DEADLINE), MAX)),
+        Wire::GrpcStream => Box::new(Http2::streaming(authority, CONVERSE, MAX)),
         Wire::Framed => Box::new(Framed::new(MAX)),
     }
 }
 
 fn grpc() -> &'static dyn System {
-    *SYSTEMS.iter().find(|system| known(**system).1 == Wire::Grpc).unwrap()
+    *SYSTEMS.iter().find(|system| wire_of(**system) == Wire::Grpc).unwrap()
 }
 
 #[test]
 fn every_server_answers_every_request() {
-    with_each_system(|system| {
+    for_each_system(|system| {
         let server = system.serve(&server_spec()).unwrap();
         let codec = codec(system, &server.endpoint().to_string());
-        let mut client = Blocking::connect(&*server, codec);
+        let mut client = BlockingClient::connect(&*server, codec);
         let mut request = message::request("client", String::new(), 0);
-        let one_count = known(system).0 != Counts::Worker;
+        let one_count = sequence_scope(system) != SequenceScope::Worker;
         let mut echoes = 0;
         for (length, reply_bytes) in [(0, 0), (64, 0), (100_000, 0), (64, 300_000)] {
             let text = "x".repeat(length);
@@ -135,20 +140,20 @@ fn every_server_answers_every_request() {
 }
 
 #[test]
-fn a_request_and_its_reply_take_no_memory() {
-    with_each_system(|system| {
+fn a_request_and_its_reply_allocate_no_memory() {
+    for_each_system(|system| {
         let server = system.serve(&server_spec()).unwrap();
         let codec = codec(system, &server.endpoint().to_string());
-        let mut client = Blocking::connect(&*server, codec);
-        client.heard.reserve(1 << 20);
+        let mut client = BlockingClient::connect(&*server, codec);
+        client.received.reserve(1 << 20);
         let mut request = message::request("client", "x".repeat(64), 0);
         let mut echo = || {
             request.advance();
             let sent = request.sequence();
-            assert_eq!(client.ask(&request, |reply| message::verify(sent, reply)), Ok(true));
+            assert_eq!(client.exchange(&request, |reply| message::verify(sent, reply)), Ok(true));
         };
-        // By then the buffers are as large as they need to be, and a sequence of as many bytes
-        // follows.
+        // By then, the buffers have reached their size, and the following sequences have as many
+        // bytes.
         (0..200).for_each(|_| echo());
         let taken = allocation_counter::measure(|| (0..100).for_each(|_| echo()));
         assert_eq!(taken.count_total, 0, "{}", system.name());
@@ -157,46 +162,50 @@ fn a_request_and_its_reply_take_no_memory() {
 }
 
 #[test]
-fn a_grpc_server_says_why_it_refuses() {
+fn a_grpc_server_rejects_requests_with_a_reason() {
     for tuning in [Tuning::Default, Tuning::Throughput] {
         let server = grpc().serve(&ServerSpec { tuning, ..server_spec() }).unwrap();
-        let refused = |path: &str, text: &str, reply_bytes| {
-            let codec = Http2::new("here", path, None, MAX);
+        let rejected = |path: &str, text: &str, reply_bytes| {
+            let codec = Http2::unary("here", path, None, MAX);
             let request = message::request("client", text.to_owned(), reply_bytes);
-            let error = Blocking::connect(&*server, Box::new(codec)).echo(&request).unwrap_err();
+            let error =
+                BlockingClient::connect(&*server, Box::new(codec)).echo(&request).unwrap_err();
             assert!(matches!(error, EchoError::Refused(_)), "{error}");
             error.to_string()
         };
-        let said = refused(PATH, "", 2 << 20);
-        assert!(said.contains("INVALID_ARGUMENT: malformed request: a reply of 2097152"), "{said}");
-        let said = refused("/msg.Hello/Nothing", "", 0);
-        assert!(said.contains("UNIMPLEMENTED: "), "{said}");
-        let said = refused(PATH, &"x".repeat(2 << 20), 0);
-        assert!(said.contains("RESOURCE_EXHAUSTED: "), "{said}");
+        let error = rejected(PATH, "", 2 << 20);
+        assert!(
+            error.contains("INVALID_ARGUMENT: malformed request: a reply of 2097152"),
+            "{error}"
+        );
+        let error = rejected("/msg.Hello/Nothing", "", 0);
+        assert!(error.contains("UNIMPLEMENTED: "), "{error}");
+        let error = rejected(PATH, &"x".repeat(2 << 20), 0);
+        assert!(error.contains("RESOURCE_EXHAUSTED: "), "{error}");
     }
 }
 
-/// What the codec's way around HPACK rests on.
+/// The codec's shortcut around HPACK relies on this.
 #[test]
-fn a_grpc_server_that_has_been_heard_says_the_same_few_bytes_again() {
+fn a_grpc_server_repeats_the_same_short_header_blocks() {
     let server = grpc().serve(&server_spec()).unwrap();
-    let mut client = Blocking::connect(&*server, codec(grpc(), "here"));
+    let mut client = BlockingClient::connect(&*server, codec(grpc(), "here"));
     let request = message::request("client", "text".to_owned(), 0);
     (0..10).for_each(|_| drop(client.echo(&request).unwrap()));
-    let frames = frames(&client.heard);
+    let frames = parse_frames(&client.received);
     let blocks = frames.iter().filter(|frame| frame.kind == HEADERS).map(|frame| &frame.payload);
     let blocks: Vec<_> = blocks.collect();
-    let again = [b"\x88\xc0\xbf".to_vec(), [b"\xbe", &literal("grpc-message", "")[..]].concat()];
+    let repeated = [b"\x88\xc0\xbf".to_vec(), [b"\xbe", &literal("grpc-message", "")[..]].concat()];
     assert_eq!(blocks.len(), 20);
     for (n, block) in blocks.iter().enumerate().skip(2) {
-        assert_eq!(**block, again[n % 2]);
+        assert_eq!(**block, repeated[n % 2]);
     }
 }
 
 #[test]
-fn a_grpc_server_that_stops_has_gone() {
+fn a_stopped_grpc_server_is_a_lost_connection() {
     let server = grpc().serve(&server_spec()).unwrap();
-    let mut client = Blocking::connect(&*server, codec(grpc(), "here"));
+    let mut client = BlockingClient::connect(&*server, codec(grpc(), "here"));
     let request = message::request("client", "text".to_owned(), 0);
     client.echo(&request).unwrap();
     server.stop().unwrap();
@@ -205,14 +214,14 @@ fn a_grpc_server_that_stops_has_gone() {
 }
 
 #[test]
-fn servers_of_another_wire_are_told_apart() {
-    let other = |system: &&&dyn System| known(**system).1 == Wire::ZeroMq;
+fn a_server_of_another_wire_is_recognized() {
+    let other = |system: &&&dyn System| wire_of(**system) == Wire::ZeroMq;
     let server = SYSTEMS.iter().find(other).unwrap().serve(&server_spec()).unwrap();
     let mut stream = TcpStream::connect(server.endpoint().resolve().unwrap()).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    let mut codec = Http2::new("here", PATH, None, MAX);
-    let mut said = [0; 10];
-    stream.read_exact(&mut said).unwrap();
-    let error = codec.receive(&said, &mut Vec::new()).unwrap_err().to_string();
-    assert!(error.contains("does not speak HTTP/2; it said '\\xff"), "{error}");
+    let mut codec = Http2::unary("here", PATH, None, MAX);
+    let mut input = [0; 10];
+    stream.read_exact(&mut input).unwrap();
+    let error = codec.receive(&input, &mut Vec::new()).unwrap_err().to_string();
+    assert!(error.contains("does not speak HTTP/2; it sent '\\xff"), "{error}");
 }

@@ -1,10 +1,10 @@
-//! ZeroMQ's wire.
+//! ZMTP, the wire protocol of ZeroMQ.
 
 use echometer::message::EchoError;
 use echometer::wire::Zmtp;
 use proptest::prelude::*;
 
-use crate::feed::{Driver, Said, assert_cut_anywhere, cut, error, outcome};
+use crate::harness::{Harness, OwnedEvent, assert_split_anywhere, error, outcome, split};
 
 const MAX: usize = 70_000;
 
@@ -32,13 +32,13 @@ fn reply(message: &[u8]) -> Vec<u8> {
     [frame(1, b""), frame(0, message)].concat()
 }
 
-/// Greeting and READY of a server.
+/// Greeting and READY command of a server.
 pub fn handshake() -> Vec<u8> {
     [greeting(1, b"NULL"), ready(b"ROUTER")].concat()
 }
 
 #[test]
-fn replies_are_the_same_wherever_they_are_cut() {
+fn replies_are_the_same_wherever_the_input_is_split() {
     let ping = frame(4, b"\x04PING\0\x0acontext");
     let bytes = [
         handshake(),
@@ -51,56 +51,59 @@ fn replies_are_the_same_wherever_they_are_cut() {
         reply(&[3; 300]),
     ]
     .concat();
-    let replies = [b"one".to_vec(), Vec::new(), vec![3; 300]].map(Said::Reply);
-    let expected = [&[Said::Ready][..], &replies].concat();
-    assert_cut_anywhere(|| Zmtp::new(MAX), &[b"a", b"b", b"c"], &bytes, &expected);
+    let replies = [b"one".to_vec(), Vec::new(), vec![3; 300]].map(OwnedEvent::Reply);
+    let expected = [&[OwnedEvent::Ready][..], &replies].concat();
+    assert_split_anywhere(|| Zmtp::new(MAX), &[b"a", b"b", b"c"], &bytes, &expected);
 }
 
 #[test]
-fn requests_are_a_delimiter_and_a_frame_and_pings_are_answered() {
-    let mut driver = Driver::new(Zmtp::new(MAX), &[b"hello", &[7; 256]]);
-    let sent = driver.sent();
-    // What is between the two ends of the signature does not matter.
+fn requests_have_a_delimiter_frame_and_pings_are_answered() {
+    let mut harness = Harness::new(Zmtp::new(MAX), &[b"hello", &[7; 256]]);
+    let sent = harness.take_sent();
+    // The bytes between the two ends of the signature are arbitrary.
     assert_eq!((sent.len(), sent[0], &sent[9..]), (64, 0xff, &greeting(0, b"NULL")[9..]));
-    driver.feed(&greeting(0, b"NULL")).unwrap();
-    assert_eq!(driver.sent()[..8], *b"\x04\x26\x05READY");
-    driver.feed(&ready(b"REP")).unwrap();
-    assert_eq!(driver.sent(), b"\x01\0\0\x05hello");
-    driver.feed(&frame(4, b"\x04PING\0\x0actx")).unwrap();
-    assert_eq!(driver.sent(), b"\x04\x08\x04PONGctx");
-    driver.feed(&reply(b"")).unwrap();
-    assert_eq!(driver.sent(), [b"\x01\0\x02\0\0\0\0\0\0\x01\0", &[7; 256][..]].concat());
+    harness.feed(&greeting(0, b"NULL")).unwrap();
+    assert_eq!(harness.take_sent()[..8], *b"\x04\x26\x05READY");
+    harness.feed(&ready(b"REP")).unwrap();
+    assert_eq!(harness.take_sent(), b"\x01\0\0\x05hello");
+    harness.feed(&frame(4, b"\x04PING\0\x0actx")).unwrap();
+    assert_eq!(harness.take_sent(), b"\x04\x08\x04PONGctx");
+    harness.feed(&reply(b"")).unwrap();
+    assert_eq!(harness.take_sent(), [b"\x01\0\x02\0\0\0\0\0\0\x01\0", &[7; 256][..]].concat());
 }
 
 #[test]
-fn what_is_wrong_with_a_server_is_said_in_words() {
-    let behind = |bytes: &[u8]| [&handshake(), bytes].concat();
-    let greeted = |bytes: &[u8]| [&greeting(0, b"NULL"), bytes].concat();
+fn protocol_violations_are_named_in_the_error() {
+    let after_handshake = |bytes: &[u8]| [&handshake(), bytes].concat();
+    let after_greeting = |bytes: &[u8]| [&greeting(0, b"NULL"), bytes].concat();
     let bad: &[(&[u8], &str)] = &[
-        (b"HTTP/1.1 400 Bad Request", "does not speak ZMTP; it said 'HTTP/1.1 400"),
-        (b"\x15\x03\x01\0\x02\x02", "does not speak ZMTP; it said '\\x15\\x03"),
+        (b"HTTP/1.1 400 Bad Request", "does not speak ZMTP; it sent 'HTTP/1.1 400"),
+        (b"\x15\x03\x01\0\x02\x02", "does not speak ZMTP; it sent '\\x15\\x03"),
         (b"\xff\0\0\0\0\0\0\0\x01\x7e", "does not speak ZMTP"),
-        (b"\xff\0\0\0\0\0\0\0\x01\x7f\x01", "the server speaks ZMTP 1, and not 3.0"),
+        (b"\xff\0\0\0\0\0\0\0\x01\x7f\x01", "the server speaks ZMTP 1, not 3.0"),
         (&greeting(0, b"PLAIN"), "the mechanism 'PLAIN', not NULL"),
-        (&greeted(&ready(b"PUB")), "the server is a 'PUB' socket"),
-        (&greeted(&reply(b"x")), "before READY"),
-        (&greeted(&frame(4, b"\x04PING\0\0")), "the server said 'PING' before READY"),
-        (&greeted(&frame(4, b"\x05READY\x0bSocket")), "READY is cut off"),
-        (&greeted(&frame(4, b"")), "a command has no name"),
-        (&greeted(&frame(4, b"\x09READY")), "a command has no name"),
-        (&greeted(&frame(4, b"\x05ERROR\x03bad")), "refused the connection: 'bad'"),
-        (&behind(&frame(0, b"no")), "does not begin with an empty frame, but with 'no'"),
-        (&behind(&frame(1, b"no")), "does not begin with an empty frame"),
-        (&behind(&[frame(1, b""), frame(1, b"x")].concat()), "more than one frame"),
-        (&behind(b"\x08\0"), "a frame has the flags 0x08"),
-        (&behind(b"\x05\0"), "a frame has the flags 0x05"),
-        (&behind(b"\x02\0\0\0\0\0\x01\x11\x71"), "70001 bytes are over the limit of 70000"),
-        (&behind(b"\x02\xff\xff\xff\xff\xff\xff\xff\xff"), "over the limit of 70000"),
-        (&behind(b"\x06\0\0\0\0\0\0\x10\x01"), "4097 bytes are over the limit of 4096"),
+        (&after_greeting(&ready(b"PUB")), "the socket type of the server is 'PUB'"),
+        (&after_greeting(&reply(b"x")), "before READY"),
+        (&after_greeting(&frame(4, b"\x04PING\0\0")), "the server sent 'PING' before READY"),
+        (&after_greeting(&frame(4, b"\x05READY\x0bSocket")), "READY is cut off"),
+        (&after_greeting(&frame(4, b"")), "a command has no name"),
+        (&after_greeting(&frame(4, b"\x09READY")), "a command has no name"),
+        (&after_greeting(&frame(4, b"\x05ERROR\x03bad")), "refused the connection: 'bad'"),
+        (&after_handshake(&frame(0, b"no")), "does not begin with an empty frame, but with 'no'"),
+        (&after_handshake(&frame(1, b"no")), "does not begin with an empty frame"),
+        (&after_handshake(&[frame(1, b""), frame(1, b"x")].concat()), "more than one frame"),
+        (&after_handshake(b"\x08\0"), "a frame has the invalid flags 0x08"),
+        (&after_handshake(b"\x05\0"), "a frame has the invalid flags 0x05"),
+        (
+            &after_handshake(b"\x02\0\0\0\0\0\x01\x11\x71"),
+            "70001 bytes are over the limit of 70000",
+        ),
+        (&after_handshake(b"\x02\xff\xff\xff\xff\xff\xff\xff\xff"), "over the limit of 70000"),
+        (&after_handshake(b"\x06\0\0\0\0\0\0\x10\x01"), "4097 bytes are over the limit of 4096"),
     ];
-    for (bytes, telling) in bad {
-        let said = error(Zmtp::new(MAX), &[b"x"], bytes).to_string();
-        assert!(said.contains(telling), "'{telling}' is not in: {said}");
+    for (bytes, fragment) in bad {
+        let error = error(Zmtp::new(MAX), &[b"x"], bytes).to_string();
+        assert!(error.contains(fragment), "'{fragment}' is not in: {error}");
     }
     let closed = error(Zmtp::new(MAX), &[], b"GET / HTTP/1.1");
     assert!(matches!(closed, EchoError::Disconnected(_)));
@@ -108,14 +111,14 @@ fn what_is_wrong_with_a_server_is_said_in_words() {
 
 proptest! {
     #[test]
-    fn any_replies_cut_in_any_way_come_as_they_were_sent(
+    fn any_replies_in_any_parts_are_received_unchanged(
         replies in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..600), 0..8),
         lengths in prop::collection::vec(1_usize..900, 1..8),
     ) {
         let bytes = replies.iter().fold(handshake(), |all, one| [all, reply(one)].concat());
-        let said = outcome(Zmtp::new(MAX), &[], &cut(&bytes, &lengths));
-        let replies = replies.into_iter().map(Said::Reply);
-        let expected = std::iter::once(Said::Ready).chain(replies).collect::<Vec<_>>();
-        prop_assert_eq!(said, (expected, None));
+        let outcome = outcome(Zmtp::new(MAX), &[], &split(&bytes, &lengths));
+        let replies = replies.into_iter().map(OwnedEvent::Reply);
+        let expected = std::iter::once(OwnedEvent::Ready).chain(replies).collect::<Vec<_>>();
+        prop_assert_eq!(outcome, (expected, None));
     }
 }

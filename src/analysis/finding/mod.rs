@@ -1,223 +1,225 @@
-//! What may be said of the rows, as statements that the report puts into words.
+//! Findings: statements about the rows that the report turns into sentences.
 //!
-//! A statement holds what it is about and nothing that would have to be looked up elsewhere. None
-//! says more than the rows do: differences are those of Welch's test, from three trials on;
-//! points that the clients bounded or others disturbed rank no server; and systems are compared
-//! under the same conditions only.
+//! A finding contains everything that its sentence needs. Differences between points are those of
+//! Welch's test with at least three trials. Points that the clients bounded or that were disturbed
+//! are not ranked. Systems are compared under the same conditions only.
 
-mod along;
-mod pace;
 mod ranking;
 mod remarks;
 mod sliced;
+mod trend;
 
 use std::collections::BTreeSet;
 
-pub use self::sliced::{Excluded, Scope, Versus};
-use super::crossover::between;
-use super::{Axis, Comparison, Crossover, Curve, Estimate, Paced, Point, Verdict, comparisons};
+pub use self::sliced::{ExclusionEffect, Scope, SlicedLead};
+use super::crossover::crossovers_between;
+use super::{Axis, Comparison, Crossover, Curve, Estimate, PacedLoad, Point, Verdict, comparisons};
 use crate::results::Row;
 
-/// A statement.
+/// Share of the peak throughput for which latency is reported: busy, but not saturated.
+const TYPICAL_LOAD: f64 = 0.7;
+
+/// A statement about the rows.
+///
+/// `axis` is the parameter that varies along the curves.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Finding {
-    /// Who carries most, and how many times what each of the others does.
-    Most {
-        /// What varies along the curves.
+    /// The fastest contender, by Welch's test of the trials, and its lead over each other one.
+    FastestByTrials {
+        /// The axis.
         axis: Axis,
-        /// Where on the axis; `None`: each at the highest point of its curve.
+        /// Value of the axis; `None`: each contender at its peak.
         at: Option<f64>,
-        /// Who.
-        leader: Place,
-        /// The others that may be ranked, the highest first.
+        /// The fastest contender.
+        leader: LabeledPoint,
+        /// The other contenders that can be ranked, the fastest first.
         others: Vec<Lead>,
-        /// Whether all that were measured there may be ranked.
-        of_all: bool,
+        /// Whether all contenders that were measured there can be ranked.
+        all_rankable: bool,
     },
-    /// Which contender is fastest, of those that took turns in slices.
-    Fastest {
-        /// What varies along the curves.
+    /// The fastest contender of those that took turns in slices.
+    FastestBySlices {
+        /// The axis.
         axis: Axis,
-        /// The contender.
+        /// Label of the fastest contender.
         leader: String,
-        /// How each of the others compares with it; the baseline last.
-        others: Vec<Versus>,
+        /// Its lead over each of the others; the baseline last.
+        others: Vec<SlicedLead>,
     },
-    /// The highest point of each of them.
+    /// The peak of each contender.
     Peaks {
-        /// What varies along the curves.
+        /// The axis.
         axis: Axis,
-        /// The points.
-        places: Vec<Place>,
+        /// The peaks.
+        points: Vec<LabeledPoint>,
     },
-    /// Ratios that are outside of their interval if the disturbed slices are included.
+    /// Ratios that are outside their interval if the disturbed slices are included.
     DependsOnExclusion {
-        /// What varies along the curves.
+        /// The axis.
         axis: Axis,
         /// The ratios.
-        ratios: Vec<Excluded>,
+        ratios: Vec<ExclusionEffect>,
     },
-    /// Means, the highest first, of too few trials to claim that they differ.
+    /// Means of too few trials to claim a difference.
     FewTrials {
-        /// What varies along the curves.
+        /// The axis.
         axis: Axis,
-        /// As for the most.
+        /// Value of the axis; `None`: each contender at its peak.
         at: Option<f64>,
-        /// The means.
-        places: Vec<Place>,
+        /// The means, the highest first.
+        points: Vec<LabeledPoint>,
     },
-    /// What the baseline carries where it carries most, beside who carries most.
+    /// The fastest curve of the baseline, compared with the fastest of the other contenders.
     Baseline {
-        /// What varies along the curves.
+        /// The axis.
         axis: Axis,
-        /// As for the most.
+        /// Value of the axis; `None`: each contender at its peak.
         at: Option<f64>,
         /// The baseline's point.
-        place: Place,
-        /// Who carries most of the others.
+        point: LabeledPoint,
+        /// Label of the fastest of the other contenders.
         leader: String,
         /// The baseline's throughput over the leader's, pass by pass.
         factor: Option<Estimate>,
         /// Whether they differ.
         verdict: Verdict,
     },
-    /// The highest point of a curve that nothing was measured beside.
-    Only {
-        /// What varies along the curve.
+    /// The peak of a curve without any other curve under the same conditions.
+    SingleCurve {
+        /// The axis.
         axis: Axis,
-        /// The point.
-        place: Place,
+        /// The peak.
+        point: LabeledPoint,
     },
     /// One curve overtakes another.
     Overtakes {
-        /// What varies along the curves.
+        /// The axis.
         axis: Axis,
-        /// Which one, and where.
+        /// The crossover.
         crossover: Crossover,
     },
-    /// From where on a curve does not rise any more.
-    Levels {
-        /// What varies along the curve.
+    /// The point from which a curve does not rise any more.
+    LevelsOff {
+        /// The axis.
         axis: Axis,
-        /// The curve.
+        /// Label of the curve.
         label: String,
-        /// Where it begins.
-        first: End,
-        /// The first point that none behind it is significantly above.
-        from: End,
-        /// That point over the first one, pass by pass.
+        /// The first point of the curve.
+        first: CurvePoint,
+        /// The first point that no later point significantly exceeds.
+        from: CurvePoint,
+        /// Throughput of that point over that of the first one, pass by pass.
         gain: Option<Estimate>,
-        /// The last point.
-        last: End,
-        /// Whether the last point is significantly below.
+        /// The last point of the curve.
+        last: CurvePoint,
+        /// Whether the last point is significantly below `from`.
         falls: bool,
     },
-    /// What a curve carries at its two ends.
-    Ends {
-        /// What varies along the curve.
+    /// The throughput at both ends of a curve.
+    CurveEnds {
+        /// The axis.
         axis: Axis,
-        /// The curve.
+        /// Label of the curve.
         label: String,
-        /// The one end.
-        first: End,
-        /// The other.
-        last: End,
+        /// The first point of the curve.
+        first: CurvePoint,
+        /// The last point of the curve.
+        last: CurvePoint,
     },
-    /// How long somebody waits at a given rate, and which rates were not kept.
+    /// Latency at a given request rate, and the rates that were not kept.
     Paced {
-        /// The system, and its options.
+        /// The system and its options.
         label: String,
-        /// At the load nearest to that which is told of all; `None`: no rate was kept, or no
-        /// latency is known.
-        told: Option<Paced>,
-        /// What was offered and not sent, by ascending rates.
-        missed: Vec<Paced>,
+        /// The load nearest to 70 % of the peak; `None`: no rate was kept, or no latency is known.
+        shown: Option<PacedLoad>,
+        /// The loads whose rate was not kept, by ascending rates.
+        missed: Vec<PacedLoad>,
     },
-    /// Highest points that say how fast the clients are, and rank no server.
-    ClientsBound {
-        /// What varies along the curves.
+    /// Peaks that are not ranked because the clients were the bound.
+    ClientBound {
+        /// The axis.
         axis: Axis,
-        /// The points.
-        places: Vec<Place>,
-        /// Whether there is a driver for them that costs less.
-        leaner: bool,
+        /// The peaks.
+        points: Vec<LabeledPoint>,
+        /// Whether these clients could use the lean driver, which costs less CPU time.
+        lean_driver_available: bool,
     },
-    /// What bounded curves at their highest points: server, host or latency; `None`: not the same
-    /// in all trials.
+    /// The bound of curves at their peaks; client-bound peaks are in `ClientBound`.
     Bounds {
-        /// What.
+        /// Server, host or latency; `None`: not the same in all trials.
         bound: Option<String>,
-        /// The curves.
+        /// Labels of the curves.
         labels: Vec<String>,
-        /// Whether these are all that there are.
+        /// Whether these are all curves.
         all: bool,
     },
-    /// Points at which others used the CPUs.
+    /// Points that steal or other processes disturbed.
     Disturbed {
-        /// What varies along the curves.
+        /// The axis.
         axis: Axis,
-        /// The curves, and where on them.
-        places: Vec<(String, Vec<f64>)>,
+        /// Labels of the curves, each with its disturbed values of the axis.
+        points: Vec<(String, Vec<f64>)>,
     },
-    /// Systems whose rows are nowhere on the axis.
+    /// Systems with rows that have no value on the axis.
     NotOnAxis {
         /// The axis.
         axis: Axis,
         /// The systems.
         systems: BTreeSet<String>,
     },
-    /// Trials that do not hold.
-    LeftOut {
-        /// How many.
-        left_out: usize,
-        /// Of how many.
-        of: usize,
-        /// Why, and how many for this reason; the most frequent first.
+    /// Trials that are not valid.
+    InvalidTrials {
+        /// Number of invalid trials.
+        invalid: usize,
+        /// Number of all trials.
+        total: usize,
+        /// The reasons, each with its number of trials; the most frequent first.
         reasons: Vec<(String, usize)>,
     },
 }
 
-/// A point of a curve.
+/// A point of a curve, with the label of the curve.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Place {
-    /// The curve.
+pub struct LabeledPoint {
+    /// Label of the curve.
     pub label: String,
-    /// Where on the axis.
+    /// Value of the axis.
     pub x: f64,
     /// Messages per second.
     pub throughput: Estimate,
 }
 
-/// Somebody who carries less than the leader, or is tied with it.
+/// The leader's lead over another contender, which is slower or tied.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lead {
-    /// The other's point.
-    pub place: Place,
-    /// The leader's throughput over it, pass by pass; `None` where they have no pass in common.
+    /// The other contender's point.
+    pub point: LabeledPoint,
+    /// The leader's throughput over the other's, pass by pass; `None` if they have no pass in
+    /// common.
     pub factor: Option<Estimate>,
     /// Whether they differ.
     pub verdict: Verdict,
-    /// Where along the axis the leader is above.
-    pub reach: Reach,
+    /// The part of the axis in which the leader is significantly above.
+    pub range: LeadRange,
 }
 
-/// Where along an axis a curve is significantly above another.
+/// The part of an axis in which one curve is significantly above another.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Reach {
-    /// Wherever both were measured.
+pub enum LeadRange {
+    /// At all points that both have.
     Throughout,
-    /// From here on.
+    /// From this value of the axis to the end.
     From(f64),
-    /// Not at the end, which is here.
+    /// Not at the last point that both have, which is at this value.
     NotAtEnd(f64),
-    /// Both were measured in one place at most, or nothing is to be said of more.
-    OnePlace,
+    /// Both have one point in common at most, or the range does not apply to this axis.
+    SinglePoint,
 }
 
-/// A point of a curve that is named already.
+/// A point of a curve whose label the finding already contains.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct End {
-    /// Where on the axis.
+pub struct CurvePoint {
+    /// Value of the axis.
     pub x: f64,
     /// Messages per second.
     pub throughput: Estimate,
@@ -225,30 +227,31 @@ pub struct End {
     pub mib_per_s: Option<f64>,
 }
 
-impl Place {
+impl LabeledPoint {
     fn of(curve: &Curve, point: &Point) -> Self {
-        Place { label: curve.label.clone(), x: point.x, throughput: point.throughput }
+        LabeledPoint { label: curve.label.clone(), x: point.x, throughput: point.throughput }
     }
 
-    /// The same, called as the curve is there.
-    fn along(axis: Axis, curve: &Curve, point: &Point) -> Self {
-        Place { label: curve.label_at(axis, point.x), ..Place::of(curve, point) }
+    /// The point, with the label that the curve has at this value of the axis.
+    fn on_axis(axis: Axis, curve: &Curve, point: &Point) -> Self {
+        LabeledPoint { label: curve.label_at(axis, point.x), ..LabeledPoint::of(curve, point) }
     }
 }
 
-impl End {
+impl CurvePoint {
     fn of(point: &Point) -> Self {
-        End { x: point.x, throughput: point.throughput, mib_per_s: point.mib_per_s }
+        CurvePoint { x: point.x, throughput: point.throughput, mib_per_s: point.mib_per_s }
     }
 }
 
-/// What may be said of curves along an axis, and of the rows that they come from: what matters
-/// most first. `baseline` names the system that the others are told beside, and not against.
+/// Returns the findings about curves along an axis and about the rows that they come from, the most
+/// important first. `baseline` is the name of the system with which the others are compared, but
+/// not ranked.
 pub fn findings(curves: &[Curve], rows: &[Row], axis: Axis, baseline: &str) -> Vec<Finding> {
     let mut groups: Vec<Vec<&Curve>> = Vec::new();
     for curve in curves {
-        let alike = |group: &&mut Vec<&Curve>| group[0].is_comparable(curve);
-        match groups.iter_mut().find(alike) {
+        let is_comparable = |group: &&mut Vec<&Curve>| group[0].is_comparable(curve);
+        match groups.iter_mut().find(is_comparable) {
             Some(group) => group.push(curve),
             None => groups.push(vec![curve]),
         }
@@ -256,18 +259,18 @@ pub fn findings(curves: &[Curve], rows: &[Row], axis: Axis, baseline: &str) -> V
     let compared = comparisons(curves);
     let of_groups = groups.iter().flat_map(|group| {
         let is_sliced = |curve: &&Curve| curve.points.iter().all(Point::is_sliced);
-        let most = if group.len() > 1 && group.iter().all(is_sliced) {
+        let fastest = if group.len() > 1 && group.iter().all(is_sliced) {
             sliced::fastest(group, axis, baseline, &compared)
         } else {
-            ranking::most(group, axis, baseline)
+            ranking::fastest(group, axis, baseline)
         };
-        let overtaken = overtaking(group, axis, &compared);
-        most.into_iter().chain(overtaken).chain(along::along(group, axis))
+        let crossovers = crossovers(group, axis, &compared);
+        fastest.into_iter().chain(crossovers).chain(trend::trends(group, axis))
     });
+    let of_rows = paced(curves, rows).into_iter().chain(remarks::remarks(curves, rows, axis));
     let mut all = Vec::new();
-    // Where groups have points in common, they say the same of these.
-    let beside = pace::paced(curves, rows).into_iter().chain(remarks::remarks(curves, rows, axis));
-    for finding in of_groups.chain(beside) {
+    // Groups with points in common have equal findings about these points.
+    for finding in of_groups.chain(of_rows) {
         if !all.contains(&finding) {
             all.push(finding);
         }
@@ -275,23 +278,44 @@ pub fn findings(curves: &[Curve], rows: &[Row], axis: Axis, baseline: &str) -> V
     all
 }
 
-/// Of many curves, only where one of those overtakes or is overtaken that lead at an end.
-fn overtaking(group: &[&Curve], axis: Axis, compared: &[Comparison]) -> Vec<Finding> {
-    const MANY: usize = 6;
-    let of_end = |end: fn(&Curve) -> Option<&Point>| {
+/// The crossovers of a group. Of many curves, only crossovers that involve the fastest curve at
+/// either end of the axis.
+fn crossovers(group: &[&Curve], axis: Axis, compared: &[Comparison]) -> Vec<Finding> {
+    const MAX_CURVES: usize = 6;
+    let fastest_at = |end: fn(&Curve) -> Option<&Point>| {
         let rate = |curve: &&&Curve| end(curve).map_or(0.0, |point| point.throughput.mean);
         group.iter().max_by(|a, b| rate(a).total_cmp(&rate(b))).map(|curve| curve.label.as_str())
     };
-    let ends = [of_end(|curve| curve.points.first()), of_end(|curve| curve.points.last())];
-    let tells = |crossover: &Crossover| {
-        let names = [&*crossover.a, &*crossover.b].map(Some);
-        group.len() <= MANY || names.iter().any(|name| ends.contains(name))
+    let fastest =
+        [fastest_at(|curve| curve.points.first()), fastest_at(|curve| curve.points.last())];
+    let is_relevant = |crossover: &Crossover| {
+        let labels = [&*crossover.a, &*crossover.b].map(Some);
+        group.len() <= MAX_CURVES || labels.iter().any(|label| fastest.contains(label))
     };
     let pairs = group.iter().enumerate();
     let pairs = pairs.flat_map(|(i, a)| group[i + 1..].iter().map(move |b| (a, b)));
     pairs
-        .flat_map(|(a, b)| between(a, b, compared))
-        .filter(tells)
+        .flat_map(|(a, b)| crossovers_between(a, b, compared))
+        .filter(is_relevant)
         .map(|crossover| Finding::Overtakes { axis, crossover })
         .collect()
+}
+
+/// One finding for each system that was measured at given request rates.
+fn paced(curves: &[Curve], rows: &[Row]) -> Vec<Finding> {
+    let loads = super::paced_loads(rows, curves);
+    loads.chunk_by(|a, b| a.label == b.label).map(paced_system).collect()
+}
+
+/// The finding for the loads of one system: at least one, by ascending rates.
+fn paced_system(loads: &[PacedLoad]) -> Finding {
+    // 0 if the share is unknown, so that the highest rate is chosen.
+    let distance =
+        |load: &PacedLoad| load.share_of_peak.map_or(0.0, |share| (share - TYPICAL_LOAD).abs());
+    let kept = loads.iter().rev().filter(|load| load.is_rate_kept() && load.due_p99_us.is_some());
+    Finding::Paced {
+        label: loads[0].label.clone(),
+        shown: kept.min_by(|a, b| distance(a).total_cmp(&distance(b))).cloned(),
+        missed: loads.iter().filter(|load| !load.is_rate_kept()).cloned().collect(),
+    }
 }

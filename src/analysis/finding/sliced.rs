@@ -1,58 +1,60 @@
-//! Which contender is fastest, where contenders took turns in slices.
+//! The fastest contender of those that took turns in slices.
 
-use super::{Finding, Place};
-use crate::analysis::{Axis, Claim, Comparison, Curve, LogEstimate};
+use super::{Finding, LabeledPoint};
+use crate::analysis::{Axis, Claim, Comparison, Curve, LogEstimate, RatioAt};
 
-/// How a contender compares with the fastest one.
+/// The lead of the fastest contender over another contender.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Versus {
-    /// The other contender.
+pub struct SlicedLead {
+    /// Label of the other contender.
     pub label: String,
-    /// For which points this holds.
+    /// The points that were compared.
     pub scope: Scope,
-    /// The throughput of the fastest over that of the other.
+    /// The throughput of the fastest contender over that of the other.
     pub ratio: f64,
-    /// The same with its error; `None` where there are too few slices.
+    /// Logarithm of the ratio with its error; `None` if there are too few slices.
     pub estimate: Option<LogEstimate>,
-    /// What may be said.
+    /// The claim about the ratio.
     pub claim: Claim,
 }
 
-/// A ratio that depends on which slices were left out.
+/// A ratio that is outside its interval if the disturbed slices are included.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Excluded {
-    /// The contender that is divided.
+pub struct ExclusionEffect {
+    /// Label of the contender in the numerator.
     pub numerator: String,
-    /// The contender by which it is divided.
+    /// Label of the contender in the denominator.
     pub denominator: String,
-    /// Where on the axis; `None`: over the whole curve.
+    /// Value of the axis; `None`: over the whole curve.
     pub x: Option<f64>,
     /// The ratio without the disturbed slices.
-    pub without: f64,
+    pub without_disturbed: f64,
     /// The ratio with them.
-    pub with: f64,
+    pub with_disturbed: f64,
 }
 
-impl Excluded {
-    fn of(one: &Comparison, x: Option<f64>, without: f64, with: f64) -> Self {
+impl ExclusionEffect {
+    fn of(one: &Comparison, x: Option<f64>, without_disturbed: f64, with_disturbed: f64) -> Self {
         let (numerator, denominator) = (one.numerator.clone(), one.denominator.clone());
-        Excluded { numerator, denominator, x, without, with }
+        ExclusionEffect { numerator, denominator, x, without_disturbed, with_disturbed }
     }
 }
 
-/// Points of a curve.
+/// The points of a curve to which a ratio applies.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Scope {
-    /// This one.
+    /// The point at this value of the axis.
     At(f64),
-    /// All from this one on.
+    /// All points from this value of the axis on.
     From(f64),
-    /// Those at which the server was the bound: how many there are, the first and the last.
+    /// The points at which the server was the bound: their number, the first and the last value.
     ServerBound(usize, f64, f64),
 }
 
-/// Which contender of a group is fastest: over the whole curve if clients are the axis, at the
-/// highest point if workers are, and at both ends of any other axis. The baseline is not ranked, but compared with the fastest.
+/// Finds the fastest contender of a group: over the whole curve if clients are the axis, at the
+/// highest point if workers are the axis, and at both ends of any other axis.
+///
+/// The baseline is not ranked, but compared with the fastest, unless all curves are the baseline's.
 pub(super) fn fastest(
     group: &[&Curve],
     axis: Axis,
@@ -60,8 +62,8 @@ pub(super) fn fastest(
     all: &[Comparison],
 ) -> Vec<Finding> {
     let is_baseline = |label: &str| {
-        let alone = group.iter().all(|curve| curve.system == baseline);
-        !alone && group.iter().any(|curve| curve.label == label && curve.system == baseline)
+        let only_baseline = group.iter().all(|curve| curve.system == baseline);
+        !only_baseline && group.iter().any(|curve| curve.label == label && curve.system == baseline)
     };
     let labels: Vec<&str> = group.iter().map(|curve| &*curve.label).collect();
     let of_group = |one: &&Comparison| {
@@ -70,52 +72,54 @@ pub(super) fn fastest(
     let all: Vec<_> = all.iter().filter(of_group).collect();
     let ends = match axis {
         Axis::Clients => vec![None],
-        Axis::Workers => vec![highest(group)],
+        Axis::Workers => vec![x_of_highest(group)],
         Axis::Work | Axis::Payload | Axis::Think => ends(&all),
     };
     let mut findings = Vec::new();
     for x in ends {
-        let at = |label: &str| versus_all(label, &all, x);
+        let leads_at_x = |label: &str| leads(label, &all, x);
         let score = |label: &str| {
-            let logs: Vec<_> = at(label).iter().map(|versus| versus.ratio.ln()).collect();
+            let logs: Vec<_> = leads_at_x(label).iter().map(|lead| lead.ratio.ln()).collect();
             logs.iter().sum::<f64>() / logs.len().max(1) as f64
         };
-        let ranked = labels.iter().filter(|label| !is_baseline(label) && !at(label).is_empty());
+        let is_ranked = |label: &&&str| !is_baseline(label) && !leads_at_x(label).is_empty();
+        let ranked = labels.iter().filter(is_ranked);
         let leader = ranked.copied().max_by(|a, b| score(a).total_cmp(&score(b)));
         let Some(leader) = leader else { continue };
-        let mut others = at(leader);
-        others.sort_by_key(|versus| is_baseline(&versus.label));
-        findings.push(Finding::Fastest { axis, leader: leader.to_owned(), others });
+        let mut others = leads_at_x(leader);
+        others.sort_by_key(|lead| is_baseline(&lead.label));
+        findings.push(Finding::FastestBySlices { axis, leader: leader.to_owned(), others });
     }
     let peaks = group.iter().filter_map(|curve| Some((curve, curve.peak()?)));
-    let places: Vec<_> = peaks.map(|(curve, point)| Place::of(curve, point)).collect();
+    let points: Vec<_> = peaks.map(|(curve, point)| LabeledPoint::of(curve, point)).collect();
     if axis == Axis::Clients && !findings.is_empty() {
-        findings.push(Finding::Peaks { axis, places });
+        findings.push(Finding::Peaks { axis, points });
     }
-    findings.extend(excluded(axis, &all));
+    findings.extend(exclusion_effects(axis, &all));
     findings
 }
 
-/// Where the highest point of the group is.
-fn highest(group: &[&Curve]) -> Option<f64> {
+/// The value of the axis at the highest point of the group.
+fn x_of_highest(group: &[&Curve]) -> Option<f64> {
     let peaks = group.iter().filter_map(|curve| curve.peak());
     let highest = peaks.max_by(|a, b| a.throughput.mean.total_cmp(&b.throughput.mean));
     highest.map(|point| point.x)
 }
 
-/// The first and the last place at which something was compared.
+/// The first and the last value of the axis at which contenders were ranked.
 fn ends(all: &[&Comparison]) -> Vec<Option<f64>> {
-    let ranked = |one: &&Comparison| one.at.iter().filter(|at| at.ranks).map(|at| at.x).collect();
-    let mut xs: Vec<f64> = all.iter().flat_map(|one| -> Vec<f64> { ranked(one) }).collect();
+    let rankable = all.iter().flat_map(|one| &one.at).filter(|at| at.is_rankable);
+    let mut xs: Vec<f64> = rankable.map(|at| at.x).collect();
     xs.sort_by(f64::total_cmp);
     let mut ends: Vec<_> = xs.first().into_iter().chain(xs.last()).copied().map(Some).collect();
     ends.dedup();
     ends
 }
 
-/// A contender over each of the others: at a place, or over the whole curve.
-fn versus_all(label: &str, all: &[&Comparison], at: Option<f64>) -> Vec<Versus> {
-    let from_here = all.iter().filter_map(|one| {
+/// The lead of a contender over each of the others: at a value of the axis, or over the whole
+/// curve.
+fn leads(label: &str, all: &[&Comparison], x: Option<f64>) -> Vec<SlicedLead> {
+    let of_label = all.iter().filter_map(|one| {
         if one.numerator == label {
             Some((*one).clone())
         } else if one.denominator == label {
@@ -124,20 +128,20 @@ fn versus_all(label: &str, all: &[&Comparison], at: Option<f64>) -> Vec<Versus> 
             None
         }
     });
-    from_here.filter_map(|one| versus(&one, at)).collect()
+    of_label.filter_map(|one| lead(&one, x)).collect()
 }
 
-fn versus(one: &Comparison, at: Option<f64>) -> Option<Versus> {
+fn lead(one: &Comparison, x: Option<f64>) -> Option<SlicedLead> {
     let label = one.denominator.clone();
-    if let (Some(overall), None) = (&one.overall, at) {
+    if let (Some(overall), None) = (&one.overall, x) {
         let (first, last) = (*overall.xs.first()?, *overall.xs.last()?);
         let scope = match overall.xs.len() {
             1 => Scope::At(first),
-            _ if overall.is_rest => Scope::From(first),
+            _ if overall.is_suffix => Scope::From(first),
             count => Scope::ServerBound(count, first, last),
         };
         let ratio = overall.estimate.value();
-        return Some(Versus {
+        return Some(SlicedLead {
             label,
             scope,
             ratio,
@@ -145,11 +149,9 @@ fn versus(one: &Comparison, at: Option<f64>) -> Option<Versus> {
             claim: overall.claim,
         });
     }
-    let ranked = |x: Option<f64>| {
-        one.at.iter().rev().find(|ratio| ratio.ranks && x.is_none_or(|x| x == ratio.x))
-    };
-    let ratio = ranked(at)?;
-    Some(Versus {
+    let is_selected = |ratio: &&RatioAt| ratio.is_rankable && x.is_none_or(|x| x == ratio.x);
+    let ratio = one.at.iter().rev().find(is_selected)?;
+    Some(SlicedLead {
         label,
         scope: Scope::At(ratio.x),
         ratio: ratio.ratio,
@@ -158,18 +160,18 @@ fn versus(one: &Comparison, at: Option<f64>) -> Option<Versus> {
     })
 }
 
-/// Ratios that depend on which slices were left out.
-fn excluded(axis: Axis, all: &[&Comparison]) -> Option<Finding> {
+/// The ratios that are outside their interval if the disturbed slices are included.
+fn exclusion_effects(axis: Axis, all: &[&Comparison]) -> Option<Finding> {
     let mut ratios = Vec::new();
     let whole = all.iter().filter_map(|one| Some((one, one.overall.as_ref()?)));
     for (one, overall) in whole.filter(|(_, overall)| overall.depends_on_exclusion()) {
         let value = overall.estimate.value();
-        ratios.push(Excluded::of(one, None, value, overall.with_disturbed.unwrap_or(value)));
+        ratios.push(ExclusionEffect::of(one, None, value, overall.with_disturbed.unwrap_or(value)));
     }
     for one in all {
-        for at in one.at.iter().filter(|at| at.ranks && at.depends_on_exclusion()) {
+        for at in one.at.iter().filter(|at| at.is_rankable && at.depends_on_exclusion()) {
             let with = at.with_disturbed.unwrap_or(at.ratio);
-            ratios.push(Excluded::of(one, Some(at.x), at.ratio, with));
+            ratios.push(ExclusionEffect::of(one, Some(at.x), at.ratio, with));
         }
     }
     (!ratios.is_empty()).then_some(Finding::DependsOnExclusion { axis, ratios })

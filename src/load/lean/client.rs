@@ -1,4 +1,4 @@
-//! One client of many on a thread: what it is at, and what comes next.
+//! The state machine of one client on a thread with many.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -9,83 +9,84 @@ use mio::{Registry, Token};
 use super::connection::{Connection, Step};
 use super::timer::Pauses;
 use crate::load::CancelToken;
-use crate::load::failure::count;
-use crate::load::retrying_client::{BACKOFF, OVERDUE};
+use crate::load::failure::record_error;
+use crate::load::retrying_client::{INITIAL_BACKOFF, MAX_OVERDUE};
 use crate::load::schedule::Schedule;
-use crate::measure::{ClientTally, Distributions, Times, Window};
+use crate::measure::{ClientTally, Distributions, EchoTimes, Window};
 use crate::message::{self, EchoError, Request};
 use crate::os::precise_sleep::Sleeper;
 use crate::spec::{ClientSpec, Endpoint, LoadSpec};
 use crate::systems::System;
 
-/// What a client is at.
+/// The state of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Not connected yet, or between its first echo and the window.
+    /// Not connected yet, or between its first echo and the first window.
     Idle,
-    /// Connecting, or waiting for the peer to be ready; its request comes next.
-    Opening,
+    /// Connecting, or waiting until the peer is ready. The client then sends its request.
+    Connecting,
     /// Waiting for the reply.
     Waiting,
     /// Waiting until the next request is due.
     Pausing(Instant),
-    /// Pausing before it connects again.
+    /// Waiting before it reconnects.
     BackingOff(Instant),
-    /// It will send no more.
+    /// Sends no more requests in this window.
     Done,
 }
 
-/// What the clients of a thread have in common.
-pub struct Common<'a> {
+/// State that all clients of a thread share.
+pub struct Shared<'a> {
     pub system: &'static dyn System,
     pub endpoint: Endpoint,
-    pub to: SocketAddr,
+    pub address: SocketAddr,
     pub spec: &'a LoadSpec,
     pub stop: &'a CancelToken,
     pub registry: Registry,
     /// `None` until all clients have echoed once.
     pub window: Option<Window>,
-    pub space: Vec<u8>,
+    pub read_buffer: Vec<u8>,
     pub distributions: Distributions,
     pub pauses: Pauses,
     pub sleeper: Sleeper,
 }
 
-/// A client.
+/// One client.
 pub struct Client {
-    who: ClientSpec,
+    spec: ClientSpec,
     token: Token,
     pub request: Request,
     pub tally: ClientTally,
     pub phase: Phase,
     connection: Option<Connection>,
+    /// Connections whose last request timed out, oldest first.
     overdue: VecDeque<Connection>,
-    /// Its number among all clients.
+    /// Index among the clients of all threads.
     index: usize,
-    /// When its requests are due; there once the window has been told.
+    /// Due times of the requests; `None` before the first window.
     schedule: Option<Schedule>,
-    /// When the request is due; `None` where it is sent as soon as can be.
+    /// When the request is due; `None`: immediately.
     due: Option<Instant>,
-    /// When the request was sent first.
+    /// When the request was first sent.
     sent: Instant,
-    /// When the last reply came.
+    /// When the last echo ended.
     received: Instant,
-    /// When the attempt has failed.
+    /// When the attempt times out.
     deadline: Instant,
     retries_left: u32,
     backoff: Duration,
-    /// Why the first echo failed; nothing else is done with it then.
-    pub failed: Option<EchoError>,
+    /// Error of the first echo. A client whose first echo failed does nothing else.
+    pub first_echo_error: Option<EchoError>,
 }
 
 impl Client {
-    /// The client number `token` of its thread, and `index` of all.
-    pub fn new(who: ClientSpec, request: Request, token: usize, index: usize) -> Self {
+    /// Creates the client `token` of its thread. `index` is its index among all clients.
+    pub fn new(spec: ClientSpec, request: Request, token: usize, index: usize) -> Self {
         let now = Instant::now();
         Client {
-            tally: ClientTally::new(who.name.clone()),
-            retries_left: who.retries,
-            who,
+            tally: ClientTally::new(spec.name.clone()),
+            retries_left: spec.retries,
+            spec,
             token: Token(token),
             request,
             phase: Phase::Idle,
@@ -97,258 +98,265 @@ impl Client {
             sent: now,
             received: now,
             deadline: now,
-            backoff: BACKOFF,
-            failed: None,
+            backoff: INITIAL_BACKOFF,
+            first_echo_error: None,
         }
     }
 
-    /// Begins with the first echo.
-    pub fn begin(&mut self, common: &mut Common<'_>, now: Instant) {
+    /// Starts the first echo.
+    pub fn start(&mut self, shared: &mut Shared<'_>, now: Instant) {
         self.sent = now;
-        self.connect(common, now);
+        self.connect(shared, now);
     }
 
-    /// A window is ordered: sends the next request. A client that gave up stays silent.
-    pub fn go_on(&mut self, common: &mut Common<'_>, window: &Window, now: Instant) {
+    /// Starts a window: sends the next request when it is due. A client that gave up sends nothing.
+    pub fn start_window(&mut self, shared: &mut Shared<'_>, window: &Window, now: Instant) {
         if self.tally.gave_up {
             return;
         }
-        (self.retries_left, self.backoff) = (self.who.retries, BACKOFF);
+        (self.retries_left, self.backoff) = (self.spec.retries, INITIAL_BACKOFF);
         self.received = now;
-        let mut schedule = Schedule::new(common.spec, self.index, window);
-        // The first request of a closed loop is due at once.
-        self.due = if schedule.is_paced() { schedule.next_due(now) } else { None };
+        let mut schedule = Schedule::new(shared.spec, self.index, window);
+        // The first request of a closed loop is due immediately.
+        self.due = if schedule.is_open_loop() { schedule.next_due(now) } else { None };
         self.schedule = Some(schedule);
-        let step = self.pause_or_go_on(common, now);
-        self.take(Ok(step), common);
+        let step = self.pause_or_send(shared, now);
+        self.run_steps(Ok(step), shared);
     }
 
-    /// Does what its socket is ready for; `ended`: the server has closed its side.
+    /// Handles an epoll event of its socket; `peer_closed`: the server has closed its side.
     #[inline]
-    pub fn proceed(&mut self, common: &mut Common<'_>, ended: bool) {
+    pub fn on_ready(&mut self, shared: &mut Shared<'_>, peer_closed: bool) {
         let Some(connection) = &mut self.connection else { return };
-        if ended {
-            connection.ends();
+        if peer_closed {
+            connection.set_peer_closed();
         }
         let sequence = self.request.sequence();
         let mut verify = |reply: &[u8]| message::verify(sequence, reply);
-        let step = connection.proceed(&mut common.space, &mut verify);
-        if matches!(self.phase, Phase::Opening | Phase::Waiting) {
-            self.take(step, common);
+        let step = connection.on_ready(&mut shared.read_buffer, &mut verify);
+        if matches!(self.phase, Phase::Connecting | Phase::Waiting) {
+            self.run_steps(step, shared);
         } else {
-            self.take_unasked(step, common);
+            self.handle_unsolicited(step, shared);
         }
     }
 
-    /// Looks at the clock: pauses end, and so does the patience for a reply.
-    pub fn look_at(&mut self, common: &mut Common<'_>, now: Instant) {
+    /// Checks timeouts and the ends of pauses.
+    pub fn check_deadline(&mut self, shared: &mut Shared<'_>, now: Instant) {
         match self.phase {
-            Phase::Opening | Phase::Waiting if now >= self.deadline => {
-                self.fail(EchoError::Timeout(self.who.timeout), common, now);
+            Phase::Connecting | Phase::Waiting if now >= self.deadline => {
+                self.fail_attempt(EchoError::Timeout(self.spec.timeout), shared, now);
             }
-            Phase::BackingOff(until) if now >= until => self.connect(common, now),
+            Phase::BackingOff(until) if now >= until => self.connect(shared, now),
             Phase::Pausing(until) if now >= until => {
-                common.sleeper.woke(until, now);
-                // As long as it was, and not as it was to be.
-                if let Some(window) = &common.window {
-                    self.tally.paused(now - self.received, now, window);
+                shared.sleeper.record_wakeup(until, now);
+                // Records the actual length of the pause, not the planned one.
+                if let Some(window) = &shared.window {
+                    self.tally.record_pause(now - self.received, now, window);
                 }
-                let step = self.next_echo(common, now);
-                self.take(Ok(step), common);
+                let step = self.next_echo(shared, now);
+                self.run_steps(Ok(step), shared);
             }
-            Phase::Pausing(_) | Phase::BackingOff(_) if is_over(common, now) => {
+            Phase::Pausing(_) | Phase::BackingOff(_) if should_stop(shared, now) => {
                 self.phase = Phase::Done;
             }
             _ => {}
         }
     }
 
-    /// Looks a last time for replies that are late.
-    pub fn settle(&mut self, space: &mut [u8]) {
+    /// Closes all overdue connections, and counts their late replies.
+    pub fn close_overdue(&mut self, read_buffer: &mut [u8]) {
         while let Some(mut connection) = self.overdue.pop_front() {
-            self.tally.faults.late += u64::from(connection.has_late_reply(space));
+            self.tally.error_counts.late += u64::from(connection.has_late_reply(read_buffer));
         }
     }
 
-    /// Takes one step after the other. A loop, and no recursion: a server may have sent any
-    /// number of replies that nobody asked for yet.
+    /// Executes steps until one has to wait. A loop instead of recursion, because a server may have
+    /// sent any number of replies in advance.
     #[inline]
-    fn take(&mut self, mut step: Result<Step, EchoError>, common: &mut Common<'_>) {
+    fn run_steps(&mut self, mut step: Result<Step, EchoError>, shared: &mut Shared<'_>) {
         loop {
             step = match step {
-                Ok(Step::Nothing) => return,
-                Ok(Step::More) => self.read_again(common),
+                Ok(Step::Pending) => return,
+                Ok(Step::ReadAgain) => self.request_read(shared),
                 Ok(Step::Ready) => self.send(),
                 Ok(Step::Replied(verified)) => {
                     let now = Instant::now();
                     if now >= self.deadline {
-                        // It came, but nobody waits for it any more.
-                        self.tally.faults.late += 1;
-                        return self.fail(EchoError::Timeout(self.who.timeout), common, now);
+                        // The reply arrived after the timeout, but before `check_deadline`.
+                        self.tally.error_counts.late += 1;
+                        let timeout = EchoError::Timeout(self.spec.timeout);
+                        return self.fail_attempt(timeout, shared, now);
                     }
-                    match self.replied(verified, common, now) {
-                        Step::Nothing => return self.look_behind(common),
+                    match self.record_reply(verified, shared, now) {
+                        Step::Pending => return self.check_after_reply(shared),
                         step => Ok(step),
                     }
                 }
-                Err(error) => return self.fail(error, common, Instant::now()),
+                Err(error) => return self.fail_attempt(error, shared, Instant::now()),
             };
         }
     }
 
-    /// The echo is done, and no request follows at once. Behind the first echo it is left to the
-    /// next request to see what came: that follows as soon as the others are ready.
-    fn look_behind(&mut self, common: &mut Common<'_>) {
+    /// Checks for data after the reply if no request follows immediately. After the first echo, the
+    /// next request detects such data: it follows as soon as the other clients are ready.
+    fn check_after_reply(&mut self, shared: &mut Shared<'_>) {
         let Some(connection) = self.connection.as_mut().filter(|_| self.phase != Phase::Idle)
         else {
             return;
         };
         let answered = self.request.sequence();
         let mut verify = |reply: &[u8]| message::verify(answered, reply);
-        let step = connection.behind(&mut common.space, &mut verify);
-        if step != Ok(Step::Nothing) {
-            self.take_unasked(step, common);
+        let step = connection.check_after_reply(&mut shared.read_buffer, &mut verify);
+        if step != Ok(Step::Pending) {
+            self.handle_unsolicited(step, shared);
         }
     }
 
-    /// Takes what comes while nothing is asked for: a reply once more, which is no echo, or the
-    /// end of the connection. Neither makes an echo fail, and the next request opens another.
+    /// Handles input while no request is outstanding: a repeated reply, which is not an echo, or
+    /// the end of the connection. Neither fails an echo. The next request opens a new connection.
     #[cold]
-    fn take_unasked(&mut self, step: Result<Step, EchoError>, common: &mut Common<'_>) {
-        let step = if step == Ok(Step::More) { self.read_again(common) } else { step };
+    fn handle_unsolicited(&mut self, step: Result<Step, EchoError>, shared: &mut Shared<'_>) {
+        let step = if step == Ok(Step::ReadAgain) { self.request_read(shared) } else { step };
         let answered = self.request.sequence();
         let error = match step {
-            Ok(Step::Nothing | Step::Ready | Step::More) => return,
+            Ok(Step::Pending | Step::Ready | Step::ReadAgain) => return,
             Ok(Step::Replied(_)) => EchoError::Stray { sent: answered + 1, acknowledged: answered },
             Err(error) => error,
         };
-        count(&error, &mut self.tally.faults);
+        record_error(&error, &mut self.tally.error_counts);
         self.connection = None;
     }
 
     #[cold]
-    fn read_again(&mut self, common: &Common<'_>) -> Result<Step, EchoError> {
-        let connection = self.connection.as_mut();
-        connection.map_or(Ok(Step::Nothing), |it| it.again(&common.registry, self.token))
+    fn request_read(&mut self, shared: &Shared<'_>) -> Result<Step, EchoError> {
+        match &mut self.connection {
+            Some(connection) => connection.request_read(&shared.registry, self.token),
+            None => Ok(Step::Pending),
+        }
     }
 
     #[inline]
     fn send(&mut self) -> Result<Step, EchoError> {
-        let Some(connection) = &mut self.connection else { return Ok(Step::Nothing) };
+        let Some(connection) = &mut self.connection else { return Ok(Step::Pending) };
         self.phase = Phase::Waiting;
         let sequence = self.request.sequence();
         connection.request(self.request.bytes(), &mut |reply| message::verify(sequence, reply))
     }
 
-    /// Counts the echo, and says whether the next request may be sent at once.
+    /// Counts the echo. Returns [`Step::Ready`] if the next request may be sent immediately.
     #[inline]
-    fn replied(&mut self, verified: bool, common: &mut Common<'_>, now: Instant) -> Step {
-        self.retries_left = self.who.retries;
-        self.backoff = BACKOFF;
-        let Some(window) = &common.window else {
+    fn record_reply(&mut self, verified: bool, shared: &mut Shared<'_>, now: Instant) -> Step {
+        self.retries_left = self.spec.retries;
+        self.backoff = INITIAL_BACKOFF;
+        let Some(window) = &shared.window else {
             self.tally.completed = 1;
             self.tally.unverified = u64::from(!verified);
             self.phase = Phase::Idle;
-            return Step::Nothing;
+            return Step::Pending;
         };
-        let due = self.due.filter(|_| self.is_paced());
-        let times = Times { due, sent: self.sent, received: now };
-        self.tally.succeeded(verified, times, window, &mut common.distributions);
-        self.after(common, now)
+        let due = self.due.filter(|_| self.is_open_loop());
+        let times = EchoTimes { due, sent: self.sent, received: now };
+        self.tally.record_success(verified, times, window, &mut shared.distributions);
+        self.schedule_next(shared, now)
     }
 
-    fn is_paced(&self) -> bool {
-        self.schedule.as_ref().is_some_and(Schedule::is_paced)
+    fn is_open_loop(&self) -> bool {
+        self.schedule.as_ref().is_some_and(Schedule::is_open_loop)
     }
 
-    /// The last echo ended at `now`, well or badly: looks when the next request is due.
+    /// Schedules the next request. The last echo succeeded or failed at `now`.
     #[inline]
-    fn after(&mut self, common: &mut Common<'_>, now: Instant) -> Step {
+    fn schedule_next(&mut self, shared: &mut Shared<'_>, now: Instant) -> Step {
         self.received = now;
         self.due = self.schedule.as_mut().and_then(|schedule| schedule.next_due(now));
-        self.pause_or_go_on(common, now)
+        self.pause_or_send(shared, now)
     }
 
     #[inline]
-    fn pause_or_go_on(&mut self, common: &mut Common<'_>, now: Instant) -> Step {
+    fn pause_or_send(&mut self, shared: &mut Shared<'_>, now: Instant) -> Step {
         match self.due {
             Some(due) if due > now => {
-                // Before it is due, nothing is sent; but a pause is to be as long as was asked.
-                let until = if self.is_paced() { due } else { common.sleeper.aim(due, now) };
+                // An open-loop request is never early. A think time should be exact on average.
+                let until =
+                    if self.is_open_loop() { due } else { shared.sleeper.timer_for(due, now) };
                 self.phase = Phase::Pausing(until);
-                common.pauses.add(until, self.token.0);
-                Step::Nothing
+                shared.pauses.add(until, self.token.0);
+                Step::Pending
             }
             Some(_) => {
-                if let Some(window) = &common.window {
-                    self.tally.paused(Duration::ZERO, now, window);
+                if let Some(window) = &shared.window {
+                    self.tally.record_pause(Duration::ZERO, now, window);
                 }
-                self.next_echo(common, now)
+                self.next_echo(shared, now)
             }
-            None => self.next_echo(common, now),
+            None => self.next_echo(shared, now),
         }
     }
 
-    /// Makes the next request, unless it is over.
+    /// Starts the next echo, unless the load has ended.
     #[inline]
-    fn next_echo(&mut self, common: &mut Common<'_>, now: Instant) -> Step {
-        if is_over(common, now) {
+    fn next_echo(&mut self, shared: &mut Shared<'_>, now: Instant) -> Step {
+        if should_stop(shared, now) {
             self.phase = Phase::Done;
-            return Step::Nothing;
+            return Step::Pending;
         }
         self.request.advance();
         self.sent = now;
-        self.deadline = now + self.who.timeout;
+        self.deadline = now + self.spec.timeout;
         if self.connection.is_some() {
             return Step::Ready;
         }
-        self.connect(common, now);
-        Step::Nothing
+        self.connect(shared, now);
+        Step::Pending
     }
 
     #[cold]
-    fn connect(&mut self, common: &mut Common<'_>, now: Instant) {
-        self.phase = Phase::Opening;
-        self.deadline = now + self.who.timeout;
-        let opened = common.system.codec(&common.endpoint, &self.who).map_or_else(
-            || Err(EchoError::Disconnected("the lean driver does not speak its wire".to_owned())),
-            |codec| Connection::open(common.to, codec, &common.registry, self.token),
-        );
+    fn connect(&mut self, shared: &mut Shared<'_>, now: Instant) {
+        self.phase = Phase::Connecting;
+        self.deadline = now + self.spec.timeout;
+        let codec = shared.system.codec(&shared.endpoint, &self.spec).ok_or_else(|| {
+            EchoError::Disconnected("the lean driver does not support this system".to_owned())
+        });
+        let opened = codec.and_then(|codec| {
+            Connection::open(shared.address, codec, &shared.registry, self.token)
+        });
         match opened {
             Ok(connection) => self.connection = Some(connection),
-            Err(error) => self.fail(error, common, now),
+            Err(error) => self.fail_attempt(error, shared, now),
         }
     }
 
-    /// Closes the connection, or keeps it for a reply that may still come; then tries again as
-    /// often as it may.
+    /// Counts the error, closes the connection, and retries if retries are left. After a timeout,
+    /// the connection stays open for a late reply.
     #[cold]
-    fn fail(&mut self, error: EchoError, common: &mut Common<'_>, now: Instant) {
+    fn fail_attempt(&mut self, error: EchoError, shared: &mut Shared<'_>, now: Instant) {
         let sent = self.phase == Phase::Waiting;
-        self.tally.faults.sent += u64::from(sent);
-        count(&error, &mut self.tally.faults);
+        self.tally.error_counts.possibly_answered += u64::from(sent);
+        record_error(&error, &mut self.tally.error_counts);
         if let Some(mut connection) = self.connection.take() {
-            connection.leave(&common.registry);
+            connection.deregister(&shared.registry);
             if sent && matches!(error, EchoError::Timeout(_)) {
                 self.overdue.push_back(connection);
             }
         }
-        if self.overdue.len() > OVERDUE
+        if self.overdue.len() > MAX_OVERDUE
             && let Some(mut oldest) = self.overdue.pop_front()
         {
-            self.tally.faults.late += u64::from(oldest.has_late_reply(&mut common.space));
+            self.tally.error_counts.late +=
+                u64::from(oldest.has_late_reply(&mut shared.read_buffer));
         }
-        // The server has answered such; it would answer the same again.
-        let in_vain = matches!(
+        // The server would give the same answer again.
+        let is_permanent = matches!(
             error,
             EchoError::Refused(_) | EchoError::Malformed(_) | EchoError::Stray { .. }
         );
-        if self.retries_left == 0 || in_vain || common.stop.is_set() {
-            self.give_up(error, common, now);
+        if self.retries_left == 0 || is_permanent || shared.stop.is_set() {
+            self.fail_echo(error, shared, now);
             return;
         }
-        if is_over(common, now) {
-            // Neither done nor failed: it was not tried to the end.
+        if should_stop(shared, now) {
+            // Neither a success nor a failure: the window closed before the last retry.
             self.phase = Phase::Done;
             return;
         }
@@ -357,33 +365,33 @@ impl Client {
             self.phase = Phase::BackingOff(now + self.backoff);
             self.backoff *= 2;
         } else {
-            self.connect(common, now);
+            self.connect(shared, now);
         }
     }
 
-    /// The echo has failed.
+    /// Counts the failed echo, and schedules the next request unless the client gives up.
     #[cold]
-    fn give_up(&mut self, error: EchoError, common: &mut Common<'_>, now: Instant) {
-        self.retries_left = self.who.retries;
-        self.backoff = BACKOFF;
-        if common.window.is_none() {
+    fn fail_echo(&mut self, error: EchoError, shared: &mut Shared<'_>, now: Instant) {
+        self.retries_left = self.spec.retries;
+        self.backoff = INITIAL_BACKOFF;
+        if shared.window.is_none() {
             self.phase = Phase::Done;
-            self.failed = Some(error);
+            self.first_echo_error = Some(error);
             return;
         }
-        self.tally.failed(error.to_string());
-        // After all the retries: there is no server to wait for.
+        self.tally.record_failure(error.to_string());
+        // The server is still unreachable after all retries.
         self.tally.gave_up = matches!(error, EchoError::Disconnected(_));
         if self.tally.gave_up {
             self.phase = Phase::Done;
             return;
         }
-        // There is no connection to send on: it opens one.
-        self.after(common, now);
+        // The step can be ignored: without a connection, it is never `Step::Ready`.
+        self.schedule_next(shared, now);
     }
 }
 
 #[inline]
-fn is_over(common: &Common<'_>, now: Instant) -> bool {
-    common.stop.is_set() || common.window.is_some_and(|window| now >= window.close)
+fn should_stop(shared: &Shared<'_>, now: Instant) -> bool {
+    shared.stop.is_set() || shared.window.is_some_and(|window| now >= window.close)
 }

@@ -1,4 +1,4 @@
-//! One connection: a socket that never blocks, the codec of its wire, and what is on the way.
+//! One connection: a nonblocking socket, the codec of its wire protocol, and buffered data.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -9,113 +9,115 @@ use mio::{Interest, Registry, Token};
 use crate::message::EchoError;
 use crate::wire::{Codec, Event};
 
-/// How often a socket is read from, 64 KiB each time, before it is the others' turn: a server
-/// that never ends would keep its client's thread for itself.
-const READS: usize = 16;
+/// Maximum number of consecutive reads from one socket, 64 KiB each. A server that sends without
+/// end could otherwise occupy its client's thread.
+const MAX_READS: usize = 16;
 
-/// How many bytes of answers, to PINGs and the like, may wait for a server that does not read.
-const MOST_ANSWERS: usize = 1024 * 1024;
+/// Maximum size in bytes of unsent answers to PINGs and other control frames, for a server that
+/// does not read.
+const MAX_UNSENT_ANSWERS: usize = 1024 * 1024;
 
 /// A connection of one client.
 pub struct Connection {
     stream: TcpStream,
     codec: Box<dyn Codec>,
     connected: bool,
-    /// What came and is no whole event yet, or is left for the next request.
+    /// Received bytes that are not a whole event yet or that the next request will process.
     input: Vec<u8>,
-    /// What is to be sent.
+    /// Bytes to send, including those already written.
     output: Vec<u8>,
-    /// How much of it has been.
+    /// Number of bytes of `output` already written.
     written: usize,
-    /// Where in it the request ends.
+    /// End of the request in `output`.
     request_end: usize,
-    /// How much may wait in it.
-    most: usize,
-    /// There may be something to read of which epoll has told already.
-    unread: bool,
-    /// The server will say no more than is there to be read.
-    ended: bool,
+    /// Maximum number of unsent bytes in `output`.
+    output_limit: usize,
+    /// Whether the socket may have input for which epoll reports no new event.
+    may_have_input: bool,
+    /// Whether the server has closed its side.
+    peer_closed: bool,
 }
 
-/// How far a connection has come.
+/// The next step of a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
-    /// It waits for the peer.
-    Nothing,
+    /// Wait for the peer.
+    Pending,
     /// The first request may be sent.
     Ready,
-    /// The reply has come; `true`: it named the request that it answers.
+    /// The reply has arrived; `true`: it names the request that it answers.
     Replied(bool),
-    /// There is more to read, once the others had their turn: [`Connection::again`].
-    More,
+    /// More input is available. To be read after other connections had their turn; see
+    /// [`Connection::request_read`].
+    ReadAgain,
 }
 
-/// What a reply is to be checked by.
+/// Checks a reply; see [`message::verify`](crate::message::verify).
 pub type Check<'a> = &'a mut dyn FnMut(&[u8]) -> Result<bool, EchoError>;
 
 impl Connection {
-    /// Begins to connect.
+    /// Starts to connect.
     ///
     /// # Errors
     ///
-    /// Where the system has no socket to give.
+    /// If no socket is available or it cannot be registered.
     pub fn open(
-        to: SocketAddr,
+        address: SocketAddr,
         mut codec: Box<dyn Codec>,
         registry: &Registry,
         token: Token,
     ) -> Result<Self, EchoError> {
-        let mut stream = TcpStream::connect(to).map_err(|error| lost(&error))?;
+        let mut stream = TcpStream::connect(address).map_err(|error| disconnected(&error))?;
         let interests = Interest::READABLE | Interest::WRITABLE;
-        registry.register(&mut stream, token, interests).map_err(|error| lost(&error))?;
+        registry.register(&mut stream, token, interests).map_err(|error| disconnected(&error))?;
         let mut output = Vec::new();
         codec.open(&mut output);
-        let most = output.len() + MOST_ANSWERS;
-        let input = Vec::new();
+        let output_limit = output.len() + MAX_UNSENT_ANSWERS;
         Ok(Connection {
             stream,
             codec,
             connected: false,
-            input,
+            input: Vec::new(),
             output,
             written: 0,
             request_end: 0,
-            most,
-            unread: true,
-            ended: false,
+            output_limit,
+            may_have_input: true,
+            peer_closed: false,
         })
     }
 
-    /// The server has closed its side: behind what is left to be read is the end.
+    /// Records that the server has closed its side. Input before the end may still be unread.
     #[cold]
-    pub fn ends(&mut self) {
-        self.ended = true;
+    pub fn set_peer_closed(&mut self) {
+        self.peer_closed = true;
     }
 
-    /// Asks to be told again that there is something to read: of what was there already, epoll
-    /// tells once.
+    /// Requests another event for input that epoll has already reported: it is edge-triggered and
+    /// reports the same input only once.
     ///
     /// # Errors
     ///
-    /// Where the kernel refuses.
+    /// If the kernel refuses.
     #[cold]
-    pub fn again(&mut self, registry: &Registry, token: Token) -> Result<Step, EchoError> {
+    pub fn request_read(&mut self, registry: &Registry, token: Token) -> Result<Step, EchoError> {
         let interests = Interest::READABLE | Interest::WRITABLE;
-        let told = registry.reregister(&mut self.stream, token, interests);
-        told.map(|()| Step::Nothing).map_err(|error| lost(&error))
+        let result = registry.reregister(&mut self.stream, token, interests);
+        result.map(|()| Step::Pending).map_err(|error| disconnected(&error))
     }
 
-    /// Takes no part in what happens any more, but is not closed yet.
-    pub fn leave(&mut self, registry: &Registry) {
-        // A socket that is not registered has left already.
+    /// Removes the socket from epoll, but does not close it.
+    pub fn deregister(&mut self, registry: &Registry) {
+        // Fails only if the socket is not registered.
         let _ = registry.deregister(&mut self.stream);
     }
 
-    /// Sends a request, or as much of it as the socket takes; the rest follows.
+    /// Sends a request, as far as the socket accepts it. The rest is sent by
+    /// [`Connection::on_ready`].
     #[inline]
     pub fn request(&mut self, message: &[u8], check: Check<'_>) -> Result<Step, EchoError> {
-        if self.ended {
-            return Err(closed());
+        if self.peer_closed {
+            return Err(closed_by_server());
         }
         if self.written > 0 {
             self.output.drain(..std::mem::take(&mut self.written));
@@ -123,88 +125,97 @@ impl Connection {
         let before = self.output.len();
         self.codec.request(message, &mut self.output);
         self.request_end = self.output.len();
-        let silent = self.request_end == before;
-        // The whole of it, which HTTP/2 may send in parts, with their headers.
-        self.most = 2 * message.len() + MOST_ANSWERS;
+        let nothing_to_send = self.request_end == before;
+        // Twice the message: HTTP/2 may split it into frames with their own headers.
+        self.output_limit = 2 * message.len() + MAX_UNSENT_ANSWERS;
         self.flush()?;
-        // What came before it was asked for, if anything did; or why nothing is sent.
-        let step = if self.input.is_empty() && !silent {
-            Step::Nothing
+        // Processes input that arrived before the request, or the reason why nothing was sent.
+        let step = if self.input.is_empty() && !nothing_to_send {
+            Step::Pending
         } else {
-            self.take_in(&[], check)?
+            self.process(&[], check)?
         };
-        Ok(if step == Step::Nothing && self.unread { Step::More } else { step })
+        Ok(if step == Step::Pending && self.may_have_input { Step::ReadAgain } else { step })
     }
 
-    /// Does what the socket is ready for. `space` is where it reads to, for all connections of
-    /// a thread.
+    /// Finishes connecting, sends pending output and reads, as far as the socket is ready. All
+    /// connections of a thread share `read_buffer`.
     #[inline]
-    pub fn proceed(&mut self, space: &mut [u8], check: Check<'_>) -> Result<Step, EchoError> {
+    pub fn on_ready(
+        &mut self,
+        read_buffer: &mut [u8],
+        check: Check<'_>,
+    ) -> Result<Step, EchoError> {
         if !self.connected {
-            if !self.has_connected()? {
-                return Ok(Step::Nothing);
+            if !self.finish_connecting()? {
+                return Ok(Step::Pending);
             }
             self.flush()?;
-            // There are wires on which nothing is waited for.
-            let step = self.take_in(&[], check)?;
-            if step != Step::Nothing {
+            // In some wire protocols, the client sends first.
+            let step = self.process(&[], check)?;
+            if step != Step::Pending {
                 return Ok(step);
             }
         }
         if self.written < self.output.len() {
             self.flush()?;
         }
-        for _ in 0..READS {
-            let length = match self.stream.read(space) {
-                Ok(0) => return Err(closed()),
+        for _ in 0..MAX_READS {
+            let length = match self.stream.read(read_buffer) {
+                Ok(0) => return Err(closed_by_server()),
                 Ok(length) => length,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.unread = false;
-                    return Ok(Step::Nothing);
+                    self.may_have_input = false;
+                    return Ok(Step::Pending);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(lost(&error)),
+                Err(error) => return Err(disconnected(&error)),
             };
-            // A socket that gave less than there was space for has no more, see `epoll(7)`; but
-            // of its end, epoll may have told together with the last bytes.
-            self.unread = length == space.len() || self.ended;
-            let step = self.take_in(&space[..length], check)?;
-            if step != Step::Nothing || !self.unread {
+            // A read that did not fill the buffer has emptied the socket, see `epoll(7)`. But epoll
+            // may have reported the end of the stream together with the last bytes.
+            self.may_have_input = length == read_buffer.len() || self.peer_closed;
+            let step = self.process(&read_buffer[..length], check)?;
+            if step != Step::Pending || !self.may_have_input {
                 return Ok(step);
             }
         }
-        Ok(Step::More)
+        Ok(Step::ReadAgain)
     }
 
-    /// Looks at what came behind a reply, if anything did: where no request follows at once.
-    pub fn behind(&mut self, space: &mut [u8], check: Check<'_>) -> Result<Step, EchoError> {
+    /// Processes data after a reply, if no request follows immediately.
+    pub fn check_after_reply(
+        &mut self,
+        read_buffer: &mut [u8],
+        check: Check<'_>,
+    ) -> Result<Step, EchoError> {
         if !self.input.is_empty() {
-            let step = self.take_in(&[], check)?;
-            if step != Step::Nothing {
+            let step = self.process(&[], check)?;
+            if step != Step::Pending {
                 return Ok(step);
             }
         }
-        if self.ended { self.proceed(space, check) } else { Ok(Step::Nothing) }
+        if self.peer_closed { self.on_ready(read_buffer, check) } else { Ok(Step::Pending) }
     }
 
-    /// Whether the reply to a request that timed out has come by now.
-    pub fn has_late_reply(&mut self, space: &mut [u8]) -> bool {
-        let step = self.proceed(space, &mut |_| Ok(true));
+    /// Whether the reply to a request that timed out has arrived since.
+    pub fn has_late_reply(&mut self, read_buffer: &mut [u8]) -> bool {
+        let step = self.on_ready(read_buffer, &mut |_| Ok(true));
         matches!(step, Ok(Step::Replied(_)))
     }
 
-    fn has_connected(&mut self) -> Result<bool, EchoError> {
+    /// Returns whether the connection is established.
+    fn finish_connecting(&mut self) -> Result<bool, EchoError> {
         if let Ok(Some(error)) | Err(error) = self.stream.take_error() {
-            return Err(lost(&error));
+            return Err(disconnected(&error));
         }
         match self.stream.peer_addr() {
             Ok(_) => {
                 self.connected = true;
-                self.stream.set_nodelay(true).map_err(|error| lost(&error))?;
+                self.stream.set_nodelay(true).map_err(|error| disconnected(&error))?;
                 Ok(true)
             }
             Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),
-            Err(error) => Err(lost(&error)),
+            Err(error) => Err(disconnected(&error)),
         }
     }
 
@@ -213,10 +224,10 @@ impl Connection {
         while self.written < self.output.len() {
             match self.stream.write(&self.output[self.written..]) {
                 Ok(length) => self.written += length,
-                // The socket says when it takes more.
+                // epoll reports when the socket is writable again.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(lost(&error)),
+                Err(error) => return Err(disconnected(&error)),
             }
         }
         self.output.clear();
@@ -224,59 +235,59 @@ impl Connection {
         Ok(())
     }
 
-    /// Takes in what came, up to the first reply; keeps what is left.
+    /// Processes received bytes up to the first reply, and keeps the rest in `input`.
     #[inline]
-    fn take_in(&mut self, bytes: &[u8], check: Check<'_>) -> Result<Step, EchoError> {
-        let (step, left) = if self.input.is_empty() {
-            let (step, taken) = events(&mut *self.codec, bytes, &mut self.output, check)?;
-            (step, &bytes[taken..])
+    fn process(&mut self, bytes: &[u8], check: Check<'_>) -> Result<Step, EchoError> {
+        let (step, rest) = if self.input.is_empty() {
+            let (step, consumed) = decode(&mut *self.codec, bytes, &mut self.output, check)?;
+            (step, &bytes[consumed..])
         } else {
             self.input.extend_from_slice(bytes);
-            let (step, taken) = events(&mut *self.codec, &self.input, &mut self.output, check)?;
-            self.input.drain(..taken);
+            let (step, consumed) = decode(&mut *self.codec, &self.input, &mut self.output, check)?;
+            self.input.drain(..consumed);
             (step, &[][..])
         };
-        self.input.extend_from_slice(left);
+        self.input.extend_from_slice(rest);
         if self.written < self.request_end && matches!(step, Step::Replied(_)) {
-            let why = "it came before all of the request had gone".to_owned();
-            return Err(EchoError::Malformed(why));
+            let reason = "it arrived before the request was completely sent".to_owned();
+            return Err(EchoError::Malformed(reason));
         }
         if self.written < self.output.len() {
             self.flush()?;
-            if self.output.len() - self.written > self.most {
-                let why = "the server asks for answers and does not read them".to_owned();
-                return Err(EchoError::Disconnected(why));
+            if self.output.len() - self.written > self.output_limit {
+                let reason = "the server does not read the answers to its control frames";
+                return Err(EchoError::Disconnected(reason.to_owned()));
             }
         }
         Ok(step)
     }
 }
 
-/// What bytes amount to, up to the first event, and how many of them that took.
+/// Decodes bytes up to the first event. Returns the step and the number of bytes consumed.
 #[inline]
-fn events(
+fn decode(
     codec: &mut dyn Codec,
     bytes: &[u8],
     out: &mut Vec<u8>,
     check: Check<'_>,
 ) -> Result<(Step, usize), EchoError> {
-    let mut taken = 0;
+    let mut consumed = 0;
     loop {
-        let (length, event) = codec.receive(&bytes[taken..], out)?;
-        taken += length;
+        let (length, event) = codec.receive(&bytes[consumed..], out)?;
+        consumed += length;
         match event {
-            Some(Event::Ready) => return Ok((Step::Ready, taken)),
-            Some(Event::Reply(reply)) => return Ok((Step::Replied(check(reply)?), taken)),
-            None if length == 0 => return Ok((Step::Nothing, taken)),
+            Some(Event::Ready) => return Ok((Step::Ready, consumed)),
+            Some(Event::Reply(reply)) => return Ok((Step::Replied(check(reply)?), consumed)),
+            None if length == 0 => return Ok((Step::Pending, consumed)),
             None => {}
         }
     }
 }
 
-fn closed() -> EchoError {
+fn closed_by_server() -> EchoError {
     EchoError::Disconnected("the server closed the connection".to_owned())
 }
 
-fn lost(error: &std::io::Error) -> EchoError {
+fn disconnected(error: &std::io::Error) -> EchoError {
     EchoError::Disconnected(error.to_string())
 }

@@ -1,12 +1,12 @@
-//! The lean driver: many clients on a thread, over sockets that never block.
+//! The lean driver: many clients per thread, on nonblocking sockets.
 //!
 //! ```text
 //! epoll --> [socket -> codec -> check -> record -> next request -> codec -> socket] --> epoll
 //! ```
 //!
-//! It speaks the wire itself, through the codecs of [`crate::wire`], and so costs less than the
-//! servers do. What is sent, what is checked and what is counted are the same as with the
-//! native driver.
+//! It implements the wire protocols with the codecs of [`crate::wire`], and so uses less CPU time
+//! than the servers. It sends the same requests, performs the same checks and records the same
+//! counts as the native driver.
 
 mod client;
 mod connection;
@@ -18,207 +18,212 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use mio::{Events, Poll};
 
-use self::client::{Client, Common, Phase};
+use self::client::{Client, Phase, Shared};
 use self::timer::{Pauses, Timer};
-use super::coordination::{Coordination, Drained, Event, Order, Report};
+use super::coordination::{Command, Coordination, Event, ProgressReporter, WindowCounts};
 use super::failure::explain;
-use crate::measure::{Distributions, PlayerTally, Window};
+use crate::measure::{ClientThreadTally, Distributions, Window};
 use crate::message::Request;
 use crate::os::precise_sleep::Sleeper;
 use crate::spec::{ClientSpec, Endpoint, LoadSpec};
 use crate::systems::System;
 
-/// How many clients of a thread may be connecting at once.
-const BATCH: usize = 128;
+/// Maximum number of clients per thread that connect at the same time.
+const MAX_CONNECTING: usize = 128;
 
-/// Bytes that are read at once, and events that are told at once.
-const SPACE: usize = 64 * 1024;
-const EVENTS: usize = 1024;
+/// Size of the read buffer of a thread.
+const READ_BUFFER_BYTES: usize = 64 * 1024;
 
-/// At least so often, the deadline of each client is looked at, and whether the window has closed.
-const LOOK: Duration = Duration::from_millis(20);
+/// Maximum number of events per call of epoll.
+const MAX_EVENTS: usize = 1024;
 
-/// A thread that plays clients.
-pub struct Player<'a> {
+/// Maximum interval between checks of all deadlines and of the window's end.
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// A thread that runs several clients.
+pub struct ClientThread<'a> {
     poll: Poll,
     timer: Timer,
     clients: Vec<Client>,
-    common: Common<'a>,
-    looked_at: Instant,
+    shared: Shared<'a>,
+    /// When the deadlines of all clients were last checked.
+    last_check: Instant,
     index: usize,
     coordination: Coordination<'a>,
 }
 
-impl<'a> Player<'a> {
-    /// The player number `index`, with its clients.
+impl<'a> ClientThread<'a> {
+    /// Creates the thread `index` with its clients. Each client has its index among all clients.
     ///
     /// # Errors
     ///
-    /// Where the system cannot be spoken to, or descriptors are lacking.
+    /// If the system has no codec or no file descriptor is available.
     pub fn new(
         system: &'static dyn System,
-        (endpoint, to): (Endpoint, SocketAddr),
+        (endpoint, address): (Endpoint, SocketAddr),
         spec: &'a LoadSpec,
         index: usize,
         coordination: Coordination<'a>,
         clients: Vec<(usize, ClientSpec, Request)>,
     ) -> Result<Self> {
-        if let Some((_, who, _)) = clients.first()
-            && system.codec(&endpoint, who).is_none()
+        if let Some((_, client_spec, _)) = clients.first()
+            && system.codec(&endpoint, client_spec).is_none()
         {
-            bail!(
-                "the lean driver does not speak the wire of {}; use --driver native",
-                system.name()
-            );
+            bail!("the lean driver does not support {}; use --driver native", system.name());
         }
-        let poll = Poll::new().context("cannot make an epoll instance")?;
-        let distributions = Distributions::new(spec.pace.is_some());
-        let common = Common {
+        let poll = Poll::new().context("cannot create an epoll instance")?;
+        let distributions = Distributions::new(spec.open_loop.is_some());
+        let shared = Shared {
             system,
             endpoint,
-            to,
+            address,
             spec,
             stop: coordination.stop,
             registry: poll.registry().try_clone()?,
             window: None,
-            space: vec![0; SPACE],
+            read_buffer: vec![0; READ_BUFFER_BYTES],
             distributions: if coordination.sliced { distributions.sliced() } else { distributions },
             pauses: Pauses::default(),
             sleeper: Sleeper::default(),
         };
         let timer = Timer::new(poll.registry())?;
-        let each = clients.into_iter().enumerate();
-        let clients = each.map(|(token, (at, who, request))| Client::new(who, request, token, at));
-        let (clients, looked_at) = (clients.collect(), Instant::now());
-        Ok(Player { poll, timer, clients, common, looked_at, index, coordination })
+        let clients = clients
+            .into_iter()
+            .enumerate()
+            .map(|(token, (index, spec, request))| Client::new(spec, request, token, index))
+            .collect();
+        let last_check = Instant::now();
+        Ok(ClientThread { poll, timer, clients, shared, last_check, index, coordination })
     }
 
-    /// Connects all clients, which echo once; then follows orders until the last one.
+    /// Connects all clients, completes their first echoes, and then executes commands until
+    /// [`Command::End`].
     pub fn run(mut self) {
-        if let Err(error) = self.until_ready() {
+        if let Err(error) = self.connect_all() {
             self.coordination.send(Event::Failed(error));
         }
-        while let Some(order) = self.coordination.next_order() {
-            let (Order::Run { keep_last, .. } | Order::End { keep_last }) = order;
-            self.common.distributions.end_slice(keep_last);
+        while let Some(command) = self.coordination.next_command() {
+            let (Command::Run { keep_last, .. } | Command::End { keep_last }) = command;
+            self.shared.distributions.end_slice(keep_last);
             self.clients.iter_mut().for_each(|client| client.tally.end_slice(keep_last));
-            match order {
-                Order::Run { window, .. } => {
-                    let drained = self.run_window(window);
-                    self.coordination.send(Event::Drained(drained));
+            match command {
+                Command::Run { window, .. } => {
+                    let counts = self.run_window(window);
+                    self.coordination.send(Event::Drained(counts));
                 }
-                Order::End { .. } => return self.end(),
+                Command::End { .. } => return self.end(),
             }
         }
     }
 
     /// Sends requests until the window closes, and waits for the replies.
-    fn run_window(&mut self, window: Window) -> Drained {
+    fn run_window(&mut self, window: Window) -> WindowCounts {
         let totals = |clients: &[Client]| {
             let sum = |of: fn(&Client) -> u64| clients.iter().map(of).sum::<u64>();
-            (sum(|client| client.tally.completed), sum(|client| client.tally.faults.timeouts))
+            (sum(|client| client.tally.completed), sum(|client| client.tally.error_counts.timeouts))
         };
         let before = totals(&self.clients);
-        if let Err(error) = self.until_closed(window) {
-            // Only a bug makes epoll or its timer fail.
+        if let Err(error) = self.echo_until_drained(window) {
+            // Only a bug makes epoll or the timer fail.
             log::error!("{error:#}");
         }
         let after = totals(&self.clients);
-        Drained {
-            messages: self.clients.iter().map(|client| client.tally.messages_of_slice()).sum(),
+        WindowCounts {
+            messages: self.clients.iter().map(|client| client.tally.slice_messages()).sum(),
             completed: after.0 - before.0,
             timeouts: after.1 - before.1,
             gave_up: self.clients.iter().any(|client| client.tally.gave_up),
         }
     }
 
-    /// Hands in the tallies.
+    /// Submits the tallies.
     fn end(mut self) {
-        let (clients, common) = (&mut self.clients, &mut self.common);
+        let (clients, shared) = (&mut self.clients, &mut self.shared);
         for client in clients.iter_mut() {
-            client.settle(&mut common.space);
+            client.close_overdue(&mut shared.read_buffer);
         }
         let tallies = clients.iter_mut().map(|client| std::mem::take(&mut client.tally));
-        let distributions = std::mem::take(&mut common.distributions);
-        let tally = PlayerTally { clients: tallies.collect(), distributions };
+        let distributions = std::mem::take(&mut shared.distributions);
+        let tally = ClientThreadTally { clients: tallies.collect(), distributions };
         self.coordination.end(self.index, tally);
     }
 
-    /// Connects the clients, some at a time.
-    fn until_ready(&mut self) -> Result<()> {
-        let mut events = Events::with_capacity(EVENTS);
-        let (mut begun, mut ready) = (0, 0);
+    /// Connects the clients, up to [`MAX_CONNECTING`] at a time, and waits for their first echoes.
+    fn connect_all(&mut self) -> Result<()> {
+        let mut events = Events::with_capacity(MAX_EVENTS);
+        let (mut started, mut ready) = (0, 0);
         while ready < self.clients.len() {
-            if self.common.stop.is_set() {
+            if self.shared.stop.is_set() {
                 return Ok(());
             }
             let now = Instant::now();
-            while begun < self.clients.len() && begun - ready < BATCH {
-                self.clients[begun].begin(&mut self.common, now);
-                begun += 1;
+            while started < self.clients.len() && started - ready < MAX_CONNECTING {
+                self.clients[started].start(&mut self.shared, now);
+                started += 1;
             }
-            self.turn(&mut events)?;
-            let seen = self.clients[..begun].iter().filter(|c| c.phase == Phase::Idle).count();
-            (ready..seen).for_each(|_| self.coordination.send(Event::Ready));
-            ready = seen;
-            if let Some(client) = self.clients[..begun].iter().find(|c| c.failed.is_some())
-                && let Some(error) = &client.failed
+            self.poll_once(&mut events)?;
+            let idle = self.clients[..started].iter().filter(|c| c.phase == Phase::Idle).count();
+            (ready..idle).for_each(|_| self.coordination.send(Event::Ready));
+            ready = idle;
+            if let Some(client) =
+                self.clients[..started].iter().find(|c| c.first_echo_error.is_some())
+                && let Some(error) = &client.first_echo_error
             {
-                let to = &self.common.endpoint;
-                bail!(explain(self.common.system, to, &client.request, error));
+                let endpoint = &self.shared.endpoint;
+                bail!(explain(self.shared.system, endpoint, &client.request, error));
             }
         }
         Ok(())
     }
 
-    fn until_closed(&mut self, window: Window) -> Result<()> {
-        let mut events = Events::with_capacity(EVENTS);
+    fn echo_until_drained(&mut self, window: Window) -> Result<()> {
+        let mut events = Events::with_capacity(MAX_EVENTS);
         let completed = |clients: &[Client]| clients.iter().map(|c| c.tally.completed).sum();
-        let mut report = Report::new(&self.coordination, completed(&self.clients));
-        self.common.window = Some(window);
+        let mut reporter = ProgressReporter::new(&self.coordination, completed(&self.clients));
+        self.shared.window = Some(window);
         let now = Instant::now();
         for client in &mut self.clients {
-            client.go_on(&mut self.common, &window, now);
+            client.start_window(&mut self.shared, &window, now);
         }
         loop {
-            let now = self.turn(&mut events)?;
-            report.when_due(now, || completed(&self.clients), &self.coordination);
-            // The list of clients is gone through now and then, and when it is over.
-            let may_be_over =
-                now == self.looked_at || now >= window.close || self.common.stop.is_set();
-            if may_be_over && self.clients.iter().all(|client| client.phase == Phase::Done) {
+            let now = self.poll_once(&mut events)?;
+            reporter.report_if_due(now, || completed(&self.clients), &self.coordination);
+            // Iterating over all clients after every poll would cost too much.
+            let may_be_drained =
+                now == self.last_check || now >= window.close || self.shared.stop.is_set();
+            if may_be_drained && self.clients.iter().all(|client| client.phase == Phase::Done) {
                 return Ok(());
             }
         }
     }
 
-    /// Waits for events, and does what they are about; then looks at the clock for each client,
-    /// if it is time to. Returns the time behind the events: it is `looked_at` where that was so.
+    /// Waits for events and handles them, and then checks the deadlines if a check is due. Returns
+    /// the time after the events, which equals `last_check` if the deadlines were checked.
     #[inline]
-    fn turn(&mut self, events: &mut Events) -> Result<Instant> {
-        let look = self.looked_at + LOOK;
-        let next = self.common.pauses.next();
-        self.timer.set(next.map_or(look, |pause| pause.min(look)))?;
+    fn poll_once(&mut self, events: &mut Events) -> Result<Instant> {
+        let check_due = self.last_check + CHECK_INTERVAL;
+        let pause_end = self.shared.pauses.next_end();
+        self.timer.set(pause_end.map_or(check_due, |end| end.min(check_due)))?;
         match self.poll.poll(events, None) {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            polled => polled.context("cannot wait for sockets")?,
+            polled => polled.context("cannot wait for epoll events")?,
         }
         for event in &*events {
             match self.clients.get_mut(event.token().0) {
-                Some(client) => client.proceed(&mut self.common, event.is_read_closed()),
-                // The timer has no client.
+                Some(client) => client.on_ready(&mut self.shared, event.is_read_closed()),
+                // The timer's token belongs to no client.
                 None => self.timer.expired(),
             }
         }
         let now = Instant::now();
-        if now >= look {
-            self.looked_at = now;
+        if now >= check_due {
+            self.last_check = now;
             for client in &mut self.clients {
-                client.look_at(&mut self.common, now);
+                client.check_deadline(&mut self.shared, now);
             }
         }
-        while let Some(client) = self.common.pauses.pop(now) {
-            self.clients[client].look_at(&mut self.common, now);
+        while let Some(client) = self.shared.pauses.pop(now) {
+            self.clients[client].check_deadline(&mut self.shared, now);
         }
         Ok(now)
     }

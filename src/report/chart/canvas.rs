@@ -1,4 +1,4 @@
-//! What charts are drawn on: a picture of a fixed width, in pixels of its own.
+//! Drawing primitives for charts: text, lines and shapes on an SVG of fixed width.
 
 use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
@@ -7,53 +7,51 @@ use plotters::prelude::{DrawingArea, IntoDrawingArea, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, FontTransform, RGBColor, TextStyle};
 
-use super::colours::BACKGROUND;
-use super::marker::{Shape, marker};
-use crate::report::text::{escaped, visible};
+use super::colors::BACKGROUND;
+use super::markers::{Shape, marker};
+use crate::report::text::{escape_xml, printable};
 
-/// How wide all charts are. On a phone it is shown at half of that, and its words with it.
+/// The width of all charts in pixels. A phone shows a chart, with its text, at half this width.
 pub const WIDTH: i32 = 680;
-/// The height of words.
-pub const TEXT: f64 = 20.0;
-/// The backend divides the size of a font by this.
-const FONT_FACTOR: f64 = 1.24;
+/// The font size of all text, in pixels.
+pub const FONT_SIZE: f64 = 20.0;
+/// The SVG backend divides font sizes by this factor.
+const FONT_SIZE_DIVISOR: f64 = 1.24;
 
-/// The radius of a ring.
-const RING: i32 = 11;
+/// The radius of the ring around a crossing, in pixels.
+const CROSSING_RADIUS: i32 = 11;
 
-/// How much is seen of what is drawn so that others are seen through it.
+/// The opacity of interval bands, so that lines and other bands stay visible behind them.
 pub const BAND_OPACITY: f64 = 0.12;
 
-/// A place: to the right and down from the upper left corner.
-pub type Place = (i32, i32);
+/// A position in pixels, to the right of and below the upper left corner.
+pub type Pixel = (i32, i32);
 
-/// What a picture is called, for who does not see it; and by which name a page knows it.
+/// The id, title and description of a chart. Screen readers announce the title and description.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct About {
-    /// Letters and hyphens.
+pub struct ChartInfo {
+    /// Letters and hyphens; unique on the page.
     pub id: String,
-    /// What is shown.
     pub title: String,
-    /// What there is to see.
     pub desc: String,
 }
 
-/// How a line is drawn.
+/// The style of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stroke {
     Solid,
     Thin,
-    Long,
+    LongDashed,
     Dashed,
     Dotted,
 }
 
 impl Stroke {
-    /// Strokes and gaps; `None` where there are no gaps.
+    /// The lengths of dashes and gaps; `None` for a continuous line.
     fn dashes(self) -> Option<(i32, i32)> {
         match self {
             Stroke::Solid | Stroke::Thin => None,
-            Stroke::Long => Some((14, 6)),
+            Stroke::LongDashed => Some((14, 6)),
             Stroke::Dashed => Some((5, 5)),
             Stroke::Dotted => Some((2, 5)),
         }
@@ -63,30 +61,30 @@ impl Stroke {
         match self {
             Stroke::Thin => 1,
             Stroke::Dashed => 2,
-            Stroke::Solid | Stroke::Long | Stroke::Dotted => 3,
+            Stroke::Solid | Stroke::LongDashed | Stroke::Dotted => 3,
         }
     }
 }
 
-/// Where words stand, seen from their place.
+/// The part of a text that is at the given position, as in SVG's `text-anchor`.
 #[derive(Debug, Clone, Copy)]
-pub enum Side {
-    Right,
-    Left,
-    Around,
+pub enum Anchor {
+    Start,
+    Middle,
+    End,
 }
 
-/// A picture that is being drawn.
+/// The drawing area of one chart.
 pub struct Canvas<'a>(DrawingArea<SVGBackend<'a>, Shift>);
 
-/// Draws a picture of this height, as an SVG document with a title and a description.
+/// Draws a chart of this height as an SVG document with a title and a description.
 ///
 /// # Errors
 ///
-/// Where the drawing fails.
-pub fn picture(
+/// Returns an error if drawing fails.
+pub fn draw_svg(
     height: i32,
-    about: &About,
+    info: &ChartInfo,
     draw: impl FnOnce(&Canvas<'_>) -> Result<()>,
 ) -> Result<String> {
     let mut svg = String::new();
@@ -96,15 +94,15 @@ pub fn picture(
         let canvas = Canvas(area);
         canvas.rectangle((0, 0), (WIDTH, height), BACKGROUND.light)?;
         draw(&canvas)?;
-        canvas.0.present().map_err(cannot)?;
+        canvas.0.present().map_err(draw_error)?;
     }
-    // The backend's own beginning knows no description.
+    // The backend's own <svg> tag has no title and no description.
     let drawn = svg.split_once('>').map_or("", |(_, drawn)| drawn);
-    Ok(beginning(size, about) + drawn)
+    Ok(svg_start(size, info) + drawn)
 }
 
-fn beginning((width, height): (u32, u32), About { id, title, desc }: &About) -> String {
-    let [id, title, desc] = [id, title, desc].map(|words| escaped(&visible(words)));
+fn svg_start((width, height): (u32, u32), ChartInfo { id, title, desc }: &ChartInfo) -> String {
+    let [id, title, desc] = [id, title, desc].map(|text| escape_xml(&printable(text)));
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {width} {height}\" role=\"img\" \
@@ -113,17 +111,17 @@ fn beginning((width, height): (u32, u32), About { id, title, desc }: &About) -> 
     )
 }
 
-fn cannot(error: impl std::fmt::Display) -> anyhow::Error {
+fn draw_error(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow!("cannot draw the figure: {error}")
 }
 
-/// How wide words are at most: which font a page is shown in is not known, and these are the
-/// widths of a wide one.
-pub fn width_of(words: &str) -> i32 {
-    rounded(words.chars().map(width_of_character).sum::<f64>().ceil())
+/// An upper bound of the width of a text in pixels. The page's font is unknown, so the widths are
+/// those of a wide font.
+pub fn text_width(text: &str) -> i32 {
+    to_pixels(text.chars().map(character_width).sum::<f64>().ceil())
 }
 
-fn width_of_character(c: char) -> f64 {
+fn character_width(c: char) -> f64 {
     let share = match c {
         'i' | 'j' | 'l' | 'f' | 't' | 'r' | ' ' | '.' | ',' | ':' | ';' | '-' | '(' | ')' => 0.4,
         'm' | 'w' | 'M' | 'W' | '%' | '…' => 1.0,
@@ -132,72 +130,74 @@ fn width_of_character(c: char) -> f64 {
         c if c.is_ascii() => 0.64,
         _ => 1.0,
     };
-    share * TEXT
+    share * FONT_SIZE
 }
 
-/// The nearest pixel.
+/// Rounds to the nearest pixel.
 #[expect(clippy::cast_possible_truncation, reason = "a cast saturates")]
-pub fn rounded(value: f64) -> i32 {
+pub fn to_pixels(value: f64) -> i32 {
     value.clamp(-1e5, 1e5).round() as i32
 }
 
-/// Words that are no wider than this, cut if need be.
-pub fn fitting(words: &str, width: i32) -> String {
-    if width_of(words) <= width {
-        return words.to_owned();
+/// Cuts a text to a width in pixels; an ellipsis marks the cut.
+pub fn truncated(text: &str, width: i32) -> String {
+    if text_width(text) <= width {
+        return text.to_owned();
     }
-    let mut left = f64::from(width) - width_of_character('…');
+    let mut left = f64::from(width) - character_width('…');
     let fits = |c: &char| {
-        left -= width_of_character(*c);
+        left -= character_width(*c);
         left >= 0.0
     };
-    words.chars().take_while(fits).chain(['…']).collect()
+    text.chars().take_while(fits).chain(['…']).collect()
 }
 
 impl Canvas<'_> {
-    /// Words, their middle at the height of `at`.
-    pub fn words(&self, words: &str, at: Place, side: Side, colour: RGBColor) -> Result<()> {
-        let side = match side {
-            Side::Right => HPos::Left,
-            Side::Left => HPos::Right,
-            Side::Around => HPos::Center,
+    /// Draws a text, vertically centered on `at`.
+    pub fn text(&self, text: &str, at: Pixel, anchor: Anchor, color: RGBColor) -> Result<()> {
+        let anchor = match anchor {
+            Anchor::Start => HPos::Left,
+            Anchor::Middle => HPos::Center,
+            Anchor::End => HPos::Right,
         };
-        let style = TextStyle::from(("sans-serif", TEXT * FONT_FACTOR))
-            .color(&colour)
-            .pos(Pos::new(side, VPos::Center))
+        let style = TextStyle::from(("sans-serif", FONT_SIZE * FONT_SIZE_DIVISOR))
+            .color(&color)
+            .pos(Pos::new(anchor, VPos::Center))
             .transform(FontTransform::None);
         let style = TextStyle { font: style.font.style(FontStyle::Normal), ..style };
-        self.0.draw(&Text::new(visible(words), at, style)).map_err(cannot)
+        self.0.draw(&Text::new(printable(text), at, style)).map_err(draw_error)
     }
 
-    /// A line through places.
-    pub fn line(&self, through: &[Place], stroke: Stroke, colour: RGBColor) -> Result<()> {
-        let style = colour.stroke_width(stroke.width());
+    /// Draws a line through these positions.
+    pub fn line(&self, through: &[Pixel], stroke: Stroke, color: RGBColor) -> Result<()> {
+        let style = color.stroke_width(stroke.width());
         let through = through.to_vec();
         match stroke.dashes() {
-            None => self.0.draw(&PathElement::new(through, style)).map_err(cannot),
+            None => self.0.draw(&PathElement::new(through, style)).map_err(draw_error),
             Some((dash, gap)) => {
-                self.0.draw(&DashedPathElement::new(through, dash, gap, style)).map_err(cannot)
+                self.0.draw(&DashedPathElement::new(through, dash, gap, style)).map_err(draw_error)
             }
         }
     }
 
-    /// What is within places, so that others are seen through it.
-    pub fn band(&self, around: Vec<Place>, colour: RGBColor) -> Result<()> {
-        self.0.draw(&Polygon::new(around, colour.mix(BAND_OPACITY).filled())).map_err(cannot)
+    /// Fills the polygon with these corners, at [`BAND_OPACITY`].
+    pub fn band(&self, corners: Vec<Pixel>, color: RGBColor) -> Result<()> {
+        self.0.draw(&Polygon::new(corners, color.mix(BAND_OPACITY).filled())).map_err(draw_error)
     }
 
-    pub fn rectangle(&self, from: Place, to: Place, colour: impl Color) -> Result<()> {
-        self.0.draw(&Rectangle::new([from, to], colour.filled())).map_err(cannot)
+    pub fn rectangle(&self, from: Pixel, to: Pixel, color: impl Color) -> Result<()> {
+        self.0.draw(&Rectangle::new([from, to], color.filled())).map_err(draw_error)
     }
 
-    /// A circle around a place.
-    pub fn ring(&self, around: Place, colour: RGBColor) -> Result<()> {
-        self.0.draw(&Circle::new(around, RING, colour.stroke_width(2))).map_err(cannot)
+    /// Draws the ring around a crossing.
+    pub fn ring(&self, center: Pixel, color: RGBColor) -> Result<()> {
+        self.0
+            .draw(&Circle::new(center, CROSSING_RADIUS, color.stroke_width(2)))
+            .map_err(draw_error)
     }
 
-    /// The mark of a point.
-    pub fn mark(&self, shape: Shape, at: Place, filled: bool, colour: RGBColor) -> Result<()> {
-        self.0.draw(&marker(shape, colour.to_rgba(), filled, at)).map_err(cannot)
+    /// Draws the marker of a data point.
+    pub fn marker(&self, shape: Shape, at: Pixel, filled: bool, color: RGBColor) -> Result<()> {
+        self.0.draw(&marker(shape, color.to_rgba(), filled, at)).map_err(draw_error)
     }
 }

@@ -1,25 +1,24 @@
-//! Charts, as SVG documents: of words, numbers and lines, and of nothing that is measured.
+//! Charts as SVG documents. They are independent of the measurement: the input is text, numbers
+//! and lines.
 //!
-//! They are drawn for light ground; a page puts other colours in place of those it finds, see
-//! [`Tone`].
+//! Charts are drawn in the light theme. In the dark theme, the page replaces their colors; see
+//! [`ThemeColor`].
 
 mod canvas;
-mod colours;
+mod colors;
 mod crossings;
 mod legend;
 mod line;
-mod marker;
 mod markers;
 mod scale;
 mod stacked;
 mod theme;
 
-pub use canvas::{About, Stroke};
-pub use colours::Tone;
-pub use crossings::{Ring, Rings};
+pub use canvas::{ChartInfo, Stroke};
+pub use colors::ThemeColor;
+pub use crossings::{Crossing, Crossings};
 pub use line::{Axis, LineChart};
-pub use marker::Shape;
-pub use markers::{Line, Spot};
+pub use markers::{DataPoint, Line, Shape};
 pub use scale::Scale;
 pub use stacked::{Bar, BarChart};
-pub use theme::{Look, is_crowded};
+pub use theme::{SeriesStyle, is_crowded};

@@ -1,149 +1,152 @@
-//! Charts with level bars, each a stack of parts.
+//! Charts of horizontal stacked bars.
 
 use anyhow::{Result, bail};
 
-use super::canvas::{About, Canvas, Side, Stroke, WIDTH, fitting, picture, rounded, width_of};
-use super::colours::{FOREGROUND, SECONDARY_TEXT, SERIES};
-use super::legend::{Legend, Sample};
+use super::canvas::{
+    Anchor, Canvas, ChartInfo, Stroke, WIDTH, draw_svg, text_width, to_pixels, truncated,
+};
+use super::colors::{FOREGROUND, SECONDARY_TEXT, SERIES};
+use super::legend::{Legend, LegendKey};
 
-/// The height of what belongs to one bar: its name, its parts, the bar, and a gap.
-const EACH: i32 = 92;
-/// Where the first begins, beneath the title.
-const TOP: i32 = 48;
-/// The width of a column of numbers beside the bars.
-const COLUMN: i32 = 120;
+/// The height of one bar with its label, the list of its segments and a gap, in pixels.
+const ROW_HEIGHT: i32 = 92;
+/// The space above the first bar, in pixels: the title.
+const TOP_MARGIN: i32 = 48;
+/// The width of a column of numbers to the right of the bars, in pixels.
+const COLUMN_WIDTH: i32 = 120;
 
-/// A bar.
+/// A stacked bar.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bar {
     pub label: String,
-    /// What each part is called, and how long it is.
-    pub parts: Vec<(String, f64)>,
-    /// The whole, in words.
+    /// The name and the length of each segment.
+    pub segments: Vec<(String, f64)>,
+    /// The total, as text.
     pub total: String,
-    /// What stands beside it, one for each column.
-    pub beside: [String; 2],
+    /// One number per column, as text.
+    pub cells: [String; 2],
 }
 
-/// A chart.
+/// A chart of stacked bars.
 pub struct BarChart {
-    pub about: About,
-    /// What the bars measure.
+    pub info: ChartInfo,
+    /// The quantity that the bars show, and its unit.
     pub title: String,
-    /// What the columns beside the bars are.
+    /// The titles of the columns to the right of the bars.
     pub columns: [&'static str; 2],
     pub bars: Vec<Bar>,
-    /// A length to compare with, and what it is.
+    /// A length to compare with, and its legend entry.
     pub baseline: Option<(f64, String)>,
-    /// How the length of a part is written.
-    pub written: fn(f64) -> String,
+    /// The format of the length of a segment.
+    pub format: fn(f64) -> String,
 }
 
 impl BarChart {
-    /// Draws it as an SVG document.
+    /// Draws the chart as an SVG document.
     ///
     /// # Errors
     ///
-    /// Where there is nothing to draw, or the drawing fails.
+    /// Returns an error if there are no bars or if drawing fails.
     pub fn draw(&self) -> Result<String> {
         if self.bars.is_empty() {
-            bail!("there is nothing to draw");
+            bail!("cannot draw the figure '{}': it has no bars", self.info.title);
         }
-        let kinds = self.kinds();
+        let names = self.segment_names();
         let mut legend = Legend::default();
-        for (kind, tone) in kinds.iter().zip(SERIES.iter().cycle()) {
-            legend.add(Sample::Patch(tone.light), kind);
+        for (name, color) in names.iter().zip(SERIES.iter().cycle()) {
+            legend.add(LegendKey::Patch(color.light), name);
         }
-        if let Some((_, words)) = &self.baseline {
-            legend.add(Sample::Line(Some(Stroke::Dashed), SECONDARY_TEXT.light, None), words);
+        if let Some((_, label)) = &self.baseline {
+            legend.add(LegendKey::Line(Some(Stroke::Dashed), SECONDARY_TEXT.light, None), label);
         }
-        let count = i32::try_from(self.bars.len()).unwrap_or(i32::MAX / EACH / 2);
-        let bottom = TOP + EACH * count;
-        picture(bottom + legend.height() + 8, &self.about, |canvas| {
+        let count = i32::try_from(self.bars.len()).unwrap_or(i32::MAX / ROW_HEIGHT / 2);
+        let bottom = TOP_MARGIN + ROW_HEIGHT * count;
+        draw_svg(bottom + legend.height() + 8, &self.info, |canvas| {
             self.draw_titles(canvas)?;
             for (i, bar) in (0..).zip(&self.bars) {
-                self.draw_bar(canvas, bar, &kinds, TOP + EACH * i)?;
+                self.draw_bar(canvas, bar, &names, TOP_MARGIN + ROW_HEIGHT * i)?;
             }
             self.draw_baseline(canvas, count)?;
             legend.draw(canvas, bottom)
         })
     }
 
-    /// What parts there are, in the order in which they first appear.
-    fn kinds(&self) -> Vec<&str> {
-        let mut kinds = Vec::new();
-        for (kind, _) in self.bars.iter().flat_map(|bar| &bar.parts) {
-            if !kinds.contains(&kind.as_str()) {
-                kinds.push(kind);
+    /// The distinct names of segments, in order of first appearance.
+    fn segment_names(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        for (name, _) in self.bars.iter().flat_map(|bar| &bar.segments) {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
             }
         }
-        kinds
+        names
     }
 
-    /// The room for bars: the totals stand behind them, and the columns behind these.
-    fn room(&self) -> i32 {
-        let totals = self.bars.iter().map(|bar| width_of(&bar.total)).max().unwrap_or(0);
-        (WIDTH - 2 * COLUMN - totals - 16).max(WIDTH / 4)
+    /// The length of the longest bar, in pixels. It leaves space for the totals and the columns.
+    fn max_bar_length(&self) -> i32 {
+        let totals = self.bars.iter().map(|bar| text_width(&bar.total)).max().unwrap_or(0);
+        (WIDTH - 2 * COLUMN_WIDTH - totals - 16).max(WIDTH / 4)
     }
 
-    fn length(&self, value: f64) -> i32 {
-        let whole = |bar: &Bar| bar.parts.iter().map(|(_, length)| length).sum::<f64>();
+    /// The pixels that a length takes.
+    fn scaled(&self, value: f64) -> i32 {
+        let total = |bar: &Bar| bar.segments.iter().map(|(_, length)| length).sum::<f64>();
         let baseline = self.baseline.as_ref().map(|(length, _)| *length);
-        let longest = self.bars.iter().map(whole).chain(baseline).fold(f64::MIN_POSITIVE, f64::max);
-        rounded(value / longest * f64::from(self.room()))
+        let longest = self.bars.iter().map(total).chain(baseline).fold(f64::MIN_POSITIVE, f64::max);
+        to_pixels(value / longest * f64::from(self.max_bar_length()))
     }
 
     fn draw_titles(&self, canvas: &Canvas<'_>) -> Result<()> {
-        canvas.words(&self.title, (0, 16), Side::Right, SECONDARY_TEXT.light)?;
-        for (title, x) in self.columns.iter().zip([WIDTH - COLUMN, WIDTH]) {
-            canvas.words(title, (x, 16), Side::Left, SECONDARY_TEXT.light)?;
+        canvas.text(&self.title, (0, 16), Anchor::Start, SECONDARY_TEXT.light)?;
+        for (title, x) in self.columns.iter().zip([WIDTH - COLUMN_WIDTH, WIDTH]) {
+            canvas.text(title, (x, 16), Anchor::End, SECONDARY_TEXT.light)?;
         }
         Ok(())
     }
 
-    fn draw_bar(&self, canvas: &Canvas<'_>, bar: &Bar, kinds: &[&str], top: i32) -> Result<()> {
-        let label = fitting(&bar.label, WIDTH);
-        canvas.words(&label, (0, top + 12), Side::Right, FOREGROUND.light)?;
-        let each = |(kind, length): &(String, f64)| format!("{kind} {}", (self.written)(*length));
-        let parts = bar.parts.iter().map(each).collect::<Vec<_>>().join(" + ");
-        let parts = fitting(&parts, WIDTH);
-        canvas.words(&parts, (0, top + 36), Side::Right, SECONDARY_TEXT.light)?;
+    fn draw_bar(&self, canvas: &Canvas<'_>, bar: &Bar, names: &[&str], top: i32) -> Result<()> {
+        let label = truncated(&bar.label, WIDTH);
+        canvas.text(&label, (0, top + 12), Anchor::Start, FOREGROUND.light)?;
+        let each = |(name, length): &(String, f64)| format!("{name} {}", (self.format)(*length));
+        let segments = bar.segments.iter().map(each).collect::<Vec<_>>().join(" + ");
+        let segments = truncated(&segments, WIDTH);
+        canvas.text(&segments, (0, top + 36), Anchor::Start, SECONDARY_TEXT.light)?;
         let (upper, lower) = (top + 50, top + 74);
         let mut sum = 0.0;
-        for (kind, length) in &bar.parts {
-            let from = self.length(sum);
+        for (name, length) in &bar.segments {
+            let from = self.scaled(sum);
             sum += length;
-            let to = self.length(sum);
-            let series = kinds.iter().position(|other| other == kind).unwrap_or(0);
-            // A gap keeps parts apart without their colours.
+            let to = self.scaled(sum);
+            let series = names.iter().position(|other| other == name).unwrap_or(0);
+            // A gap separates segments for readers who cannot distinguish the colors.
             let end = if to - from > 4 { to - 2 } else { to };
-            let colour = SERIES[series % SERIES.len()].light;
-            canvas.rectangle((from, upper), (end, lower), colour)?;
+            let color = SERIES[series % SERIES.len()].light;
+            canvas.rectangle((from, upper), (end, lower), color)?;
         }
         let middle = i32::midpoint(upper, lower);
-        let behind = self.behind(bar, self.length(sum));
-        canvas.words(&bar.total, (behind, middle), Side::Right, FOREGROUND.light)?;
-        for (words, x) in bar.beside.iter().zip([WIDTH - COLUMN, WIDTH]) {
-            canvas.words(words, (x, middle), Side::Left, FOREGROUND.light)?;
+        let x = self.total_position(bar, self.scaled(sum));
+        canvas.text(&bar.total, (x, middle), Anchor::Start, FOREGROUND.light)?;
+        for (cell, x) in bar.cells.iter().zip([WIDTH - COLUMN_WIDTH, WIDTH]) {
+            canvas.text(cell, (x, middle), Anchor::End, FOREGROUND.light)?;
         }
         Ok(())
     }
 
-    /// Where the total of a bar begins that ends there: behind the baseline, if that would go
-    /// through it.
-    fn behind(&self, bar: &Bar, end: i32) -> i32 {
+    /// Where the total of a bar that ends at `end` begins: to the right of the baseline if the
+    /// baseline would go through the text.
+    fn total_position(&self, bar: &Bar, end: i32) -> i32 {
         let from = end + 8;
-        let baseline = self.baseline.as_ref().map(|(length, _)| self.length(*length));
-        let words = from - 4..from + width_of(&bar.total) + 4;
-        baseline.filter(|x| words.contains(x)).map_or(from, |x| x + 8)
+        let baseline = self.baseline.as_ref().map(|(length, _)| self.scaled(*length));
+        let text = from - 4..from + text_width(&bar.total) + 4;
+        baseline.filter(|x| text.contains(x)).map_or(from, |x| x + 8)
     }
 
     fn draw_baseline(&self, canvas: &Canvas<'_>, count: i32) -> Result<()> {
         let Some((length, _)) = &self.baseline else { return Ok(()) };
-        let x = self.length(*length);
-        // Through the bars, and not through words.
+        let x = self.scaled(*length);
+        // One dash per bar, so that the line does not go through text.
         (0..count).try_for_each(|i| {
-            let top = TOP + EACH * i;
+            let top = TOP_MARGIN + ROW_HEIGHT * i;
             canvas.line(&[(x, top + 46), (x, top + 78)], Stroke::Dashed, FOREGROUND.light)
         })
     }

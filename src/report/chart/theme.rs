@@ -1,74 +1,78 @@
-//! How the lines and marks of a series look, so that they are told apart.
+//! The style of a series: color, stroke and marker, so that series can be distinguished.
 
 use plotters::style::RGBColor;
 
 use super::canvas::Stroke;
-use super::colours::SERIES;
-use super::marker::Shape;
+use super::colors::SERIES;
+use super::markers::Shape;
 
-/// How a series looks.
+/// The style of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
-    colour: usize,
+pub struct SeriesStyle {
+    color: usize,
     variant: usize,
     filled: bool,
 }
 
-impl Look {
-    /// That of the series with this number: once there are more than colours, by other strokes.
-    /// The marks of neighbours differ, for who sees no colours.
+impl SeriesStyle {
+    /// The style of the series with this number. If there are more series than colors, strokes
+    /// differ, too. Adjacent series have different markers, for readers who cannot distinguish
+    /// the colors.
     pub fn nth(series: usize) -> Self {
-        Look { colour: series, variant: series / SERIES.len(), filled: series.is_multiple_of(2) }
+        let variant = series / SERIES.len();
+        SeriesStyle { color: series, variant, filled: series.is_multiple_of(2) }
     }
 
-    /// Those of series that belong to these groups, one for each: where there are more than
-    /// colours, the ones of a group have its colour, if they are few enough to be told apart by
-    /// their strokes.
-    pub fn of(groups: &[&str]) -> Vec<Look> {
-        const STROKES: usize = 3;
+    /// The styles of series, given the group of each. If there are more series than colors, all
+    /// series of a group share a color and differ by stroke, provided that no group has more
+    /// series than there are strokes that are easy to distinguish.
+    pub fn of(groups: &[&str]) -> Vec<SeriesStyle> {
+        const MAX_STROKES: usize = 3;
         let mut names: Vec<&str> = Vec::new();
         let mut counts: Vec<usize> = Vec::new();
-        let mut looks = Vec::new();
+        let mut styles = Vec::new();
         for group in groups {
-            let colour = names.iter().position(|name| name == group).unwrap_or_else(|| {
+            let color = names.iter().position(|name| name == group).unwrap_or_else(|| {
                 names.push(group);
                 counts.push(0);
                 names.len() - 1
             });
-            let variant = counts[colour];
-            looks.push(Look { colour, variant, filled: variant.is_multiple_of(2) });
-            counts[colour] += 1;
+            let variant = counts[color];
+            styles.push(SeriesStyle { color, variant, filled: variant.is_multiple_of(2) });
+            counts[color] += 1;
         }
-        let by_group = names.len() <= SERIES.len() && counts.iter().all(|count| *count <= STROKES);
+        let by_group =
+            names.len() <= SERIES.len() && counts.iter().all(|count| *count <= MAX_STROKES);
         if is_crowded(groups.len()) && by_group {
-            looks
+            styles
         } else {
-            (0..groups.len()).map(Look::nth).collect()
+            (0..groups.len()).map(SeriesStyle::nth).collect()
         }
     }
 
-    pub fn colour(self) -> RGBColor {
-        SERIES[self.colour % SERIES.len()].light
+    pub fn color(self) -> RGBColor {
+        SERIES[self.color % SERIES.len()].light
     }
 
+    /// Whether markers are filled.
     pub fn is_filled(self) -> bool {
         self.filled
     }
 
-    /// How its lines are drawn, where the stroke tells nothing else.
+    /// The stroke, in charts whose strokes have no other meaning.
     pub fn stroke(self) -> Stroke {
-        const STROKES: [Stroke; 4] = [Stroke::Solid, Stroke::Long, Stroke::Dotted, Stroke::Dashed];
+        const STROKES: [Stroke; 4] =
+            [Stroke::Solid, Stroke::LongDashed, Stroke::Dotted, Stroke::Dashed];
         STROKES[self.variant % STROKES.len()]
     }
 
-    /// Its mark, where shapes tell series apart and nothing else.
+    /// The marker, in charts whose markers do not show bounds.
     pub fn shape(self) -> Shape {
-        Shape::ALL[(self.colour + self.variant) % Shape::ALL.len()]
+        Shape::ALL[(self.color + self.variant) % Shape::ALL.len()]
     }
 }
 
-/// Whether there are more series than colours: then a picture of them leaves out what a table
-/// says better.
+/// Whether there are more series than colors. Charts then omit details that the table has.
 pub fn is_crowded(series: usize) -> bool {
     series > SERIES.len()
 }
@@ -78,18 +82,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_of_a_few_has_a_colour() {
-        let looks = Look::of(&["a", "a", "b"]);
-        assert_eq!(looks, [0, 1, 2].map(Look::nth));
-        assert!(looks.iter().all(|look| look.stroke() == Stroke::Solid));
+    fn few_series_have_distinct_colors_and_solid_strokes() {
+        let styles = SeriesStyle::of(&["a", "a", "b"]);
+        assert_eq!(styles, [0, 1, 2].map(SeriesStyle::nth));
+        assert!(styles.iter().all(|style| style.stroke() == Stroke::Solid));
     }
 
     #[test]
-    fn of_many_those_of_a_group_have_its_colour() {
-        let looks = Look::of(&["a", "a", "b", "b", "c", "c", "d", "d"]);
-        assert_eq!((looks[2].colour(), looks[2].stroke()), (looks[3].colour(), Stroke::Solid));
-        assert_eq!(looks[3].stroke(), Stroke::Long);
-        let alone = Look::of(&["a"; 9]);
-        assert_eq!((alone[8].colour(), alone[8].stroke()), (alone[1].colour(), Stroke::Long));
+    fn many_series_share_the_color_of_their_group() {
+        let styles = SeriesStyle::of(&["a", "a", "b", "b", "c", "c", "d", "d"]);
+        assert_eq!((styles[2].color(), styles[2].stroke()), (styles[3].color(), Stroke::Solid));
+        assert_eq!(styles[3].stroke(), Stroke::LongDashed);
+        let one_group = SeriesStyle::of(&["a"; 9]);
+        assert_eq!(
+            (one_group[8].color(), one_group[8].stroke()),
+            (one_group[1].color(), Stroke::LongDashed)
+        );
     }
 }

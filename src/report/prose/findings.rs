@@ -1,372 +1,380 @@
-//! Findings in words: plain sentences that say what to do where something can be done.
+//! Findings as sentences. A sentence that reports a problem also gives advice.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::super::numbers::{about_bytes, bytes, grouped};
-use super::super::paced::paced;
+use super::super::numbers::{bytes, grouped, rounded_bytes};
+use super::super::paced;
 use super::super::sliced;
-use super::phrases::{FEW, MORE_TRIALS, capital, limited, listed, named};
-use crate::analysis::{Axis, Crossover, End, Estimate, FEWEST_TRIALS, Finding, Lead, Place};
-use crate::analysis::{Reach, Verdict};
+use super::phrases::{
+    MAX_LISTED, MORE_TRIALS_ADVICE, and_list, at_value, axis_value, capitalize, factor,
+    inline_label, pluralize, rate, ratio_of_means, short_list, two_digits,
+};
+use crate::analysis::{
+    Axis, Crossover, CurvePoint, Estimate, Finding, LabeledPoint, Lead, LeadRange, MIN_TRIALS,
+    Verdict,
+};
 use crate::results::ALL_DISTURBED;
 
-/// What to do where every slice was disturbed.
-pub const NO_CLAIM: &str = "No claim about these is possible on this machine now: stop other \
-                            processes, measure again later, or use a machine whose CPUs are not \
-                            shared.";
+/// The advice if every slice of a trial was disturbed.
+const ALL_DISTURBED_ADVICE: &str = "No claim about disturbed trials is possible: stop other \
+                                    processes, measure again later, or use a machine whose CPUs \
+                                    are not shared.";
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&match self {
-            Finding::Most { axis, at, leader, others, of_all } => {
-                most(*axis, *at, leader, others, *of_all)
+            Finding::FastestByTrials { axis, at, leader, others, all_rankable } => {
+                fastest_by_trials(*axis, *at, leader, others, *all_rankable)
             }
-            Finding::Fastest { axis, leader, others } => sliced::fastest(*axis, leader, others),
-            Finding::Peaks { axis, places } => sliced::peaks(*axis, places),
-            Finding::DependsOnExclusion { axis, ratios } => sliced::excluded(*axis, ratios),
-            Finding::FewTrials { axis, at, places } => few_trials(*axis, *at, places),
-            Finding::Baseline { axis, at, place, leader, factor, verdict } => {
-                let beside = beside(factor.as_ref(), *verdict, &named(leader));
-                format!(
-                    "The baseline, {}, carries {}{beside}.",
-                    named(&place.label),
-                    peak(*axis, *at, place)
-                )
+            Finding::FastestBySlices { axis, leader, others } => {
+                sliced::fastest(*axis, leader, others)
             }
-            Finding::Only { axis, place } => only(*axis, place),
+            Finding::Peaks { axis, points } => sliced::peaks(*axis, points),
+            Finding::DependsOnExclusion { axis, ratios } => {
+                sliced::depends_on_exclusion(*axis, ratios)
+            }
+            Finding::FewTrials { axis, at, points } => few_trials(*axis, *at, points),
+            Finding::Baseline { axis, at, point, leader, factor, verdict } => {
+                let (label, rate) = (inline_label(&point.label), rate_at(*axis, *at, point));
+                let compared = compared_with(&inline_label(leader), factor.as_ref(), *verdict);
+                format!("The baseline, {label}, delivers {rate}{compared}.")
+            }
+            Finding::SingleCurve { axis, point } => single_curve(*axis, point),
             Finding::Overtakes { axis, crossover } => overtakes(*axis, crossover),
-            Finding::Levels { axis, label, first, from, gain, last, falls } => {
-                let factor = gain.map_or_else(|| ratio(from.throughput, first.throughput), factor);
+            Finding::LevelsOff { axis, label, first, from, gain, last, falls } => {
+                let gain =
+                    gain.map_or_else(|| ratio_of_means(from.throughput, first.throughput), factor);
                 let last = falls.then_some(last);
-                levels(*axis, &named(label), [first, from], &factor, last)
+                levels_off(*axis, &inline_label(label), [first, from], &gain, last)
             }
-            Finding::Ends { axis, label, first, last } => ends(*axis, label, first, last),
-            Finding::Paced { label, told, missed } => paced(label, told.as_ref(), missed),
-            Finding::ClientsBound { axis, places, leaner } => clients_bound(*axis, places, *leaner),
+            Finding::CurveEnds { axis, label, first, last } => {
+                curve_ends(*axis, label, first, last)
+            }
+            Finding::Paced { label, shown, missed } => {
+                paced::sentence(label, shown.as_ref(), missed)
+            }
+            Finding::ClientBound { axis, points, lean_driver_available } => {
+                client_bound(*axis, points, *lean_driver_available)
+            }
             Finding::Bounds { bound, labels, all } => bounds(bound.as_deref(), labels, *all),
-            Finding::Disturbed { axis, places } => disturbed(*axis, places),
+            Finding::Disturbed { axis, points } => disturbed(*axis, points),
             Finding::NotOnAxis { axis, systems } => not_on_axis(*axis, systems),
-            Finding::LeftOut { left_out, of, reasons } => left_out_of(*left_out, *of, reasons),
+            Finding::InvalidTrials { invalid, total, reasons } => {
+                invalid_trials(*invalid, *total, reasons)
+            }
         })
     }
 }
 
-fn most(axis: Axis, at: Option<f64>, leader: &Place, others: &[Lead], of_all: bool) -> String {
+/// The fastest contender and its rate, then its lead over each of the others.
+fn fastest_by_trials(
+    axis: Axis,
+    at: Option<f64>,
+    leader: &LabeledPoint,
+    others: &[Lead],
+    all_rankable: bool,
+) -> String {
     let tied: Vec<_> = others.iter().filter(|other| other.verdict == Verdict::Tie).collect();
-    let mut sentences = vec![opening(axis, at, leader, &tied, [of_all, others.is_empty()])];
-    let name = named(&leader.label);
-    let differs = others.iter().filter(|other| other.verdict == Verdict::Differs);
-    let mut differs = differs.map(|other| {
-        let factor =
-            other.factor.map_or_else(|| ratio(leader.throughput, other.place.throughput), factor);
-        let (other_name, reach) = (named(&other.place.label), reach(axis, other.reach));
-        let rate = grouped(other.place.throughput.mean, 0);
-        match at {
-            Some(_) => format!("{name} carries {factor} times what {other_name} does ({rate})."),
-            None => format!(
-                "{name} carries {factor} times what {other_name} does at most ({rate}, {}){reach}.",
-                place(axis, other.place.x)
-            ),
-        }
-    });
-    sentences.extend(differs.by_ref().take(FEW));
-    let more = differs.count();
+    let mut sentences = vec![if others.is_empty() {
+        only_rankable(axis, at, leader)
+    } else {
+        fastest(axis, at, leader, &tied, all_rankable)
+    }];
+    let name = inline_label(&leader.label);
+    let slower = others.iter().filter(|other| other.verdict == Verdict::Differs);
+    let mut slower = slower.map(|other| lead(axis, at, leader, other));
+    sentences.extend(slower.by_ref().take(MAX_LISTED));
+    let more = slower.count();
     if more > 0 {
-        sentences.push(format!("The tables compare it with {more} more."));
+        let curves = pluralize(more, "more curve");
+        sentences.push(format!("The tables compare {name} with {curves}."));
     }
-    sentences.extend(tied.iter().filter_map(|tie| lead_of_tied(axis, &name, tie)));
-    let few = others.iter().filter(|other| other.verdict == Verdict::TooFew);
-    let few: Vec<_> = few.map(|other| named(&other.place.label)).collect();
+    sentences.extend(tied.iter().filter_map(|tie| lead_over_tied(axis, &name, tie)));
+    let few = others.iter().filter(|other| other.verdict == Verdict::InsufficientData);
+    let few: Vec<_> = few.map(|other| inline_label(&other.point.label)).collect();
     if !few.is_empty() {
         sentences.push(format!(
-            "Of {} nothing is claimed: fewer than {FEWEST_TRIALS} trials were measured. {}.",
-            listed(&few),
-            capital(MORE_TRIALS)
+            "There are too few trials of {} to claim a difference (at least {MIN_TRIALS} are \
+             needed). {}.",
+            and_list(&few),
+            capitalize(MORE_TRIALS_ADVICE)
         ));
     }
     sentences.join(" ")
 }
 
-fn opening(
+fn fastest(
     axis: Axis,
     at: Option<f64>,
-    leader: &Place,
+    leader: &LabeledPoint,
     tied: &[&Lead],
-    [of_all, is_alone]: [bool; 2],
+    all_rankable: bool,
 ) -> String {
-    let each = [leader].into_iter().chain(tied.iter().map(|tie| &tie.place));
-    let rates = each.clone().map(|place| peak(axis, at, place));
-    let rates = listed(&rates.collect::<Vec<_>>());
-    let names = listed(&each.map(|place| named(&place.label)).collect::<Vec<_>>());
-    let of = if of_all { "" } else { "of the servers that may be ranked, " };
-    let at = at.map_or_else(String::new, |x| format!("{}, ", place(axis, x)));
-    // A sentence begins with a capital; the name of a system is as it is.
-    if is_alone {
-        return capital(&format!("{at}only ")) + &format!("{names} may be ranked: {rates}.");
-    }
-    let before = capital(&format!("{at}{of}"));
+    let each = [leader].into_iter().chain(tied.iter().map(|tie| &tie.point));
+    let rates = each.clone().map(|point| rate_at(axis, at, point));
+    let rates = and_list(&rates.collect::<Vec<_>>());
+    let names = and_list(&each.map(|point| inline_label(&point.label)).collect::<Vec<_>>());
+    let at = at.map_or_else(String::new, |x| format!("{}, ", at_value(axis, x)));
+    let among = if all_rankable { "" } else { "among the ranked servers, " };
+    // A label at the start of the sentence is not capitalized.
+    let start = capitalize(&format!("{at}{among}"));
     if tied.is_empty() {
-        format!("{before}{names} carries most: {rates}.")
+        format!("{start}{names} is fastest: {rates}.")
     } else {
-        format!("{before}{names} carry most, and may not be told apart: {rates}.")
+        format!("{start}{names} are fastest, with no significant difference: {rates}.")
     }
 }
 
-/// The baseline's part of a sentence that has told its rate.
-fn beside(times: Option<&Estimate>, verdict: Verdict, leader: &str) -> String {
+fn only_rankable(axis: Axis, at: Option<f64>, point: &LabeledPoint) -> String {
+    let (label, rate) = (inline_label(&point.label), rate_at(axis, at, point));
+    let at = at.map_or_else(String::new, |x| format!("{}, ", at_value(axis, x)));
+    capitalize(&format!("{at}only {label} can be ranked: {rate}."))
+}
+
+/// The leader's lead over a slower contender.
+fn lead(axis: Axis, at: Option<f64>, leader: &LabeledPoint, other: &Lead) -> String {
+    let factor = other
+        .factor
+        .map_or_else(|| ratio_of_means(leader.throughput, other.point.throughput), factor);
+    let (leader, label) = (inline_label(&leader.label), inline_label(&other.point.label));
+    let rate = grouped(other.point.throughput.mean, 0);
+    match at {
+        Some(_) => format!(
+            "{leader} delivers {factor} times the throughput of {label}, which is {rate} messages/s."
+        ),
+        None => format!(
+            "{leader} delivers {factor} times the peak throughput of {label}, which is {rate} \
+             messages/s {}{}.",
+            at_value(axis, other.point.x),
+            lead_range(axis, &leader, other.range)
+        ),
+    }
+}
+
+/// The baseline's part of a sentence that has given its rate.
+fn compared_with(leader: &str, times: Option<&Estimate>, verdict: Verdict) -> String {
     match (verdict, times) {
-        (Verdict::Differs, Some(times)) => format!(", {} times what {leader} does", factor(*times)),
-        (Verdict::Tie, _) => format!(", and may not be told apart from {leader}"),
-        (Verdict::Differs | Verdict::TooFew, _) => String::new(),
+        (Verdict::Differs, Some(times)) => {
+            format!(", {} times the throughput of {leader}", factor(*times))
+        }
+        (Verdict::Tie, _) => format!(", not significantly different from {leader}"),
+        (Verdict::Differs | Verdict::InsufficientData, _) => String::new(),
     }
 }
 
-/// A rate with its interval, and where on the axis, if that was not said before.
-fn peak(axis: Axis, at: Option<f64>, point: &Place) -> String {
+/// A rate with its interval, and its position on the axis unless `at` already gives it.
+fn rate_at(axis: Axis, at: Option<f64>, point: &LabeledPoint) -> String {
     let rate = rate(point.throughput);
-    if at.is_some() { rate } else { format!("{rate} {}", place(axis, point.x)) }
+    if at.is_some() { rate } else { format!("{rate} {}", at_value(axis, point.x)) }
 }
 
-fn reach(axis: Axis, reach: Reach) -> String {
-    match reach {
-        Reach::Throughout => ", and more wherever both may be ranked".to_owned(),
-        Reach::From(x) => format!(", and more from {} on", value(axis, x)),
-        Reach::NotAtEnd(x) => {
-            format!("; {}, the most that both have, no lead is claimed", place(axis, x))
+fn lead_range(axis: Axis, leader: &str, range: LeadRange) -> String {
+    match range {
+        LeadRange::Throughout => {
+            format!("; {leader} is faster at every point where both can be ranked")
         }
-        Reach::OnePlace => String::new(),
+        LeadRange::From(x) => format!("; {leader} is faster from {} on", axis_value(axis, x)),
+        LeadRange::NotAtEnd(x) => format!(
+            "; {}, the last point that both have, {leader} has no significant lead",
+            at_value(axis, x)
+        ),
+        LeadRange::SinglePoint => String::new(),
     }
 }
 
-/// Who is tied at the highest points may still be behind in other places.
-fn lead_of_tied(axis: Axis, name: &str, tie: &Lead) -> Option<String> {
-    let other = named(&tie.place.label);
-    match tie.reach {
-        Reach::From(x) => {
-            Some(format!("From {} on, {name} carries more than {other}.", value(axis, x)))
+/// The lead over a contender whose peak is tied, but which is slower elsewhere.
+fn lead_over_tied(axis: Axis, leader: &str, tie: &Lead) -> Option<String> {
+    let other = inline_label(&tie.point.label);
+    match tie.range {
+        LeadRange::From(x) => {
+            Some(format!("From {} on, {leader} is faster than {other}.", axis_value(axis, x)))
         }
-        Reach::Throughout => {
-            Some(format!("Wherever both may be ranked, {name} carries more than {other}."))
-        }
-        Reach::NotAtEnd(_) | Reach::OnePlace => None,
+        LeadRange::Throughout => Some(format!(
+            "{leader} is faster than {other} at every point where both can be ranked."
+        )),
+        LeadRange::NotAtEnd(_) | LeadRange::SinglePoint => None,
     }
 }
 
-fn few_trials(axis: Axis, at: Option<f64>, places: &[Place]) -> String {
-    let mean = |place: &Place| format!("{} {}", named(&place.label), peak(axis, at, place));
-    let means = limited(&places.iter().map(mean).collect::<Vec<_>>());
-    let at = at.map_or_else(|| "at their highest points".to_owned(), |x| place(axis, x));
+fn few_trials(axis: Axis, at: Option<f64>, points: &[LabeledPoint]) -> String {
+    let mean = |point: &LabeledPoint| {
+        format!("{} {}", inline_label(&point.label), rate_at(axis, at, point))
+    };
+    let means = short_list(&points.iter().map(mean).collect::<Vec<_>>());
+    let quantity = at.map_or_else(
+        || "Peak throughput".to_owned(),
+        |x| format!("Throughput {}", at_value(axis, x)),
+    );
     format!(
-        "Fewer than {FEWEST_TRIALS} trials have no interval, and no difference is claimed. The means \
-         {at}: {means}. {}.",
-        capital(MORE_TRIALS)
+        "Too few trials for confidence intervals (at least {MIN_TRIALS} are needed), so no \
+         difference is claimed. {quantity}: {means}. {}.",
+        capitalize(MORE_TRIALS_ADVICE)
     )
 }
 
-fn only(axis: Axis, point: &Place) -> String {
-    let few = point.throughput.count < FEWEST_TRIALS;
-    let few = if few {
-        format!(" Fewer than {FEWEST_TRIALS} trials have no interval. {}.", capital(MORE_TRIALS))
+fn single_curve(axis: Axis, point: &LabeledPoint) -> String {
+    let few = if point.throughput.count < MIN_TRIALS {
+        format!(
+            " Too few trials for a confidence interval (at least {MIN_TRIALS} are needed). {}.",
+            capitalize(MORE_TRIALS_ADVICE)
+        )
     } else {
         String::new()
     };
     format!(
-        "{} carries at most {} {}. Nothing else was measured under the same conditions.{few}",
-        named(&point.label),
+        "The peak throughput of {} is {} {}. Nothing else was measured under the same \
+         conditions.{few}",
+        inline_label(&point.label),
         rate(point.throughput),
-        place(axis, point.x)
+        at_value(axis, point.x)
     )
 }
 
 fn overtakes(axis: Axis, crossover: &Crossover) -> String {
     let Crossover { a, b, at, from, to } = crossover;
-    let near = about(*at);
-    let place = match axis {
-        // There is no half of one, and from the next one on it has overtaken.
-        Axis::Clients | Axis::Workers => format!("about {}", value(axis, at.ceil().min(*to))),
-        Axis::Work => format!("a service time of about {near} us"),
-        Axis::Payload => format!("a payload of about {}", about_bytes(*at)),
-        Axis::Think => format!("a think time of about {near} us"),
+    let near = match axis {
+        // Clients and workers are whole numbers: the next one after the crossing.
+        Axis::Clients | Axis::Workers => format!("about {}", axis_value(axis, at.ceil().min(*to))),
+        Axis::Work => format!("a service time of about {} us", two_digits(*at)),
+        Axis::Payload => format!("a payload of about {}", rounded_bytes(*at)),
+        Axis::Think => format!("a think time of about {} us", two_digits(*at)),
     };
     format!(
-        "{} overtakes {} from {place} on (between {} and {}).",
-        named(b),
-        named(a),
+        "{} overtakes {} at {near} (between {} and {}).",
+        inline_label(b),
+        inline_label(a),
         if axis == Axis::Payload { bytes(*from) } else { grouped(*from, 0) },
-        value(axis, *to)
+        axis_value(axis, *to)
     )
 }
 
-fn levels(
+fn levels_off(
     axis: Axis,
-    name: &str,
-    [first, from]: [&End; 2],
-    factor: &str,
-    falls_to: Option<&End>,
+    label: &str,
+    [first, from]: [&CurvePoint; 2],
+    gain: &str,
+    falls_to: Option<&CurvePoint>,
 ) -> String {
-    let (of_first, of_from) = (value(axis, first.x), value(axis, from.x));
-    let told = if first.x == from.x {
-        format!("{name}: no gain over {of_first} can be claimed ({})", rate(first.throughput))
+    let gain = if first.x == from.x {
+        String::new()
     } else {
-        let risen = format!(
-            "{name}: {of_from} carry {factor} times what {of_first} do{} ({})",
-            if first.x == 1.0 { "es" } else { "" },
-            rate(from.throughput)
-        );
-        format!("{risen}, and no gain beyond can be claimed")
+        format!(", {gain} times its throughput {}", at_value(axis, first.x))
     };
-    match falls_to {
-        Some(last) => {
-            format!("{told}; {} carry less, {}.", value(axis, last.x), rate(last.throughput))
-        }
-        None => format!("{told}."),
-    }
+    let noun = if axis == Axis::Workers { "workers" } else { "clients" };
+    let falls = falls_to.map_or_else(String::new, |last| {
+        let at = capitalize(&at_value(axis, last.x));
+        format!(" {at}, throughput falls to {}.", rate(last.throughput))
+    });
+    format!(
+        "{label} delivers {} {}{gain}. More {noun} bring no significant gain.{falls}",
+        rate(from.throughput),
+        at_value(axis, from.x)
+    )
 }
 
-fn ends(axis: Axis, label: &str, first: &End, last: &End) -> String {
-    let end = |end: &End| {
+fn curve_ends(axis: Axis, label: &str, first: &CurvePoint, last: &CurvePoint) -> String {
+    let end = |end: &CurvePoint| {
         let mib = end.mib_per_s.filter(|mib| axis == Axis::Payload && *mib > 0.0);
         let mib = mib.map_or_else(String::new, |mib| {
             format!(" ({} MiB/s)", grouped(mib, usize::from(mib < 10.0)))
         });
-        format!("{}{mib} {}", rate(end.throughput), place(axis, end.x))
+        format!("{}{mib} {}", rate(end.throughput), at_value(axis, end.x))
     };
-    format!("{} carries {}, and {}.", named(label), end(first), end(last))
+    format!("{} delivers {} and {}.", inline_label(label), end(first), end(last))
 }
 
-fn clients_bound(axis: Axis, places: &[Place], leaner: bool) -> String {
-    let at = |point: &Place| {
+fn client_bound(axis: Axis, points: &[LabeledPoint], lean_driver_available: bool) -> String {
+    let at = |point: &LabeledPoint| {
         let rate = grouped(point.throughput.mean, 0);
-        format!("{} ({rate} messages/s {})", named(&point.label), place(axis, point.x))
+        format!("{} ({rate} messages/s {})", inline_label(&point.label), at_value(axis, point.x))
     };
-    let plural = places.len() > 1;
-    let by_rate = |a: &&Place, b: &&Place| a.throughput.mean.total_cmp(&b.throughput.mean);
-    let told = match (places.iter().min_by(by_rate), places.iter().max_by(by_rate)) {
-        (Some(least), Some(most)) if places.len() > FEW / 2 => {
-            format!("{} curves, from {} to {},", places.len(), at(least), at(most))
+    let by_rate =
+        |a: &&LabeledPoint, b: &&LabeledPoint| a.throughput.mean.total_cmp(&b.throughput.mean);
+    let curves = match (points.iter().min_by(by_rate), points.iter().max_by(by_rate)) {
+        (Some(slowest), Some(fastest)) if points.len() > MAX_LISTED / 2 => {
+            format!("{} curves, from {} to {},", points.len(), at(slowest), at(fastest))
         }
-        _ => listed(&places.iter().map(at).collect::<Vec<_>>()),
+        _ => and_list(&points.iter().map(at).collect::<Vec<_>>()),
     };
-    let (is, servers) = if plural { ("are", "their servers") } else { ("is", "its server") };
-    let leaner =
-        if leaner { "with --driver lean (DRIVER=lean), whose clients cost less, or " } else { "" };
+    let [are, speed, server] = if points.len() > 1 {
+        ["are", "these are the speeds", "the servers"]
+    } else {
+        ["is", "this is the speed", "the server"]
+    };
+    let lean = if lean_driver_available {
+        "Use clients that cost less CPU time (--driver lean or DRIVER=lean), give"
+    } else {
+        "Give"
+    };
     format!(
-        "{told} {is} not ranked: the clients had no CPU time left, so that this is how fast they \
-         are, and {servers} could carry more. Measure {leaner}with more CPUs for the clients \
-         (--client-cpus), or from machines of their own."
+        "{curves} {are} not ranked: the clients had no CPU time left, so {speed} of the clients, \
+         and {server} may be faster. {lean} the clients more CPUs (--client-cpus), or run them on \
+         other machines."
     )
 }
 
 fn bounds(bound: Option<&str>, labels: &[String], all: bool) -> String {
-    let names: Vec<_> = labels.iter().map(|label| named(label)).collect();
-    let of = match &names[..] {
+    let names: Vec<_> = labels.iter().map(|label| inline_label(label)).collect();
+    if bound == Some("server") {
+        let servers = match &names[..] {
+            [name] => format!("the server of {name} used all of its"),
+            _ if all => "every server used all of its".to_owned(),
+            _ => format!("the servers of {} used all of their", short_list(&names)),
+        };
+        return format!("At peak throughput, {servers} CPU time.");
+    }
+    let curves = match &names[..] {
         [name] => name.clone(),
         _ if all => "every curve".to_owned(),
-        _ => limited(&names),
+        _ => short_list(&names),
     };
-    let means = match bound {
-        Some("server") => {
-            "the server's CPUs were full: it carries no more on these CPUs as it is set"
-        }
+    let explanation = match bound {
         Some("host") => {
-            "the CPUs of both sides were full, or those that they share: with CPUs of its own, the \
-             server may carry more"
+            "server and clients together used all of their CPU time. With CPUs of its own, the \
+             server may be faster"
         }
         Some("latency") => {
-            "neither side's CPUs were full: the clients waited for replies, or paused, or one \
-             thread was the limit; more clients may bring more"
+            "neither side used all of its CPU time: the clients waited for replies or paused, or \
+             one thread was the limit. More clients may increase throughput"
         }
-        Some(other) => return format!("At the highest point of {of}, the bound was {other}."),
-        None => "the bound was not the same in all trials; the rows have that of each",
+        Some(other) => return format!("At the peak of {curves}, the bound was {other}."),
+        None => "the bound differed between trials; each row has its own",
     };
-    format!("At the highest point of {of}, {means}.")
+    format!("At the peak of {curves}, {explanation}.")
 }
 
-fn disturbed(axis: Axis, places: &[(String, Vec<f64>)]) -> String {
-    let at = |(label, at): &(String, Vec<f64>)| {
-        let mut shown: Vec<_> = at.iter().map(|x| grouped(*x, 0)).collect();
-        // What they count is said once, with the last.
-        if let (Some(last), Some(x)) = (shown.last_mut(), at.last()) {
-            *last = value(axis, *x);
+fn disturbed(axis: Axis, points: &[(String, Vec<f64>)]) -> String {
+    let at = |(label, xs): &(String, Vec<f64>)| {
+        let mut values: Vec<_> = xs.iter().map(|x| grouped(*x, 0)).collect();
+        // Only the last value has a unit.
+        if let (Some(last), Some(x)) = (values.last_mut(), xs.last()) {
+            *last = axis_value(axis, *x);
         }
-        format!("{} at {}", named(label), listed(&shown))
+        format!("{} at {}", inline_label(label), and_list(&values))
     };
-    let told = limited(&places.iter().map(at).collect::<Vec<_>>());
+    let points = short_list(&points.iter().map(at).collect::<Vec<_>>());
     format!(
-        "Other processes used the CPUs at some points, which rank no server: {told}. Stop these \
-         processes, and measure again."
+        "Steal or other processes disturbed some points, which are therefore not ranked: {points}. \
+         Stop other processes and measure again."
     )
 }
 
 fn not_on_axis(axis: Axis, systems: &BTreeSet<String>) -> String {
     let names: Vec<_> = systems.iter().cloned().collect();
-    format!("Rows of {} without {} are on no curve.", limited(&names), axis.name())
+    format!("Rows of {} without {} are on no curve.", short_list(&names), axis.name())
 }
 
-fn left_out_of(left_out: usize, of: usize, reasons: &[(String, usize)]) -> String {
-    let why = |(reason, count): &(String, usize)| format!("{reason} ({count})");
-    let (is, are) = if left_out == 1 { ("does", "is") } else { ("do", "are") };
-    let told = limited(&reasons.iter().map(why).collect::<Vec<_>>());
+fn invalid_trials(invalid: usize, total: usize, reasons: &[(String, usize)]) -> String {
+    let reason = |(reason, count): &(String, usize)| format!("{reason} ({count})");
+    let are = if invalid == 1 { "is" } else { "are" };
+    let listed = short_list(&reasons.iter().map(reason).collect::<Vec<_>>());
     let advice = if reasons.iter().any(|(reason, _)| reason.starts_with(ALL_DISTURBED)) {
-        format!(" {NO_CLAIM}")
+        format!(" {ALL_DISTURBED_ADVICE}")
     } else {
         String::new()
     };
-    format!("{left_out} of {of} trials {is} not hold, and {are} in no mean: {told}.{advice}")
-}
-
-pub(super) fn rate(estimate: Estimate) -> String {
-    let mean = grouped(estimate.mean, 0);
-    match estimate.half_width() {
-        Some(half) => format!("{mean} ± {} messages/s", grouped(half, 0)),
-        None => format!("{mean} messages/s"),
-    }
-}
-
-fn factor(factor: Estimate) -> String {
-    let mean = grouped(factor.mean, 2);
-    match factor.half_width() {
-        Some(half) => format!("{mean} ± {}", grouped(half, 2)),
-        None => mean,
-    }
-}
-
-/// Of means that were not measured in the same passes, there is no interval.
-fn ratio(a: Estimate, b: Estimate) -> String {
-    if b.mean > 0.0 { format!("about {}", grouped(a.mean / b.mean, 2)) } else { "many".to_owned() }
-}
-
-/// A value of an axis with what it counts.
-pub(in crate::report) fn value(axis: Axis, x: f64) -> String {
-    let (number, plural) = (grouped(x, 0), if x == 1.0 { "" } else { "s" });
-    match axis {
-        Axis::Clients => format!("{number} client{plural}"),
-        Axis::Workers => format!("{number} worker{plural}"),
-        Axis::Work | Axis::Think => format!("{number} us"),
-        Axis::Payload => bytes(x),
-    }
-}
-
-/// At a value of an axis.
-pub(in crate::report) fn place(axis: Axis, x: f64) -> String {
-    let value = value(axis, x);
-    match axis {
-        Axis::Clients => format!("at {value}"),
-        Axis::Workers => format!("with {value}"),
-        Axis::Work if x == 0.0 => "without work".to_owned(),
-        Axis::Work => format!("at a service time of {value}"),
-        Axis::Payload => format!("at a payload of {value}"),
-        Axis::Think if x == 0.0 => "without think time".to_owned(),
-        Axis::Think => format!("at a think time of {value}"),
-    }
-}
-
-/// To two digits.
-fn about(x: f64) -> String {
-    if x <= 0.0 || !x.is_finite() {
-        return grouped(x, 0);
-    }
-    let scale = 10_f64.powf(x.log10().floor() - 1.0);
-    grouped((x / scale).round() * scale, usize::from(x < 10.0))
+    format!(
+        "{invalid} of {total} trials {are} invalid and left out of every mean: {listed}.{advice}"
+    )
 }

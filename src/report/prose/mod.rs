@@ -1,4 +1,4 @@
-//! Sentences: findings, the notes of rows, and the phrases that both use.
+//! Sentences: findings, notes, and the phrases that both use.
 
 pub mod findings;
 pub mod notes;

@@ -1,217 +1,222 @@
-//! Latency: round trips of the closed loop, and what somebody sees who arrives at a given rate.
+//! Latency: round-trip times of the closed loop, and latency at a given rate.
 
 use anyhow::Result;
 
-use super::Given;
-use super::common::{level_axis, looks, name_of, spots, upright_axis};
-use super::throughput::draw;
-use crate::analysis::{Curve, Paced, Point, paced};
+use super::ReportInput;
+use super::common::{axis_name, data_points, draw, line_chart, styles, x_axis, x_values, y_axis};
+use crate::analysis::{Curve, PacedLoad, Point, paced_loads};
 use crate::report::chart::{
-    self, About, Line, LineChart, Look, Rings, Scale, Spot, Stroke, is_crowded,
+    self, ChartInfo, DataPoint, Line, Scale, SeriesStyle, Stroke, is_crowded,
 };
-use crate::report::numbers::{grouped, number};
-use crate::report::paced::{load, table as due_table};
+use crate::report::numbers::{compact, grouped};
+use crate::report::paced::{load, table as paced_table};
 use crate::report::page::{Block, Figure, Section};
-use crate::report::prose::findings::place;
-use crate::report::prose::phrases::{capital, named};
+use crate::report::prose::phrases::{at_value, capitalize, inline_label};
 use crate::report::table;
 
-pub fn section(given: &Given<'_>) -> Result<Section> {
+pub fn section(input: &ReportInput<'_>) -> Result<Section> {
     let mut section = Section::new("latency", "Latency");
-    match closed_loop(given)? {
+    match closed_loop(input)? {
         Some(figure) => {
-            section.say(
-                "The round trip of a closed loop, in which each client waits for its reply before \
-                 it asks again: with N clients it is about N over the throughput, and nothing that \
-                 somebody sees who comes at a time of their own.",
+            section.add_paragraph(
+                "Round-trip time in a closed loop, in which each client waits for the reply before \
+                 it sends its next request. With N clients, it is about N / throughput. It is not \
+                 the latency of requests that arrive at a given rate.",
             );
             section.blocks.push(Block::Figure(figure));
         }
-        None if given.curves.is_empty() => {}
-        None => section.say("The rows have no round-trip times."),
+        None if input.curves.is_empty() => {}
+        None => section.add_paragraph("The rows have no round-trip times."),
     }
-    let paced = paced(given.rows, given.curves);
+    let paced = paced_loads(input.rows, input.curves);
     if paced.is_empty() {
-        section.say(
-            "How long somebody waits who arrives at a given rate was not measured; \
-             scripts/latency.sh does so at 50, 70 and 90 % of each peak.",
+        section.add_paragraph(
+            "Latency at a given rate (open loop) was not measured. scripts/latency.sh measures it \
+             at 50, 70 and 90 % of each peak.",
         );
     } else {
-        section.say(
-            "With arrivals that do not wait for replies, latency counts from when a request was \
-             due, so that the wait in a queue is in it.",
+        section.add_paragraph(
+            "In an open loop, the schedule of requests does not depend on replies. Latency is \
+             measured from each request's scheduled send time, so it includes the time in queues.",
         );
-        section.blocks.push(open_loop(given, &paced)?);
+        section.blocks.push(open_loop(input, &paced)?);
     }
     Ok(section)
 }
 
-fn closed_loop(given: &Given<'_>) -> Result<Option<Figure>> {
-    let &Given { axis, curves, .. } = given;
-    let series: Vec<_> = curves.iter().map(|curve| &*curve.label).zip(looks(curves)).collect();
+fn closed_loop(input: &ReportInput<'_>) -> Result<Option<Figure>> {
+    let &ReportInput { axis, curves, .. } = input;
+    let series: Vec<_> = curves.iter().map(|curve| &*curve.label).zip(styles(curves)).collect();
     let (lines, strokes) = percentiles(&series, |at, is_p99| {
         let percentile = |p: &Point| if is_p99 { p.rtt_p99_us } else { p.rtt_p50_us };
-        spots(&curves[at], percentile)
+        data_points(&curves[at], percentile)
     });
     if lines.is_empty() {
         return Ok(None);
     }
-    let about = About {
+    let info = ChartInfo {
         id: "rtt".to_owned(),
-        title: format!("Round-trip time over {}", name_of(axis)),
+        title: format!("Round-trip time over {}", axis_name(axis)),
         desc: "Median and 99th percentile of the round-trip time of each system".to_owned(),
     };
-    let x = level_axis(axis, lines.iter().flat_map(|line| line.spots.iter().map(|spot| spot.x)));
-    let y = upright_axis(&titled("round-trip time", &strokes), &lines);
-    let chart = chart_of(x, y, lines, strokes);
-    let figure = draw(about, rtt_sentence(given), table::round_trips(curves, axis), chart)?;
+    let x = x_axis(axis, x_values(&lines));
+    let y = y_axis(&y_title("round-trip time", &strokes), &lines);
+    let chart = line_chart(x, y, lines, strokes);
+    let figure = draw(info, rtt_caption(input), table::round_trips(curves, axis), chart)?;
     Ok(Some(figure))
 }
 
-/// What strokes mean.
+/// The legend entries of strokes.
 type Strokes = Vec<(Stroke, &'static str)>;
 
-/// The lines of median and 99th percentile of each series, the second dashed; of many series,
-/// that of the 99th percentile alone.
+/// The lines of each series: the median solid and the 99th percentile dashed or, if there are many
+/// series, the 99th percentile only.
 fn percentiles(
-    series: &[(&str, Look)],
-    spots: impl Fn(usize, bool) -> Vec<Spot>,
+    series: &[(&str, SeriesStyle)],
+    points: impl Fn(usize, bool) -> Vec<DataPoint>,
 ) -> (Vec<Line>, Strokes) {
     let crowded = is_crowded(series.len());
     let kinds: &[bool] = if crowded { &[true] } else { &[false, true] };
-    let of_series = |(at, (label, look)): (usize, &(&str, Look))| {
+    let of_series = |(at, (label, style)): (usize, &(&str, SeriesStyle))| {
         let lines = kinds.iter().map(|is_p99| {
             let stroke = if *is_p99 { Stroke::Dashed } else { Stroke::Solid };
-            let marked = |spot| Spot { shape: Some(look.shape()), ..spot };
-            let spots: Vec<_> = spots(at, *is_p99).into_iter().map(marked).collect();
-            let stroke = Some(if crowded { look.stroke() } else { stroke });
-            Line { label: None, look: *look, stroke, spots }
+            let marked = |point| DataPoint { shape: Some(style.shape()), ..point };
+            let points: Vec<_> = points(at, *is_p99).into_iter().map(marked).collect();
+            let stroke = Some(if crowded { style.stroke() } else { stroke });
+            Line { label: None, style: *style, stroke, points }
         });
-        let mut lines: Vec<_> = lines.filter(|line| !line.spots.is_empty()).collect();
+        let mut lines: Vec<_> = lines.filter(|line| !line.points.is_empty()).collect();
         if let Some(first) = lines.first_mut() {
             first.label = Some((*label).to_owned());
         }
         lines
     };
     let lines = series.iter().enumerate().flat_map(of_series).collect();
-    let strokes = [(Stroke::Solid, "p50, the median"), (Stroke::Dashed, "p99")];
+    let strokes = [(Stroke::Solid, "p50 (median)"), (Stroke::Dashed, "p99")];
     (lines, if crowded { Vec::new() } else { strokes.to_vec() })
 }
 
-/// With what is shown of it, where that is one percentile only.
-fn titled(what: &str, strokes: &Strokes) -> String {
-    if strokes.is_empty() { format!("{what}, p99 (us)") } else { format!("{what} (us)") }
+/// The title of the y axis. It names the percentile if the legend does not.
+fn y_title(quantity: &str, strokes: &Strokes) -> String {
+    if strokes.is_empty() { format!("{quantity}, p99 (us)") } else { format!("{quantity} (us)") }
 }
 
-fn chart_of(x: chart::Axis, y: chart::Axis, lines: Vec<Line>, strokes: Strokes) -> LineChart {
-    let (about, rings) = (About::default(), Rings::default());
-    LineChart { about, x, y, lines, strokes, shapes_tell: false, rings }
-}
-
-/// At the last place that all curves have: which is shortest and which is longest at p99.
-fn rtt_sentence(given: &Given<'_>) -> String {
-    let known = |x: f64| {
+/// The lowest and the highest p99 at the last value of the axis that most curves have.
+fn rtt_caption(input: &ReportInput<'_>) -> String {
+    let p99s = |x: f64| {
         let of = |curve: &'_ Curve| curve.at(x).and_then(|point| point.rtt_p99_us);
-        given.curves.iter().filter_map(move |curve| Some((curve, of(curve)?))).collect::<Vec<_>>()
+        input.curves.iter().filter_map(move |curve| Some((curve, of(curve)?))).collect::<Vec<_>>()
     };
-    let mut places: Vec<_> =
-        given.curves.iter().flat_map(|c| c.points.iter().map(|p| p.x)).collect();
-    places.sort_by(f64::total_cmp);
-    places.dedup();
-    let Some(x) = places.into_iter().max_by_key(|x| known(*x).len()) else { return String::new() };
-    let mut all = known(x);
+    let mut xs: Vec<_> = input.curves.iter().flat_map(|c| c.points.iter().map(|p| p.x)).collect();
+    xs.sort_by(f64::total_cmp);
+    xs.dedup();
+    let Some(x) = xs.into_iter().max_by_key(|x| p99s(*x).len()) else { return String::new() };
+    let mut all = p99s(x);
     all.sort_by(|a, b| a.1.total_cmp(&b.1));
-    let at = capital(&place(given.axis, x));
+    let at = capitalize(&at_value(input.axis, x));
+    let p99 = |(curve, us): &(&Curve, f64)| {
+        format!("{} ({} us)", inline_label(&curve.label), grouped(*us, 0))
+    };
     match all.as_slice() {
-        [] => "The median is known, and no percentile above it.".to_owned(),
+        [] => "The rows have the median, but no higher percentile.".to_owned(),
         [(curve, us)] => format!(
-            "{at}, 99 % of the round trips of {} take no longer than {} us.",
-            named(&curve.label),
+            "{at}, the p99 round-trip time of {} is {} us.",
+            inline_label(&curve.label),
             grouped(*us, 0)
         ),
-        [(best, shortest), .., (worst, longest)] => format!(
-            "{at}, 99 % of the round trips take no longer than {} us with {}, and {} us with {}.",
-            grouped(*shortest, 0),
-            named(&best.label),
-            grouped(*longest, 0),
-            named(&worst.label)
+        [lowest, .., highest] => format!(
+            "{at}, the p99 round-trip time is lowest with {} and highest with {}.",
+            p99(lowest),
+            p99(highest)
         ),
     }
 }
 
-/// The share of the peak in per cent, where all know it; else the rate.
-fn load_axis(all: &[Paced]) -> (fn(&Paced) -> f64, &'static str) {
-    if all.iter().all(|one| one.share_of_peak.is_some()) {
-        (|one| (one.share_of_peak.unwrap_or_default() * 100.0).round(), "offered, in % of the peak")
+/// The value and the title of the x axis: the share of the peak in percent if it is known for all
+/// loads, otherwise the rate.
+fn load_axis(loads: &[PacedLoad]) -> (fn(&PacedLoad) -> f64, &'static str) {
+    if loads.iter().all(|paced| paced.share_of_peak.is_some()) {
+        (
+            |paced| (paced.share_of_peak.unwrap_or_default() * 100.0).round(),
+            "offered load (% of the peak)",
+        )
     } else {
-        (|one| one.rate_per_s, "offered (messages/s)")
+        (|paced| paced.rate_per_s, "offered load (requests/s)")
     }
 }
 
-/// A figure; a table alone, where no latency is known.
-fn open_loop(given: &Given<'_>, all: &[Paced]) -> Result<Block> {
-    let (place, title) = load_axis(all);
+/// A figure, or only a table if no latency is known.
+fn open_loop(input: &ReportInput<'_>, loads: &[PacedLoad]) -> Result<Block> {
+    let (load_value, title) = load_axis(loads);
     let mut labels: Vec<&str> = Vec::new();
-    for one in all {
-        if !labels.contains(&&*one.label) {
-            labels.push(&one.label);
+    for paced in loads {
+        if !labels.contains(&&*paced.label) {
+            labels.push(&paced.label);
         }
     }
-    let series: Vec<_> = labels.iter().copied().zip(paced_looks(&labels, given, all)).collect();
+    let series: Vec<_> = labels.iter().copied().zip(paced_styles(&labels, input, loads)).collect();
     let (lines, strokes) = percentiles(&series, |at, is_p99| {
-        let of_label = all.iter().filter(|one| one.label == labels[at]);
-        let us = |one: &Paced| if is_p99 { one.due_p99_us } else { one.due_p50_us };
-        of_label.filter_map(|one| Some(Spot::new(place(one), us(one)?))).collect()
+        let of_label = loads.iter().filter(|paced| paced.label == labels[at]);
+        let us = |paced: &PacedLoad| if is_p99 { paced.due_p99_us } else { paced.due_p50_us };
+        of_label.filter_map(|paced| Some(DataPoint::new(load_value(paced), us(paced)?))).collect()
     });
     if lines.is_empty() {
-        return Ok(Block::Table(due_table(all)));
+        return Ok(Block::Table(paced_table(loads)));
     }
-    let about = About {
+    let info = ChartInfo {
         id: "due".to_owned(),
-        title: "Latency from the due time over the load offered".to_owned(),
-        desc: "Median and 99th percentile of the latency from when requests were due".to_owned(),
+        title: "Latency from the scheduled send time over offered load".to_owned(),
+        desc: "Median and 99th percentile of the latency from the scheduled send time".to_owned(),
     };
-    let scale = Scale::of(lines.iter().flat_map(|line| line.spots.iter().map(|spot| spot.x)));
-    let x = chart::Axis { title: title.to_owned(), scale, written: number };
-    let y = upright_axis(&titled("latency from the due time", &strokes), &lines);
-    let chart = chart_of(x, y, lines, strokes);
-    Ok(Block::Figure(draw(about, due_sentence(all), due_table(all), chart)?))
+    let scale = Scale::of(x_values(&lines));
+    let x = chart::Axis { title: title.to_owned(), scale, format: compact };
+    let y = y_axis(&y_title("latency from the scheduled send time", &strokes), &lines);
+    let chart = line_chart(x, y, lines, strokes);
+    Ok(Block::Figure(draw(info, paced_caption(loads), paced_table(loads), chart)?))
 }
 
-/// Those of the curves that are called the same, if all are.
-fn paced_looks(labels: &[&str], given: &Given<'_>, all: &[Paced]) -> Vec<Look> {
-    let looks = looks(given.curves);
-    let place = |label: &&str| given.curves.iter().position(|curve| curve.label == **label);
-    let of_curves: Option<Vec<_>> = labels.iter().map(|label| Some(looks[place(label)?])).collect();
+/// The styles of the curves with the same labels if there is one for each label; otherwise styles
+/// by system.
+fn paced_styles(labels: &[&str], input: &ReportInput<'_>, loads: &[PacedLoad]) -> Vec<SeriesStyle> {
+    let styles = styles(input.curves);
+    let curve = |label: &&str| input.curves.iter().position(|curve| curve.label == **label);
+    let of_curves: Option<Vec<_>> =
+        labels.iter().map(|label| Some(styles[curve(label)?])).collect();
     of_curves.unwrap_or_else(|| {
-        let system = |label: &&str| all.iter().find(|one| one.label == **label);
-        let systems = labels.iter().map(|label| system(label).map_or("", |one| &*one.system));
-        Look::of(&systems.collect::<Vec<_>>())
+        let load = |label: &&str| loads.iter().find(|paced| paced.label == **label);
+        let systems = labels.iter().map(|label| load(label).map_or("", |paced| &*paced.system));
+        SeriesStyle::of(&systems.collect::<Vec<_>>())
     })
 }
 
-/// The shortest and the longest wait, and what was not sent as it was offered.
-fn due_sentence(all: &[Paced]) -> String {
-    let mut known: Vec<_> = all.iter().filter_map(|one| Some((one, one.due_p99_us?))).collect();
-    known.sort_by(|a, b| a.1.total_cmp(&b.1));
-    let told = |(one, us): &(&Paced, f64)| {
-        format!("that of {} at {}, {} us", named(&one.label), load(one), grouped(*us, 0))
+/// The lowest and the highest p99, and the number of rates that were not kept.
+fn paced_caption(loads: &[PacedLoad]) -> String {
+    let mut p99s: Vec<_> =
+        loads.iter().filter_map(|paced| Some((paced, paced.due_p99_us?))).collect();
+    p99s.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let at = |(paced, us): &(&PacedLoad, f64)| {
+        format!("{} at {} ({} us)", inline_label(&paced.label), load(paced), grouped(*us, 0))
     };
-    let waits = match &known[..] {
+    let latency = match &p99s[..] {
         [] => String::new(),
-        [one] => format!("The p99 is {}. ", told(one)),
-        [shortest, .., longest] => {
-            format!("The shortest p99 is {}; the longest, {}. ", told(shortest), told(longest))
+        [(paced, us)] => format!(
+            "The p99 of {} at {} is {} us. ",
+            inline_label(&paced.label),
+            load(paced),
+            grouped(*us, 0)
+        ),
+        [lowest, .., highest] => {
+            format!("The p99 is lowest for {} and highest for {}. ", at(lowest), at(highest))
         }
     };
-    let missed = all.iter().filter(|one| !one.is_kept()).count();
+    let missed = loads.iter().filter(|paced| !paced.is_rate_kept()).count();
     let kept = match missed {
         0 => "All rates were kept.".to_owned(),
-        1 => "One rate was not kept: there, less was sent than was offered, as the table says."
+        1 => "One rate was not kept: fewer requests were sent than offered (see the table)."
             .to_owned(),
         more => format!(
-            "{more} rates were not kept: there, less was sent than was offered, as the table says."
+            "{more} rates were not kept: fewer requests were sent than offered (see the table)."
         ),
     };
-    waits + &kept
+    latency + &kept
 }

@@ -1,5 +1,5 @@
-//! The sections of the page, one a file: from what the analysis says to words, pictures and
-//! tables.
+//! The sections of the page, one per file. Each turns results of the analysis into text, figures
+//! and tables.
 
 mod common;
 mod latency;
@@ -12,55 +12,54 @@ mod why;
 
 use anyhow::Result;
 
-pub use self::throughput::MAIN as MAIN_FIGURE;
+pub use self::throughput::MAIN_FIGURE;
 use super::page::Page;
-use super::text::visible;
+use super::text::printable;
 use crate::analysis::{Axis, Comparison, Cost, Curve, Finding};
 use crate::results::{Provenance, Row};
 
-/// What a page is made of.
+/// The input of a report.
 #[derive(Debug, Clone, Copy)]
-pub struct Given<'a> {
-    /// All rows, those included that do not hold.
+pub struct ReportInput<'a> {
+    /// All rows, including invalid ones.
     pub rows: &'a [Row],
-    /// What varies along the curves.
+    /// The parameter that varies along the curves.
     pub axis: Axis,
-    /// The curves of those that hold, in the order in which they are shown; none, where
-    /// all rows are of a given rate.
+    /// The curves of the valid closed-loop rows, in display order; empty if all rows are paced.
     pub curves: &'a [Curve],
-    /// The curves of another measurement, by numbers of clients.
+    /// The curves of another measurement over clients, drawn for comparison.
     pub reference: &'a [Curve],
-    /// What a message costs at the curves' peaks.
+    /// The server's CPU time per message at the peak of each curve.
     pub costs: &'a [Cost],
-    /// The system that the others are measured by.
+    /// Name of the baseline system.
     pub baseline: &'a str,
     /// The ratio of each pair of curves.
     pub comparisons: &'a [Comparison],
-    /// What may be said.
+    /// The statements of the verdict.
     pub findings: &'a [Finding],
-    /// How the rows were measured, as far as that is known.
+    /// The content of run.json, if available.
     pub provenance: Option<&'a Provenance>,
 }
 
-/// The page.
+/// Builds the page.
 ///
 /// # Errors
 ///
-/// Where a picture cannot be drawn.
-pub fn page(given: &Given<'_>) -> Result<Page> {
+/// Returns an error if a figure cannot be drawn.
+pub fn page(input: &ReportInput<'_>) -> Result<Page> {
     let sections = vec![
-        verdict::section(given),
-        throughput::section(given)?,
-        why::section(given)?,
-        scalability::section(given)?,
-        latency::section(given)?,
-        validity::section(given),
-        provenance::section(given),
+        verdict::section(input),
+        throughput::section(input)?,
+        why::section(input)?,
+        scalability::section(input)?,
+        latency::section(input)?,
+        validity::section(input),
+        provenance::section(input),
     ];
-    Ok(Page { title: verdict::title(given), subtitle: provenance::subtitle(given), sections })
+    Ok(Page { title: verdict::title(input), subtitle: provenance::subtitle(input), sections })
 }
 
-/// The verdict in sentences, for where there is no page.
+/// The sentences of the verdict, for output other than the page.
 pub fn verdict(findings: &[Finding]) -> Vec<String> {
-    findings.iter().map(|finding| visible(&finding.to_string())).collect()
+    findings.iter().map(|finding| printable(&finding.to_string())).collect()
 }

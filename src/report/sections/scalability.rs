@@ -1,95 +1,101 @@
-//! Usl: how the curves go on, by two laws.
+//! Scalability: fits of the Universal Scalability Law, and closed-loop bounds.
 
 use anyhow::Result;
 
-use super::Given;
-use super::common::{level_axis, looks, measured, upright_axis};
-use super::throughput::draw;
-use crate::analysis::{Axis, ClosedLoop, Curve, Usl, UslError, scalability};
-use crate::report::chart::{About, Line, LineChart, Look, Rings, Scale, Spot, Stroke, is_crowded};
-use crate::report::numbers::{UNKNOWN, grouped, shown};
+use super::ReportInput;
+use super::common::{axis_name, draw, line_chart, measured_line, styles, x_axis, y_axis};
+use crate::analysis::{Axis, ClosedLoopBounds, Curve, Usl, UslError, fit_usl};
+use crate::report::chart::{ChartInfo, DataPoint, Line, Scale, SeriesStyle, Stroke, is_crowded};
+use crate::report::numbers::{UNKNOWN, grouped, grouped_or_unknown};
 use crate::report::page::{Block, Figure, Section, Table};
-use crate::report::prose::phrases::{limited, listed, named};
+use crate::report::prose::phrases::{and_list, inline_label, short_list};
 
-/// Why most curves have none.
-const POOR: &str = "the law has to explain 90 % of the differences between points";
+/// The reason for curves without a fit whose R² is too low.
+const POOR_FIT: &str = "R² must be at least 90 %";
 
-/// How far beyond the last point the curves are drawn.
-const BEYOND: f64 = 1.5;
+/// Fitted curves are drawn up to this many times the last measured number of clients.
+const FORECAST_FACTOR: f64 = 1.5;
 
-pub fn section(given: &Given<'_>) -> Result<Section> {
-    let mut section = Section::new("scalability", "Usl");
-    if given.curves.is_empty() {
-        section.say("How throughput scales is told of closed loops, and none was measured.");
+pub fn section(input: &ReportInput<'_>) -> Result<Section> {
+    let mut section = Section::new("scalability", "Scalability");
+    if input.curves.is_empty() {
+        section
+            .add_paragraph("Scalability is analyzed for closed-loop trials, and there are none.");
         return Ok(section);
     }
-    if given.axis != Axis::Clients {
-        section.say(format!(
-            "How throughput scales is told over the number of clients; here it is the {} that \
-             varies.",
-            match given.axis {
+    if input.axis != Axis::Clients {
+        section.add_paragraph(format!(
+            "Scalability is analyzed over the number of clients. In these rows, the {} varies.",
+            match input.axis {
                 Axis::Workers => "number of workers",
-                axis => super::common::name_of(axis),
+                axis => axis_name(axis),
             }
         ));
         return Ok(section);
     }
-    let laws: Vec<_> = given.curves.iter().map(Laws::of).collect();
-    section.say(
-        "The Universal Usl Law (Gunther) explains a curve by what each client adds, by what \
-         they wait for one after the other (contention, sigma), and by what they cost each other \
-         (coherence, kappa). The law of closed loops bounds it from above: N clients with a round \
-         trip of R and a pause of Z make N / (R + Z) messages/s at most, and a server that spends D \
-         on each makes 1 / D.",
+    let models: Vec<_> = input.curves.iter().map(CurveModels::of).collect();
+    section.add_paragraph(
+        "The Universal Scalability Law (Gunther) models a curve by the throughput that each client \
+         adds, the share of work that clients do one after the other (contention, sigma), and the \
+         cost that they cause each other (coherence, kappa). The closed-loop law is an upper \
+         bound: N clients with a round-trip time of R and a think time of Z reach at most \
+         N / (R + Z) messages/s, and a server that needs a time of D per message reaches at most \
+         1 / D.",
     );
-    section.blocks.push(Block::Figure(figure(given, &laws)?));
-    let unfit = unfit(&laws);
+    section.blocks.push(Block::Figure(figure(input, &models)?));
+    let unfit = unfit(&models);
     if !unfit.is_empty() {
         section.blocks.push(Block::List(unfit));
     }
     Ok(section)
 }
 
-/// A curve, and what explains and bounds it.
-struct Laws<'a> {
+/// A curve with its fit and its bounds.
+struct CurveModels<'a> {
     curve: &'a Curve,
     fit: Result<Usl, UslError>,
-    bound: Option<ClosedLoop>,
+    bounds: Option<ClosedLoopBounds>,
 }
 
-impl<'a> Laws<'a> {
+impl<'a> CurveModels<'a> {
     fn of(curve: &'a Curve) -> Self {
-        Laws { curve, fit: scalability(curve), bound: ClosedLoop::of(curve) }
+        CurveModels { curve, fit: fit_usl(curve), bounds: ClosedLoopBounds::of(curve) }
     }
 
-    fn lines(&self, look: Look, scale: &Scale, to: f64, bounded: bool) -> Vec<Line> {
+    /// The lines up to `to` clients: the bound if `with_bounds`, the fit, and the measured points.
+    fn lines(&self, style: SeriesStyle, scale: &Scale, to: f64, with_bounds: bool) -> Vec<Line> {
         let first = self.curve.points.first().map_or(1.0, |point| point.x);
         let along = |y: &dyn Fn(f64) -> f64, stroke| Line {
             label: None,
-            look,
+            style,
             stroke: Some(stroke),
-            spots: scale.between(first, to).into_iter().map(|x| Spot::new(x, y(x))).collect(),
+            points: scale.samples(first, to).into_iter().map(|x| DataPoint::new(x, y(x))).collect(),
         };
-        let bound = self.bound.as_ref().filter(|_| bounded);
-        let bound = bound.map(|law| along(&|x| law.bound_at(x), Stroke::Thin));
-        let fit = self.fit.as_ref().ok().map(|law| along(&|x| law.at(x), Stroke::Dashed));
-        let shape = Some(look.shape());
-        let spots = self
+        let bounds = self.bounds.as_ref().filter(|_| with_bounds);
+        let bound = bounds.map(|bounds| along(&|x| bounds.bound_at(x), Stroke::Thin));
+        let fit = self.fit.as_ref().ok().map(|fit| along(&|x| fit.at(x), Stroke::Dashed));
+        let shape = Some(style.shape());
+        let points = self
             .curve
             .points
             .iter()
-            .map(|point| Spot { shape, ..Spot::new(point.x, point.throughput.mean) });
-        let points = Line { stroke: None, ..measured(look, &self.curve.label, spots.collect()) };
-        bound.into_iter().chain(fit).chain([points]).collect()
+            .map(|point| DataPoint { shape, ..DataPoint::new(point.x, point.throughput.mean) });
+        let label = &self.curve.label;
+        let measured = Line { stroke: None, ..measured_line(style, label, points.collect()) };
+        bound.into_iter().chain(fit).chain([measured]).collect()
     }
 
     fn cells(&self) -> [String; 9] {
         let fit = self.fit.as_ref().ok();
         let peak = fit.and_then(|fit| fit.peak);
         let percent = |share: f64| format!("{:.2} %", share * 100.0);
+        let bounds = self.bounds.as_ref();
         [
             self.curve.label.clone(),
-            shown(peak.map(|(_, rate)| rate).or(fit.and_then(|fit| fit.asymptote_per_s)), 0),
+            grouped_or_unknown(
+                peak.map(|(_, rate)| rate).or(fit.and_then(|fit| fit.asymptote_per_s)),
+                0,
+            ),
             peak.map_or_else(
                 || if fit.is_some() { "no peak" } else { UNKNOWN }.to_owned(),
                 |(clients, _)| grouped(clients, 0),
@@ -97,98 +103,97 @@ impl<'a> Laws<'a> {
             fit.map_or_else(|| UNKNOWN.to_owned(), |fit| percent(fit.sigma)),
             fit.map_or_else(|| UNKNOWN.to_owned(), |fit| format!("{:.5}", fit.kappa)),
             fit.map_or_else(|| UNKNOWN.to_owned(), |fit| format!("{:.3}", fit.r_squared)),
-            shown(self.bound.as_ref().map(|law| law.rtt_us), 1),
-            shown(self.bound.as_ref().map(|law| 1e6 / law.demand_us), 0),
-            shown(self.bound.as_ref().map(ClosedLoop::knee), 1),
+            grouped_or_unknown(bounds.map(|bounds| bounds.rtt_us), 1),
+            grouped_or_unknown(bounds.map(|bounds| 1e6 / bounds.demand_us), 0),
+            grouped_or_unknown(bounds.map(ClosedLoopBounds::knee), 1),
         ]
     }
 }
 
-/// Why there is no fit, a line for each reason.
-fn unfit(laws: &[Laws<'_>]) -> Vec<String> {
+/// The curves without a fit; one line per reason.
+fn unfit(models: &[CurveModels<'_>]) -> Vec<String> {
     let mut reasons: Vec<(String, Vec<String>)> = Vec::new();
-    for law in laws {
-        let Err(why) = &law.fit else { continue };
-        let name = named(&law.curve.label);
-        let (why, name) = match why {
-            UslError::Poor(r_squared) => (POOR.to_owned(), {
+    for model in models {
+        let Err(error) = &model.fit else { continue };
+        let name = inline_label(&model.curve.label);
+        let (reason, name) = match error {
+            UslError::PoorFit(r_squared) => (POOR_FIT.to_owned(), {
                 let percent = (r_squared.max(0.0) * 100.0).floor();
-                format!("{name} with {percent:.0} %")
+                format!("{name} (R² = {percent:.0} %)")
             }),
-            why => (why.to_string(), name),
+            error => (error.to_string(), name),
         };
-        match reasons.iter_mut().find(|(other, _)| *other == why) {
+        match reasons.iter_mut().find(|(other, _)| *other == reason) {
             Some((_, names)) => names.push(name),
-            None => reasons.push((why, vec![name])),
+            None => reasons.push((reason, vec![name])),
         }
     }
-    let line = |(why, names): (String, Vec<String>)| {
-        let names = if names.len() == laws.len() && names.len() > 1 && why != POOR {
-            "any curve".to_owned()
-        } else {
-            limited(&names)
-        };
-        format!("No fit of {names}: {why}.")
+    let line = |(reason, names): (String, Vec<String>)| {
+        let is_all = names.len() == models.len() && names.len() > 1;
+        let names =
+            if is_all && reason != POOR_FIT { "any curve".to_owned() } else { short_list(&names) };
+        format!("No fit for {names}: {reason}.")
     };
     reasons.into_iter().map(line).collect()
 }
 
-fn figure(given: &Given<'_>, laws: &[Laws<'_>]) -> Result<Figure> {
-    let places = given.curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.x));
-    let to = places.clone().fold(1.0, f64::max) * BEYOND;
-    let x = level_axis(given.axis, places.chain([to]));
-    let bounded = !is_crowded(laws.len());
-    let each = looks(given.curves).into_iter().zip(laws);
+fn figure(input: &ReportInput<'_>, models: &[CurveModels<'_>]) -> Result<Figure> {
+    let xs = input.curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.x));
+    let to = xs.clone().fold(1.0, f64::max) * FORECAST_FACTOR;
+    let x = x_axis(input.axis, xs.chain([to]));
+    let with_bounds = !is_crowded(models.len());
+    let each = styles(input.curves).into_iter().zip(models);
     let lines: Vec<_> =
-        each.flat_map(|(look, law)| law.lines(look, &x.scale, to, bounded)).collect();
+        each.flat_map(|(style, model)| model.lines(style, &x.scale, to, with_bounds)).collect();
     let mut strokes = Vec::new();
-    if laws.iter().any(|law| law.fit.is_ok()) {
+    if models.iter().any(|model| model.fit.is_ok()) {
         strokes.push((Stroke::Dashed, "fitted curve (USL)"));
     }
-    if bounded && laws.iter().any(|law| law.bound.is_some()) {
-        strokes.push((Stroke::Thin, "bound of the closed loop"));
+    if with_bounds && models.iter().any(|model| model.bounds.is_some()) {
+        strokes.push((Stroke::Thin, "closed-loop bound"));
     }
-    let about = About {
+    let info = ChartInfo {
         id: "laws".to_owned(),
-        title: "What was measured, fitted curves, and bounds".to_owned(),
-        desc:
-            "Points measured, the fitted curves drawn beyond the last of them, and the bounds that \
-               no closed loop exceeds"
-                .to_owned(),
+        title: "Measured points, fitted curves and bounds".to_owned(),
+        desc: "Measured points, fitted curves extended beyond the last point, and closed-loop \
+               bounds"
+            .to_owned(),
     };
-    let y = upright_axis("throughput (messages/s)", &lines);
-    let rings = Rings::default();
-    let chart =
-        LineChart { about: About::default(), x, y, lines, strokes, shapes_tell: false, rings };
-    draw(about, sentence(laws), table(laws), chart)
+    let y = y_axis("throughput (messages/s)", &lines);
+    draw(info, caption(models), table(models), line_chart(x, y, lines, strokes))
 }
 
-fn sentence(laws: &[Laws<'_>]) -> String {
-    let fits =
-        || laws.iter().filter_map(|law| Some((named(&law.curve.label), law.fit.as_ref().ok()?)));
+fn caption(models: &[CurveModels<'_>]) -> String {
+    let fits = || {
+        models
+            .iter()
+            .filter_map(|model| Some((inline_label(&model.curve.label), model.fit.as_ref().ok()?)))
+    };
     let peaks = fits().filter_map(|(label, fit)| {
         let (clients, rate) = fit.peak?;
-        Some(format!("{label} peaks at {} clients with {}", grouped(clients, 0), grouped(rate, 0)))
+        let (clients, rate) = (grouped(clients, 0), grouped(rate, 0));
+        Some(format!("{label} peaks at {clients} clients with {rate} messages/s"))
     });
     let rising = fits().filter(|(_, fit)| fit.peak.is_none()).map(|(label, fit)| {
-        let towards = fit.asymptote_per_s.map(|rate| format!(", towards {}", grouped(rate, 0)));
-        format!("{label} keeps rising{}", towards.unwrap_or_default())
+        let limit =
+            fit.asymptote_per_s.map(|rate| format!(" toward {} messages/s", grouped(rate, 0)));
+        format!("{label} keeps rising{}", limit.unwrap_or_default())
     });
-    let told: Vec<_> = peaks.chain(rising).collect();
-    if told.is_empty() {
-        return "No curve is explained by the law well enough to be drawn; the table has what a \
-                closed loop makes at most."
+    let all: Vec<_> = peaks.chain(rising).collect();
+    if all.is_empty() {
+        return "The law fits no curve well enough to draw it. The table has the closed-loop \
+                bounds."
             .to_owned();
     }
     format!(
-        "By the fitted curves, {}; beyond the last point measured this is a forecast, and no \
-         measurement.",
-        listed(&told)
+        "According to the fitted curves, {}. Beyond the last measured point, the curves are a \
+         forecast.",
+        and_list(&all)
     )
 }
 
-fn table(laws: &[Laws<'_>]) -> Table {
-    let titles = [
+fn table(models: &[CurveModels<'_>]) -> Table {
+    let header = [
         "system",
         "peak msg/s",
         "at clients",
@@ -199,7 +204,8 @@ fn table(laws: &[Laws<'_>]) -> Table {
         "1 / D (msg/s)",
         "knee (clients)",
     ];
-    let mut table = Table::new("The fits, and the bound min(N / (R + Z), 1 / D)", &titles);
-    table.lines.extend(laws.iter().map(|law| law.cells().to_vec()));
+    let caption = "Fitted parameters, and the closed-loop bound min(N / (R + Z), 1 / D)";
+    let mut table = Table::new(caption, &header);
+    table.body.extend(models.iter().map(|model| model.cells().to_vec()));
     table
 }

@@ -1,46 +1,52 @@
-//! Fairness, errors, and whether the trials hold.
+//! Validity: invalid trials, notes, failed echoes, and fairness.
 
-use super::Given;
-use super::common::name_of;
-use crate::report::numbers::{grouped, shown};
+use super::ReportInput;
+use super::common::axis_name;
+use crate::report::numbers::{UNKNOWN, grouped, grouped_or_unknown};
 use crate::report::page::{Block, Section, Table};
-use crate::report::prose::findings::place;
 use crate::report::prose::notes;
-use crate::report::prose::phrases::{named, written};
+use crate::report::prose::phrases::{at_value, axis_format, inline_label};
+use crate::report::table::bounds;
 
-pub fn section(given: &Given<'_>) -> Section {
+pub fn section(input: &ReportInput<'_>) -> Section {
     let mut section = Section::new("validity", "Fairness, errors, validity");
-    let all = given.rows.len();
-    let bad = given.rows.iter().filter(|row| !row.valid).count();
-    section.say(match (all, bad) {
-        (1, 0) => "The one trial holds.".to_owned(),
-        (all, 0) => format!("All {all} trials hold: where the server was asked too, both sides agree on what happened."),
-        (all, bad) => format!("{bad} of {all} trials do not hold, and are in no mean."),
+    let all = input.rows.len();
+    let invalid = input.rows.iter().filter(|row| !row.valid).count();
+    section.add_paragraph(match (all, invalid) {
+        (1, 0) => "The only trial is valid.".to_owned(),
+        (all, 0) => format!(
+            "All {all} trials are valid. Where the server's count is known, it agrees with the \
+             clients' count."
+        ),
+        (all, 1) => format!("1 of {all} trials is invalid and left out of every mean."),
+        (all, invalid) => {
+            format!("{invalid} of {all} trials are invalid and left out of every mean.")
+        }
     });
-    let remarks: Vec<_> = notes::not_ranked(given.curves, given.axis)
+    let notes: Vec<_> = notes::not_ranked(input.curves, input.axis)
         .into_iter()
-        .chain(notes::set_aside(given.curves))
-        .chain(notes::slices_left_out(given.rows))
-        .chain(notes::notes(given.rows))
-        .chain(notes::corrected(given.comparisons))
+        .chain(notes::disturbed_trials(input.curves))
+        .chain(notes::slices_left_out(input.rows))
+        .chain(notes::notes(input.rows))
+        .chain(notes::holm_correction(input.comparisons))
         .collect();
-    if !remarks.is_empty() {
-        section.blocks.push(Block::List(remarks));
+    if !notes.is_empty() {
+        section.blocks.push(Block::List(notes));
     }
-    if bad > 0 {
-        section.blocks.push(Block::Table(left_out(given)));
+    if invalid > 0 {
+        section.blocks.push(Block::Table(invalid_trials(input)));
     }
-    if !given.curves.is_empty() {
-        section.say(fairness(given));
-        let points = vec![Block::Table(by_point(given))];
-        section.blocks.push(Block::Folded("All points as a table".to_owned(), points));
+    if !input.curves.is_empty() {
+        section.add_paragraph(fairness(input));
+        let points = vec![Block::Table(by_point(input))];
+        section.blocks.push(Block::Details("All points as a table".to_owned(), points));
     }
     section
 }
 
-/// Where clients were served least alike, and whether echoes failed.
-fn fairness(given: &Given<'_>) -> String {
-    let points = || given.curves.iter().flat_map(|c| c.points.iter().map(move |p| (c, p)));
+/// The number of failed echoes, and the point with the lowest fairness between clients.
+fn fairness(input: &ReportInput<'_>) -> String {
+    let points = || input.curves.iter().flat_map(|c| c.points.iter().map(move |p| (c, p)));
     let errors = points().fold(0_u64, |sum, (_, point)| sum.saturating_add(point.errors));
     let failed = match errors {
         0 => "No echo failed.".to_owned(),
@@ -48,37 +54,38 @@ fn fairness(given: &Given<'_>) -> String {
         all => format!("{} echoes failed.", grouped(all as f64, 0)),
     };
     let known = points().filter_map(|(curve, point)| Some((curve, point, point.client_fairness?)));
-    let least = known.min_by(|a, b| a.2.total_cmp(&b.2)).map(|(curve, point, index)| {
+    let lowest = known.min_by(|a, b| a.2.total_cmp(&b.2)).map(|(curve, point, index)| {
         format!(
-            " Clients were served least alike by {} {}: Jain's index is {} there, of 1 where all \
-             have the same.",
-            named(&curve.label_at(given.axis, point.x)),
-            place(given.axis, point.x),
+            " Fairness between clients is lowest for {} {}: Jain's index is {} (1 means that all \
+             clients exchanged the same number of messages).",
+            inline_label(&curve.label_at(input.axis, point.x)),
+            at_value(input.axis, point.x),
             grouped(index, 3)
         )
     });
-    failed + &least.unwrap_or_default()
+    failed + &lowest.unwrap_or_default()
 }
 
-fn left_out(given: &Given<'_>) -> Table {
-    let mut table = Table::new("Trials that are left out", &["system", "clients", "trial", "why"]);
-    for row in given.rows.iter().filter(|row| !row.valid) {
-        let why = row.invalid_reason.as_deref().unwrap_or(notes::NO_REASON);
+fn invalid_trials(input: &ReportInput<'_>) -> Table {
+    let header = ["system", "clients", "trial", "reason"];
+    let mut table = Table::new("Invalid trials", &header);
+    for row in input.rows.iter().filter(|row| !row.valid) {
+        let reason = row.invalid_reason.as_deref().unwrap_or(notes::NO_REASON);
         table.add([
             row.system.clone(),
             row.clients.to_string(),
             row.trial.to_string(),
-            why.to_owned(),
+            reason.to_owned(),
         ]);
     }
     table
 }
 
-/// One line per curve and place: Jain's index, errors, and how busy the sides were.
-fn by_point(given: &Given<'_>) -> Table {
-    let titles = [
+/// One line per point: fairness, errors, CPU use, bound and disturbed trials.
+fn by_point(input: &ReportInput<'_>) -> Table {
+    let header = [
         "system",
-        name_of(given.axis),
+        axis_name(input.axis),
         "fairness, clients",
         "fairness, workers",
         "errors",
@@ -87,23 +94,23 @@ fn by_point(given: &Given<'_>) -> Table {
         "bound",
         "disturbed trials",
     ];
-    let caption = "Jain's index of fairness (1: all were served alike), echoes that failed, and how \
-                   busy the CPUs of each side were";
-    let mut table = Table::new(caption, &titles);
-    for (curve, point) in given.curves.iter().flat_map(|c| c.points.iter().map(move |p| (c, p))) {
+    let caption = "Jain's index of fairness (1: all served equally), failed echoes, and the share of \
+                   each side's CPUs that was busy";
+    let mut table = Table::new(caption, &header);
+    for (curve, point) in input.curves.iter().flat_map(|c| c.points.iter().map(move |p| (c, p))) {
         let percent = |share: Option<f64>| {
-            share.map_or_else(|| shown(None, 0), |share| format!("{:.0} %", share * 100.0))
+            share.map_or_else(|| UNKNOWN.to_owned(), |share| format!("{:.0} %", share * 100.0))
         };
         table.add([
             curve.label.clone(),
-            written(given.axis)(point.x),
-            shown(point.client_fairness, 3),
-            shown(point.worker_fairness, 3),
+            axis_format(input.axis)(point.x),
+            grouped_or_unknown(point.client_fairness, 3),
+            grouped_or_unknown(point.worker_fairness, 3),
             point.errors.to_string(),
             percent(point.server_busy),
             percent(point.client_busy),
-            crate::report::table::bounds(point),
-            (point.disturbed + point.set_aside).to_string(),
+            bounds(point),
+            (point.disturbed + point.excluded_trials).to_string(),
         ]);
     }
     table

@@ -1,142 +1,152 @@
-//! The verdict: what may be said, in sentences.
+//! The verdict: the findings in sentences.
 
-use super::Given;
+use super::ReportInput;
 use crate::analysis::{Axis, Finding};
 use crate::report::page::{Block, Section};
-use crate::report::prose::phrases::listed;
-use crate::report::text::visible;
+use crate::report::prose::phrases::and_list;
+use crate::report::text::printable;
 
-/// Of more statements, those that answer are led with, and the others are one click away.
-const FEW: usize = 6;
-/// Of those that answer, and of those that limit what may be said, so many are led with.
-const ANSWERS: usize = 4;
-const LIMITS: usize = 4;
+/// Details are folded if there are this many statements or more after the first.
+const FOLDING_THRESHOLD: usize = 6;
+/// The maximum number of answers that are shown if details are folded.
+const MAX_ANSWERS: usize = 4;
+/// The maximum number of limitations that are shown if details are folded.
+const MAX_LIMITATIONS: usize = 4;
 
-/// The question that the page answers. The baseline is no answer, where there are others.
-pub fn title(given: &Given<'_>) -> String {
-    const FEW: usize = 5;
+/// The question that the page answers. It does not mention the baseline if there are other systems.
+pub fn title(input: &ReportInput<'_>) -> String {
+    const MAX_NAMED: usize = 5;
     let mut systems: Vec<&str> = Vec::new();
-    for row in given.rows.iter().filter(|row| row.valid) {
+    for row in input.rows.iter().filter(|row| row.valid) {
         if !systems.contains(&&*row.system) {
             systems.push(&row.system);
         }
     }
-    // The curves are in the order in which systems are shown.
-    systems.sort_by_key(|system| given.curves.iter().position(|curve| curve.system == *system));
+    // Curves are in display order.
+    systems.sort_by_key(|system| input.curves.iter().position(|curve| curve.system == *system));
     if systems.len() > 1 {
-        systems.retain(|system| *system != given.baseline);
+        systems.retain(|system| *system != input.baseline);
     }
-    if given.curves.is_empty() {
+    if input.curves.is_empty() {
         let all: Vec<_> = systems.iter().map(|&system| system.to_owned()).collect();
-        let few = if all.len() > FEW { format!("{} systems", all.len()) } else { listed(&all) };
-        return format!("How long do replies take at a given rate, with {few}?");
+        let named =
+            if all.len() > MAX_NAMED { format!("{} systems", all.len()) } else { and_list(&all) };
+        return format!("What is the latency of {named} at a given rate?");
     }
     match systems.as_slice() {
-        [one] if given.axis == Axis::Workers => format!("Do more workers help {one}?"),
-        [one] => format!("How many messages per second does {one} carry?"),
-        [first @ .., last] if systems.len() <= FEW => {
-            format!("Which carries more messages per second: {} or {last}?", first.join(", "))
+        [one] if input.axis == Axis::Workers => format!("Do more workers help {one}?"),
+        [one] => format!("How many messages per second does {one} deliver?"),
+        [first @ .., last] if systems.len() <= MAX_NAMED => {
+            format!("Which delivers more messages per second: {} or {last}?", first.join(", "))
         }
-        all => format!("Which of {} systems carries more messages per second?", all.len()),
+        all => format!("Which of {} systems delivers more messages per second?", all.len()),
     }
 }
 
-/// The answer first, in a paragraph of its own; what else may be said behind it.
-pub fn section(given: &Given<'_>) -> Section {
+/// The most important statement as a paragraph, and the others as a list.
+pub fn section(input: &ReportInput<'_>) -> Section {
     let mut section = Section::new("verdict", "The verdict");
-    let Some((lead, rest)) = statements(given).split_first().map(|(a, b)| (a.clone(), b.to_vec()))
-    else {
-        section.say("The rows say nothing by which systems could be told apart.");
+    let mut statements = statements(input).into_iter();
+    let Some(first) = statements.next() else {
+        section.add_paragraph("The rows do not allow a comparison.");
         return section;
     };
-    section.say(lead.words);
-    let (shown, folded) = led_with(rest);
+    section.add_paragraph(first.text);
+    let (shown, folded) = split_folded(statements.collect());
     if !shown.is_empty() {
         section.blocks.push(Block::List(shown));
     }
     if !folded.is_empty() {
-        let more = format!("More, curve by curve ({})", folded.len());
-        section.blocks.push(Block::Folded(more, vec![Block::List(folded)]));
+        let summary = format!("More, curve by curve ({})", folded.len());
+        section.blocks.push(Block::Details(summary, vec![Block::List(folded)]));
     }
     section
 }
 
-/// What a statement is to who wants an answer.
+/// The role of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Weight {
+enum Role {
+    /// Answers the question of the title.
     Answer,
-    Limit,
+    /// Limits the answers.
+    Limitation,
+    /// Adds details.
     Detail,
 }
 
 #[derive(Debug, Clone)]
 struct Statement {
-    weight: Weight,
-    words: String,
+    role: Role,
+    text: String,
 }
 
-/// All statements, those first that answer the question of the axis.
-fn statements(given: &Given<'_>) -> Vec<Statement> {
-    let answers_first = |finding: &&Finding| {
-        !(given.axis == Axis::Workers && matches!(finding, Finding::Levels { .. }))
+/// All statements. If workers are the axis, those about the number of workers come first.
+fn statements(input: &ReportInput<'_>) -> Vec<Statement> {
+    let is_later = |finding: &&Finding| {
+        !(input.axis == Axis::Workers && matches!(finding, Finding::LevelsOff { .. }))
     };
-    let mut findings: Vec<_> = given.findings.iter().collect();
-    findings.sort_by_key(answers_first);
-    findings.into_iter().flat_map(|finding| of_finding(finding, given.axis)).collect()
+    let mut findings: Vec<_> = input.findings.iter().collect();
+    findings.sort_by_key(is_later);
+    findings.into_iter().flat_map(|finding| of_finding(finding, input.axis)).collect()
 }
 
-/// Of who carries most, what leads and by how much over the next; each of the others is a detail.
+/// The statements of one finding. A ranking has several: its first two sentences, the fastest
+/// contender and its lead over the next one, and each further sentence as a detail.
 fn of_finding(finding: &Finding, axis: Axis) -> Vec<Statement> {
-    let weight = weight(finding, axis);
-    let words = visible(&finding.to_string());
-    if !matches!(finding, Finding::Most { .. }) {
-        return vec![Statement { weight, words }];
+    let role = role(finding, axis);
+    let text = printable(&finding.to_string());
+    if !matches!(finding, Finding::FastestByTrials { .. }) {
+        return vec![Statement { role, text }];
     }
-    let mut sentences = words.split_inclusive(". ").map(|sentence| sentence.trim_end().to_owned());
+    let mut sentences = text.split_inclusive(". ").map(|sentence| sentence.trim_end().to_owned());
     let lead: Vec<_> = sentences.by_ref().take(2).collect();
-    let lead = Statement { weight, words: lead.join(" ") };
-    let others = sentences.map(|words| Statement { weight: Weight::Detail, words });
+    let lead = Statement { role, text: lead.join(" ") };
+    let others = sentences.map(|text| Statement { role: Role::Detail, text });
     [lead].into_iter().chain(others).collect()
 }
 
-fn weight(finding: &Finding, axis: Axis) -> Weight {
+fn role(finding: &Finding, axis: Axis) -> Role {
     match finding {
-        Finding::Most { .. }
-        | Finding::Fastest { .. }
+        Finding::FastestByTrials { .. }
+        | Finding::FastestBySlices { .. }
         | Finding::Peaks { .. }
         | Finding::FewTrials { .. }
-        | Finding::Only { .. }
-        | Finding::Overtakes { .. } => Weight::Answer,
-        Finding::Levels { .. } if axis == Axis::Workers => Weight::Answer,
-        Finding::ClientsBound { .. }
+        | Finding::SingleCurve { .. }
+        | Finding::Overtakes { .. } => Role::Answer,
+        Finding::LevelsOff { .. } if axis == Axis::Workers => Role::Answer,
+        Finding::ClientBound { .. }
         | Finding::DependsOnExclusion { .. }
         | Finding::Bounds { .. }
         | Finding::Disturbed { .. }
         | Finding::NotOnAxis { .. }
-        | Finding::LeftOut { .. } => Weight::Limit,
+        | Finding::InvalidTrials { .. } => Role::Limitation,
         Finding::Baseline { .. }
-        | Finding::Levels { .. }
-        | Finding::Ends { .. }
-        | Finding::Paced { .. } => Weight::Detail,
+        | Finding::LevelsOff { .. }
+        | Finding::CurveEnds { .. }
+        | Finding::Paced { .. } => Role::Detail,
     }
 }
 
-/// Those that are shown, and those that are one click away.
-fn led_with(all: Vec<Statement>) -> (Vec<String>, Vec<String>) {
-    let fits = all.len() < FEW;
-    let lone = |all: &[Statement]| all.iter().filter(|one| one.weight == Weight::Detail).count();
-    let fits = fits || lone(&all) == 1 && all.len() <= ANSWERS + LIMITS;
-    let (mut answers, mut limits) = (0, 0);
+/// Splits statements into those that are shown and those that are folded.
+fn split_folded(all: Vec<Statement>) -> (Vec<String>, Vec<String>) {
+    let details = all.iter().filter(|statement| statement.role == Role::Detail).count();
+    // A single detail is not worth folding.
+    let all_fit =
+        all.len() < FOLDING_THRESHOLD || details == 1 && all.len() <= MAX_ANSWERS + MAX_LIMITATIONS;
+    let (mut answers, mut limitations) = (0, 0);
     let mut is_shown = |statement: &Statement| {
-        let (count, most) = match statement.weight {
-            Weight::Answer => (&mut answers, ANSWERS),
-            Weight::Limit => (&mut limits, LIMITS),
-            Weight::Detail => return fits,
+        let (count, max) = match statement.role {
+            Role::Answer => (&mut answers, MAX_ANSWERS),
+            Role::Limitation => (&mut limitations, MAX_LIMITATIONS),
+            Role::Detail => return all_fit,
         };
         *count += 1;
-        fits || *count <= most
+        all_fit || *count <= max
     };
-    let (shown, folded): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| is_shown(one));
-    let words = |all: Vec<Statement>| all.into_iter().map(|one| one.words).collect();
-    (words(shown), words(folded))
+    let (shown, folded): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|statement| is_shown(statement));
+    let texts = |statements: Vec<Statement>| {
+        statements.into_iter().map(|statement| statement.text).collect()
+    };
+    (texts(shown), texts(folded))
 }

@@ -1,11 +1,11 @@
-//! What the systems on the gRPC C-core share: threads, channels, servers, messages, errors.
+//! Shared code of the systems on the gRPC C-core: threads, channels, servers, messages, errors.
 
 mod channels;
 mod direct;
 mod stream;
 mod unary;
 
-pub use self::stream::Conversation;
+pub use self::stream::Streaming;
 pub use self::unary::Unary;
 
 use std::ffi::CStr;
@@ -29,11 +29,12 @@ use crate::message::{self, Rejected, Responder, Sequence};
 use crate::os::cpus;
 use crate::spec::{Endpoint, ServerSpec, Tuning};
 
-/// How long a server that was stopped is given to drop its handlers by itself.
+/// How long a stopped server may take to release its handlers by itself.
 const HANDLER_DRAIN_TIME: Duration = Duration::from_millis(250);
 
-/// How long it may take to do so when its queues are shut down.
-const STOPPING: Duration = Duration::from_secs(2);
+/// How long the C-core may take to shut a server down, or to release its handlers after its queues
+/// have been shut down.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
 fn library() -> String {
     format!("gRPC C-core {}", core_version())
@@ -45,14 +46,14 @@ fn core_version() -> std::borrow::Cow<'static, str> {
     unsafe { CStr::from_ptr(grpcio_sys::grpc_version_string()) }.to_string_lossy()
 }
 
-/// What costs the C-core time with every message, and serves nobody here: filters of which
-/// none is in use, probes of the connection's bandwidth, and statistics.
+/// Channel arguments that disable features of the C-core which cost time for every message and are
+/// not used here: optional filters, probes of the connection's bandwidth, and statistics.
 const THROUGHPUT_CHANNEL_ARGS: [(&CStr, i32); 3] =
     [(c"grpc.minimal_stack", 1), (c"grpc.http2.bdp_probe", 0), (c"grpc.enable_channelz", 0)];
 
-fn tuned(builder: ChannelBuilder, tuning: Tuning) -> ChannelBuilder {
-    let spared: &[_] = if tuning == Tuning::Throughput { &THROUGHPUT_CHANNEL_ARGS } else { &[] };
-    spared
+fn with_tuning(builder: ChannelBuilder, tuning: Tuning) -> ChannelBuilder {
+    let arguments: &[_] = if tuning == Tuning::Throughput { &THROUGHPUT_CHANNEL_ARGS } else { &[] };
+    arguments
         .iter()
         .fold(builder, |builder, (name, value)| builder.raw_cfg_int((*name).to_owned(), *value))
 }
@@ -69,32 +70,32 @@ fn length_limit(bytes: usize) -> i32 {
     i32::try_from(bytes).unwrap_or(i32::MAX)
 }
 
-/// A method of `msg.Hello`. The bytes pass through as they are: they are encoded and decoded
-/// where those of all systems are.
-const fn method(ty: MethodType, name: &'static str) -> Method<Frame, Frame> {
+/// Describes a method of `msg.Hello`. grpcio passes the bytes through: [`crate::message`] encodes
+/// and decodes them, as for all systems.
+const fn method(ty: MethodType, name: &'static str) -> Method<RawMessage, RawMessage> {
     Method {
         ty,
         name,
-        req_mar: Marshaller { ser: Frame::pack, de: Frame::unpack },
-        resp_mar: Marshaller { ser: Frame::pack, de: Frame::unpack },
+        req_mar: Marshaller { ser: RawMessage::pack, de: RawMessage::unpack },
+        resp_mar: Marshaller { ser: RawMessage::pack, de: RawMessage::unpack },
     }
 }
 
-/// A message as C-core has it; neither way is it copied more often than need be.
-enum Frame {
+/// A serialized message in the C-core's buffers, which avoids copies in both directions.
+enum RawMessage {
     ToSend(GrpcSlice),
     Received(MessageReader),
 }
 
-impl Frame {
+impl RawMessage {
     fn to_send(bytes: &[u8]) -> Self {
-        Frame::ToSend(GrpcSlice::from(bytes))
+        RawMessage::ToSend(GrpcSlice::from(bytes))
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "the type is grpcio's")]
     fn pack(&self, into: &mut GrpcSlice) -> grpcio::Result<()> {
-        if let Frame::ToSend(slice) = self {
-            // Counts a reference, and copies nothing.
+        if let RawMessage::ToSend(slice) = self {
+            // Adds a reference; does not copy the bytes.
             *into = slice.clone();
         }
         Ok(())
@@ -102,18 +103,18 @@ impl Frame {
 
     #[expect(clippy::unnecessary_wraps, reason = "the type is grpcio's")]
     fn unpack(reader: MessageReader) -> grpcio::Result<Self> {
-        Ok(Frame::Received(reader))
+        Ok(RawMessage::Received(reader))
     }
 
-    /// The bytes; `spare` is where they are put together if C-core has them in parts.
-    fn bytes<'a>(&'a mut self, spare: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
+    /// Returns the bytes. They are copied to `scratch` if the C-core holds them in several slices.
+    fn bytes<'a>(&'a mut self, scratch: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
         match self {
-            Frame::ToSend(slice) => Ok(slice.as_slice()),
-            Frame::Received(reader) => {
+            RawMessage::ToSend(slice) => Ok(slice.as_slice()),
+            RawMessage::Received(reader) => {
                 if reader.fill_buf()?.len() < reader.len() {
-                    spare.clear();
-                    reader.read_to_end(spare)?;
-                    return Ok(spare);
+                    scratch.clear();
+                    reader.read_to_end(scratch)?;
+                    return Ok(scratch);
                 }
                 reader.fill_buf()
             }
@@ -121,64 +122,68 @@ impl Frame {
     }
 }
 
-/// What answers, on the thread of a completion queue, and hands its tally back in the end.
-struct Answerer {
+/// Answers requests on the thread of a completion queue. Sends its tally when it is dropped.
+struct RequestHandler {
     spec: ServerSpec,
-    count: Arc<AtomicU64>,
-    handed_back: Sender<ServerTally>,
+    last_sequence: Arc<AtomicU64>,
+    tally_sender: Sender<ServerTally>,
     responder: Responder,
-    spare: Vec<u8>,
+    scratch: Vec<u8>,
     reply: Vec<u8>,
 }
 
-impl Answerer {
-    fn new(spec: &ServerSpec, count: Arc<AtomicU64>, handed_back: Sender<ServerTally>) -> Self {
-        let sequence = Sequence::Shared(Arc::clone(&count));
-        Answerer {
+impl RequestHandler {
+    fn new(
+        spec: &ServerSpec,
+        last_sequence: Arc<AtomicU64>,
+        tally_sender: Sender<ServerTally>,
+    ) -> Self {
+        let sequence = Sequence::Shared(Arc::clone(&last_sequence));
+        RequestHandler {
             responder: Responder::new(spec, None, sequence),
             spec: spec.clone(),
-            count,
-            handed_back,
-            spare: Vec::new(),
+            last_sequence,
+            tally_sender,
+            scratch: Vec::new(),
             reply: Vec::new(),
         }
     }
 
-    fn answer(&mut self, mut request: Frame) -> Result<Frame, Rejected> {
-        match request.bytes(&mut self.spare) {
-            // C-core looks at the length too, but for its minimal stack.
-            Ok(bytes) => match self.responder.reject_if_long(bytes.len()) {
+    fn answer(&mut self, mut request: RawMessage) -> Result<RawMessage, Rejected> {
+        match request.bytes(&mut self.scratch) {
+            // C-core checks the length too, unless `grpc.minimal_stack` is set.
+            Ok(bytes) => match self.responder.reject_if_too_long(bytes.len()) {
                 Some(rejected) => Err(rejected),
                 None => message::respond(&mut self.responder, bytes, &mut self.reply)
-                    .map(|()| Frame::to_send(&self.reply)),
+                    .map(|()| RawMessage::to_send(&self.reply)),
             },
             Err(error) => Err(self.responder.reject(&error.to_string())),
         }
     }
 
-    /// The reply that says why there is none.
-    fn write_error_reply(&mut self, rejected: Rejected) -> Frame {
+    /// Returns a reply that contains the reason for the rejection.
+    fn write_error_reply(&mut self, rejected: Rejected) -> RawMessage {
         self.responder.write_error_reply(rejected, &mut self.reply);
-        Frame::to_send(&self.reply)
+        RawMessage::to_send(&self.reply)
     }
 }
 
-impl Clone for Answerer {
+impl Clone for RequestHandler {
     fn clone(&self) -> Self {
-        Answerer::new(&self.spec, Arc::clone(&self.count), self.handed_back.clone())
+        RequestHandler::new(&self.spec, Arc::clone(&self.last_sequence), self.tally_sender.clone())
     }
 }
 
-impl Drop for Answerer {
+impl Drop for RequestHandler {
     fn drop(&mut self) {
-        // Nobody listens where the server was dropped and not stopped.
-        let _ = self.handed_back.send(self.responder.take_tally());
+        // The send fails if the receiver has been dropped; the tally is then not needed.
+        let _ = self.tally_sender.send(self.responder.take_tally());
     }
 }
 
-/// The address of a server, which nobody listens on. C-core does not return why it cannot bind
-/// one: it prints it.
-fn free_address(system: &str, spec: &ServerSpec) -> Result<SocketAddr> {
+/// Resolves the address of a server and checks that it can be bound: C-core does not return the
+/// reason why it cannot bind an address, but prints it.
+fn resolve_free_address(system: &str, spec: &ServerSpec) -> Result<SocketAddr> {
     let address = spec.address.resolve()?;
     TcpListener::bind(address).map_err(|error| cannot_listen(system, address, &error))?;
     Ok(address)
@@ -189,66 +194,67 @@ struct GrpcServer {
     server: Option<grpcio::Server>,
     tallies: Receiver<ServerTally>,
     /// The sequence of the last reply.
-    count: Arc<AtomicU64>,
-    /// Keeps the completion queues open while handlers may be at work: C-core aborts the
-    /// process if a request is taken up on a queue that has been shut down.
+    last_sequence: Arc<AtomicU64>,
+    /// Keeps the completion queues open while handlers may be running: C-core aborts the process
+    /// if a call is started on a queue that has been shut down.
     environment: Option<Arc<Environment>>,
 }
 
 impl GrpcServer {
-    /// Starts the server of `system`, with the service that `serving` makes of what answers.
+    /// Starts the server of `system`, with the service that `make_service` returns for a handler.
     fn start(
         system: &str,
         spec: &ServerSpec,
-        serving: impl FnOnce(Answerer) -> Service,
+        make_service: impl FnOnce(RequestHandler) -> Service,
     ) -> Result<Self> {
-        let address = free_address(system, spec)?;
+        let address = resolve_free_address(system, spec)?;
         let environment = environment(completion_queues(spec));
-        let arguments = tuned(ChannelBuilder::new(Arc::clone(&environment)), spec.tuning)
-            // Else the kernel lets a second server listen on the same port.
+        let arguments = with_tuning(ChannelBuilder::new(Arc::clone(&environment)), spec.tuning)
+            // Otherwise the kernel allows a second server on the same port.
             .reuse_port(false)
             .max_receive_message_len(length_limit(spec.max_message))
             .build_args();
-        let (handed_back, tallies) = unbounded();
-        let count = Arc::<AtomicU64>::default();
-        let answerer = Answerer::new(spec, Arc::clone(&count), handed_back);
+        let (tally_sender, tallies) = unbounded();
+        let last_sequence = Arc::<AtomicU64>::default();
+        let handler = RequestHandler::new(spec, Arc::clone(&last_sequence), tally_sender);
         let mut server = ServerBuilder::new(Arc::clone(&environment))
             .channel_args(arguments)
-            .register_service(serving(answerer))
+            .register_service(make_service(handler))
             .build()
-            .context("cannot make a gRPC server")?;
+            .context("cannot create a gRPC server")?;
         let port = server
             .add_listening_port(address.to_string(), ServerCredentials::insecure())
-            .map_err(|error| anyhow!("cannot listen on {address} as {system}: {error}"))?;
+            .map_err(|error| anyhow!("cannot listen on {address} for {system}: {error}"))?;
         server.start();
         let endpoint = SocketAddr::new(address.ip(), port).into();
         let (server, environment) = (Some(server), Some(environment));
-        Ok(GrpcServer { endpoint, server, tallies, count, environment })
+        Ok(GrpcServer { endpoint, server, tallies, last_sequence, environment })
     }
 
-    /// Shuts down, and waits for it. The threads of the completion queues then drop the
-    /// handlers, each of which hands its tally back; the channel ends with the last one.
+    /// Shuts the server down and waits for it. The threads of the completion queues then drop the
+    /// handlers, and each handler sends its tally. The channel is disconnected after the last one.
     fn shut_down(&mut self) -> ServerTally {
-        let mut all = ServerTally::default();
+        let mut total = ServerTally::default();
         drop(self.server.take());
-        // Now and then C-core keeps one request slot, and with it a handler that nothing will
-        // come to, until its queue is shut down: by then, none is at work any more.
-        let ended = self.gather(&mut all, HANDLER_DRAIN_TIME);
+        // C-core sometimes keeps one request slot, and with it an idle handler, until its queue is
+        // shut down. No handler is running by then.
+        let complete = self.collect_tallies(&mut total, HANDLER_DRAIN_TIME);
         drop(self.environment.take());
-        if !ended && !self.gather(&mut all, STOPPING) {
-            // Rarely, not even then: what that handler counted by itself is lost, but not the
-            // replies, which are numbered over all of the server.
-            warn!("C-core kept a handler; its clients may be missing in what was counted");
-            all.accesses = self.count.load(Ordering::Relaxed);
+        if !complete && !self.collect_tallies(&mut total, SHUTDOWN_TIMEOUT) {
+            // In rare cases C-core keeps the handler even then. Its tally is lost, but not the
+            // number of replies: their sequence is server-wide.
+            warn!("C-core did not release a handler; its clients may be missing from the count");
+            total.accesses = self.last_sequence.load(Ordering::Relaxed);
         }
-        all
+        total
     }
 
-    /// Takes in tallies until the last handler is gone; `false`: none came for `patience`.
-    fn gather(&self, all: &mut ServerTally, patience: Duration) -> bool {
+    /// Merges tallies until the last handler is dropped. Returns `false` if none arrives within
+    /// `timeout`.
+    fn collect_tallies(&self, total: &mut ServerTally, timeout: Duration) -> bool {
         loop {
-            match self.tallies.recv_timeout(patience) {
-                Ok(tally) => all.merge(tally),
+            match self.tallies.recv_timeout(timeout) {
+                Ok(tally) => total.merge(tally),
                 Err(error) => return error == RecvTimeoutError::Disconnected,
             }
         }

@@ -1,9 +1,9 @@
-//! `grpc-stream`: the same echoes as messages of one bidirectional stream per client,
+//! `grpc-stream`: echoes as messages of one bidirectional stream per client,
 //! `msg.Hello/Converse`, on the gRPC C-core.
 //!
 //! ```text
-//! streams --HTTP/2--> C-core [a thread per completion queue] --> a future per stream: receive,
-//!                                                                answer, send, on that thread
+//! streams --HTTP/2--> C-core [one thread per completion queue] --> one future per stream: receive,
+//!                                                                  answer, send, on that thread
 //! ```
 
 use std::pin::Pin;
@@ -20,17 +20,17 @@ use grpcio::{
 };
 
 use super::channels::Channel;
-use super::{Answerer, Frame, GrpcServer, completion_queues, library, method};
+use super::{GrpcServer, RawMessage, RequestHandler, completion_queues, library, method};
 use crate::message::{self, EchoError, Reply, Request};
 use crate::spec::{ClientSpec, Endpoint, ServerSpec};
 use crate::systems::{Client, Server, ServerOptions, System};
 use crate::wire::{Codec, Http2};
 
-const CONVERSE: Method<Frame, Frame> = method(MethodType::Duplex, "/msg.Hello/Converse");
+const CONVERSE: Method<RawMessage, RawMessage> = method(MethodType::Duplex, "/msg.Hello/Converse");
 
-pub struct Conversation;
+pub struct Streaming;
 
-impl System for Conversation {
+impl System for Streaming {
     fn name(&self) -> &'static str {
         "grpc-stream"
     }
@@ -40,22 +40,22 @@ impl System for Conversation {
     }
 
     fn serve(&self, spec: &ServerSpec) -> Result<Box<dyn Server>> {
-        let server = GrpcServer::start(self.name(), spec, |answerer| {
-            let handler = move |context: RpcContext<'_>, requests, replies| {
-                let conversation = converse(answerer.clone(), requests, replies);
-                // A client that has gone does not get its reply; that is its affair.
-                context.spawn(async move { drop(conversation.await) });
+        let server = GrpcServer::start(self.name(), spec, |handler| {
+            let call = move |context: RpcContext<'_>, requests, replies| {
+                let stream = serve_stream(handler.clone(), requests, replies);
+                // Sending fails if the client has disconnected. That is not an error of the server.
+                context.spawn(async move { drop(stream.await) });
             };
-            ServiceBuilder::new().add_duplex_streaming_handler(&CONVERSE, handler).build()
+            ServiceBuilder::new().add_duplex_streaming_handler(&CONVERSE, call).build()
         })?;
         Ok(Box::new(server))
     }
 
     fn connect(&self, to: &Endpoint, who: &ClientSpec) -> Result<Box<dyn Client>> {
-        let channel = Channel::of(to, who)?;
+        let channel = Channel::for_client(to, who)?;
         let (sender, receiver) =
             channel.client.duplex_streaming(&CONVERSE, CallOption::default())?;
-        Ok(Box::new(StreamClient { sender, receiver, channel, who: who.clone() }))
+        Ok(Box::new(StreamClient { sender, receiver, channel, spec: who.clone() }))
     }
 
     fn server_options(&self, spec: &ServerSpec) -> ServerOptions {
@@ -70,7 +70,7 @@ impl System for Conversation {
     }
 
     fn codec(&self, to: &Endpoint, who: &ClientSpec) -> Option<Box<dyn Codec>> {
-        Some(Box::new(Http2::conversation(&to.to_string(), CONVERSE.name, who.max_message)))
+        Some(Box::new(Http2::streaming(&to.to_string(), CONVERSE.name, who.max_message)))
     }
 
     fn library(&self) -> Option<String> {
@@ -78,73 +78,76 @@ impl System for Conversation {
     }
 }
 
-/// Answers one client, message by message, until it closes its stream.
+/// Answers the requests of one stream until the client closes it.
 ///
-/// A stream ends with its first status, and so a request that cannot be answered gets a reply
-/// that says so.
-async fn converse(
-    mut answerer: Answerer,
-    mut requests: RequestStream<Frame>,
-    mut replies: DuplexSink<Frame>,
+/// An error status would end the stream, so an invalid request gets an error reply instead.
+async fn serve_stream(
+    mut handler: RequestHandler,
+    mut requests: RequestStream<RawMessage>,
+    mut replies: DuplexSink<RawMessage>,
 ) -> grpcio::Result<()> {
     while let Some(request) = requests.try_next().await? {
-        let reply = answerer.answer(request).unwrap_or_else(|why| answerer.write_error_reply(why));
-        // Only passed to C-core: that it was written is waited for with the next one.
+        let reply =
+            handler.answer(request).unwrap_or_else(|rejected| handler.write_error_reply(rejected));
+        // Passes the reply to C-core. The next `feed` waits until it has been written.
         replies.feed((reply, WriteFlags::default())).await?;
     }
     replies.close().await
 }
 
-/// The ends of a stream come first, so that they are dropped before the channel.
+/// `sender` and `receiver` are declared first so that they are dropped before the channel.
 struct StreamClient {
-    sender: ClientDuplexSender<Frame>,
-    receiver: ClientDuplexReceiver<Frame>,
+    sender: ClientDuplexSender<RawMessage>,
+    receiver: ClientDuplexReceiver<RawMessage>,
     channel: Arc<Channel>,
-    who: ClientSpec,
+    spec: ClientSpec,
 }
 
 impl Client for StreamClient {
     fn echo(&mut self, request: &Request) -> Result<Reply, EchoError> {
-        let mut unsent = Some(Frame::to_send(request.bytes()));
+        let mut unsent = Some(RawMessage::to_send(request.bytes()));
         let (sender, receiver) = (&mut self.sender, &mut self.receiver);
-        let came = wait(Instant::now() + self.who.timeout, |context| {
+        let outcome = poll_until(Instant::now() + self.spec.timeout, |context| {
             ready!(send(sender, &mut unsent, context));
             Pin::new(&mut *receiver).poll_next(context)
         });
-        let mut reply = match came {
-            None => return Err(EchoError::Timeout(self.who.timeout)),
+        let mut reply = match outcome {
+            None => return Err(EchoError::Timeout(self.spec.timeout)),
             Some(None) => {
                 return Err(EchoError::Disconnected("the server ended the stream".to_owned()));
             }
-            Some(Some(reply)) => reply.map_err(|error| self.channel.explain(error, &self.who))?,
+            Some(Some(reply)) => {
+                reply.map_err(|error| self.channel.echo_error(error, &self.spec))?
+            }
         };
-        let mut spare = Vec::new();
-        let bytes = reply.bytes(&mut spare).map_err(|e| EchoError::Malformed(e.to_string()))?;
+        let mut scratch = Vec::new();
+        let bytes = reply.bytes(&mut scratch).map_err(|e| EchoError::Malformed(e.to_string()))?;
         message::check(request, bytes)
     }
 
     fn has_late_reply(&mut self) -> bool {
-        let look = |context: &mut Context<'_>| Pin::new(&mut self.receiver).poll_next(context);
-        matches!(wait(Instant::now(), look), Some(Some(Ok(_))))
+        let poll = |context: &mut Context<'_>| Pin::new(&mut self.receiver).poll_next(context);
+        matches!(poll_until(Instant::now(), poll), Some(Some(Ok(_))))
     }
 }
 
-/// Sends the message, once the last one was written. Why that fails, the receiver knows.
+/// Sends the message once the previous one has been written. Ignores errors: the receiver returns
+/// the reason.
 fn send(
-    sender: &mut ClientDuplexSender<Frame>,
-    unsent: &mut Option<Frame>,
+    sender: &mut ClientDuplexSender<RawMessage>,
+    unsent: &mut Option<RawMessage>,
     context: &mut Context<'_>,
 ) -> Poll<()> {
     if unsent.is_some() {
         let ready = ready!(Pin::new(&mut *sender).poll_ready(context));
-        if let (Ok(()), Some(frame)) = (ready, unsent.take()) {
-            let _ = Pin::new(sender).start_send((frame, WriteFlags::default()));
+        if let (Ok(()), Some(message)) = (ready, unsent.take()) {
+            let _ = Pin::new(sender).start_send((message, WriteFlags::default()));
         }
     }
     Poll::Ready(())
 }
 
-/// Wakes a thread.
+/// A waker that unparks a thread.
 struct Unpark(Thread);
 
 impl Wake for Unpark {
@@ -154,12 +157,15 @@ impl Wake for Unpark {
 }
 
 thread_local! {
-    /// What wakes this thread, made once.
+    /// The waker of this thread.
     static WAKER: Waker = Waker::from(Arc::new(Unpark(thread::current())));
 }
 
-/// Blocks this thread until what it polls is there; `None`: it was not by the deadline.
-fn wait<T>(deadline: Instant, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Option<T> {
+/// Blocks this thread until `poll` is ready. Returns `None` at the deadline.
+fn poll_until<T>(
+    deadline: Instant,
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> Option<T> {
     WAKER.with(|waker| {
         let mut context = Context::from_waker(waker);
         loop {

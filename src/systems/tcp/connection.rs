@@ -1,4 +1,4 @@
-//! One connection of an event loop: a socket that never blocks, and what is on the way.
+//! One connection of an event loop: a non-blocking socket with its pending input and output.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -6,179 +6,191 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::epoll::EpollFlags;
 
-use super::{HEADER, put_frame};
+use super::{HEADER_LEN, encode_frame};
 use crate::measure::ServerTally;
 use crate::message::{self, Responder, Sequence};
 use crate::spec::ServerSpec;
 
-/// How many bytes are read at once.
-const READ: usize = 64 * 1024;
+/// Maximum number of bytes per read.
+const READ_SIZE: usize = 64 * 1024;
 
-/// How many messages of one connection are answered before it is the others' turn: one read may bring
-/// thousands.
-const MESSAGES_PER_YIELD: usize = 16;
+/// Number of messages that one connection gets answered before the other connections have their
+/// turn: one read may return thousands of messages.
+const MESSAGES_PER_TURN: usize = 16;
 
-/// What all connections of a thread read and write with.
-pub struct Space {
+/// Buffers that all connections of a thread share.
+pub struct Buffers {
     input: Box<[u8]>,
     reply: Vec<u8>,
     frame: Vec<u8>,
 }
 
-impl Default for Space {
+impl Default for Buffers {
     fn default() -> Self {
-        Space { input: vec![0; READ].into(), reply: Vec::new(), frame: Vec::new() }
+        Buffers { input: vec![0; READ_SIZE].into(), reply: Vec::new(), frame: Vec::new() }
     }
 }
 
-/// A connection. What epoll tells of once, it tells of again as long as that is so: so a connection
-/// reads once each time, and no peer keeps the thread for itself.
+/// A connection.
+///
+/// epoll is level-triggered: it reports a socket again for as long as it is ready. A connection
+/// therefore reads once per event, and no peer can monopolize the thread.
 pub struct Connection {
     stream: TcpStream,
     responder: Responder,
-    /// What came, and is no whole message yet or comes behind a reply that could not go.
+    /// Received bytes that are an incomplete message, or that follow a reply that is not yet sent.
     input: Vec<u8>,
-    /// How many bytes are yet to come of a message that is too long.
-    skipping: usize,
-    /// What the socket has not taken. Meanwhile nothing is read: who does not read its replies
-    /// gets no further ones.
+    /// Number of bytes still to be discarded of a request that is too long.
+    to_skip: usize,
+    /// Bytes that the socket has not accepted. Until it does, the connection reads nothing: a peer
+    /// that does not read its replies gets no more of them.
     output: Vec<u8>,
-    /// There may be a whole message in the input, for the next turn.
-    more: bool,
+    /// `input` may hold a complete message, to be answered in the next turn.
+    may_hold_message: bool,
 }
 
 impl Connection {
-    /// A connection that has been accepted.
+    /// Wraps an accepted socket.
     ///
     /// # Errors
     ///
-    /// Where the socket cannot be kept from blocking.
+    /// If the socket cannot be made non-blocking.
     pub fn new(stream: TcpStream, spec: &ServerSpec) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         Ok(Connection {
             stream,
             responder: Responder::new(spec, None, Sequence::Own(0)),
             input: Vec::new(),
-            skipping: 0,
+            to_skip: 0,
             output: Vec::new(),
-            more: false,
+            may_hold_message: false,
         })
     }
 
-    /// Its socket.
+    /// Returns the socket.
     pub fn stream(&self) -> &TcpStream {
         &self.stream
     }
 
-    /// What of its socket it waits for. One that has more to answer waits until it can be sent, which
-    /// is at once, but behind all others that are ready.
-    pub fn waits_for(&self) -> EpollFlags {
-        if self.is_busy() { EpollFlags::EPOLLOUT } else { EpollFlags::EPOLLIN }
+    /// Returns the socket event that the connection waits for. A connection with more messages to
+    /// answer waits for EPOLLOUT: that event comes at once, but after those of all other ready
+    /// connections.
+    pub fn interest(&self) -> EpollFlags {
+        if self.has_pending() { EpollFlags::EPOLLOUT } else { EpollFlags::EPOLLIN }
     }
 
-    fn is_busy(&self) -> bool {
-        self.more || !self.output.is_empty()
+    fn has_pending(&self) -> bool {
+        self.may_hold_message || !self.output.is_empty()
     }
 
-    /// Closes it, and tells what it counted.
-    pub fn end(mut self) -> ServerTally {
+    /// Closes the connection and returns its tally.
+    pub fn into_tally(mut self) -> ServerTally {
         self.responder.take_tally()
     }
 
-    /// Does what the socket is ready for.
+    /// Handles the event that [`Connection::interest`] asked for.
     ///
     /// # Errors
     ///
-    /// Where the peer has closed the connection, or the socket failed.
+    /// If the peer has closed the connection or the socket failed.
     #[inline]
-    pub fn proceed(&mut self, space: &mut Space, stopping: &AtomicBool) -> io::Result<()> {
-        if self.is_busy() { self.go_on(space, stopping) } else { self.read(space, stopping) }
-    }
-
-    #[inline]
-    fn read(&mut self, space: &mut Space, stopping: &AtomicBool) -> io::Result<()> {
-        let length = match self.stream.read(&mut space.input) {
-            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-            Ok(length) => length,
-            Err(error) => return passing(error),
-        };
-        if self.input.is_empty() {
-            // The input is lent from the space while the rest of it is used.
-            let input = std::mem::take(&mut space.input);
-            let taken = self.answer(&input[..length], space, stopping);
-            if let Ok(taken) = taken {
-                self.input.extend_from_slice(&input[taken..length]);
-            }
-            space.input = input;
-            taken.map(drop)
+    pub fn handle_ready(&mut self, buffers: &mut Buffers, stopping: &AtomicBool) -> io::Result<()> {
+        if self.has_pending() {
+            self.resume(buffers, stopping)
         } else {
-            self.input.extend_from_slice(&space.input[..length]);
-            self.answer_kept(space, stopping)
+            self.read(buffers, stopping)
         }
     }
 
-    /// Sends what the socket did not take, and answers what came meanwhile: it has been read already,
-    /// and epoll tells of it no more.
+    #[inline]
+    fn read(&mut self, buffers: &mut Buffers, stopping: &AtomicBool) -> io::Result<()> {
+        let length = match self.stream.read(&mut buffers.input) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(length) => length,
+            Err(error) => return ignore_transient(error),
+        };
+        if self.input.is_empty() {
+            // Taken out of `buffers` so that `answer` can borrow the other buffers.
+            let input = std::mem::take(&mut buffers.input);
+            let consumed = self.answer(&input[..length], buffers, stopping);
+            if let Ok(consumed) = consumed {
+                self.input.extend_from_slice(&input[consumed..length]);
+            }
+            buffers.input = input;
+            consumed.map(drop)
+        } else {
+            self.input.extend_from_slice(&buffers.input[..length]);
+            self.answer_pending(buffers, stopping)
+        }
+    }
+
+    /// Sends pending output, then answers pending input. epoll does not report that input again:
+    /// it has already been read from the socket.
     #[cold]
-    fn go_on(&mut self, space: &mut Space, stopping: &AtomicBool) -> io::Result<()> {
+    fn resume(&mut self, buffers: &mut Buffers, stopping: &AtomicBool) -> io::Result<()> {
         if !self.output.is_empty() {
             match self.stream.write(&self.output) {
                 Ok(length) => drop(self.output.drain(..length)),
-                Err(error) => return passing(error),
+                Err(error) => return ignore_transient(error),
             }
         }
-        if self.output.is_empty() { self.answer_kept(space, stopping) } else { Ok(()) }
+        if self.output.is_empty() { self.answer_pending(buffers, stopping) } else { Ok(()) }
     }
 
-    fn answer_kept(&mut self, space: &mut Space, stopping: &AtomicBool) -> io::Result<()> {
+    fn answer_pending(&mut self, buffers: &mut Buffers, stopping: &AtomicBool) -> io::Result<()> {
         let mut input = std::mem::take(&mut self.input);
-        let taken = self.answer(&input, space, stopping)?;
-        input.drain(..taken);
+        let consumed = self.answer(&input, buffers, stopping)?;
+        input.drain(..consumed);
         self.input = input;
         Ok(())
     }
 
-    /// Answers the first messages of `input`, as long as the replies can go: how many bytes that took.
+    /// Answers messages from the front of `input` while the socket accepts the replies. Returns the
+    /// number of bytes consumed.
     #[inline]
     fn answer(
         &mut self,
         input: &[u8],
-        space: &mut Space,
+        buffers: &mut Buffers,
         stopping: &AtomicBool,
     ) -> io::Result<usize> {
         let mut rest = input;
         let mut answered = 0;
         while self.output.is_empty() && !stopping.load(Ordering::Relaxed) {
-            if answered == MESSAGES_PER_YIELD {
-                self.more = !rest.is_empty();
+            if answered == MESSAGES_PER_TURN {
+                self.may_hold_message = !rest.is_empty();
                 return Ok(input.len() - rest.len());
             }
             answered += 1;
-            let skipped = self.skipping.min(rest.len());
-            self.skipping -= skipped;
+            let skipped = self.to_skip.min(rest.len());
+            self.to_skip -= skipped;
             rest = &rest[skipped..];
-            let Some((header, behind)) = rest.split_first_chunk::<HEADER>() else { break };
+            let Some((header, after_header)) = rest.split_first_chunk::<HEADER_LEN>() else {
+                break;
+            };
             let length = u32::from_be_bytes(*header) as usize;
-            let outcome = if let Some(rejected) = self.responder.reject_if_long(length) {
-                self.skipping = length;
-                rest = behind;
+            let outcome = if let Some(rejected) = self.responder.reject_if_too_long(length) {
+                self.to_skip = length;
+                rest = after_header;
                 Err(rejected)
             } else {
-                let Some((request, behind)) = behind.split_at_checked(length) else { break };
-                rest = behind;
-                message::respond(&mut self.responder, request, &mut space.reply)
+                let Some((request, after_request)) = after_header.split_at_checked(length) else {
+                    break;
+                };
+                rest = after_request;
+                message::respond(&mut self.responder, request, &mut buffers.reply)
             };
             if let Err(rejected) = outcome {
-                self.responder.write_error_reply(rejected, &mut space.reply);
+                self.responder.write_error_reply(rejected, &mut buffers.reply);
             }
-            put_frame(&space.reply, &mut space.frame)?;
-            self.write(&space.frame)?;
+            encode_frame(&buffers.reply, &mut buffers.frame)?;
+            self.write(&buffers.frame)?;
         }
-        self.more = false;
+        self.may_hold_message = false;
         Ok(input.len() - rest.len())
     }
 
-    /// Writes a frame, and keeps of it what the socket does not take.
+    /// Writes a frame. The bytes that the socket does not accept become pending output.
     #[inline]
     fn write(&mut self, frame: &[u8]) -> io::Result<()> {
         let mut written = 0;
@@ -195,9 +207,9 @@ impl Connection {
     }
 }
 
-/// Nothing, where it is to be tried again; else the error.
+/// Returns `Ok` for an error after which the call is to be repeated; otherwise the error.
 #[cold]
-fn passing(error: io::Error) -> io::Result<()> {
+fn ignore_transient(error: io::Error) -> io::Result<()> {
     match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::Interrupted => Ok(()),
         _ => Err(error),

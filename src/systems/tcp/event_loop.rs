@@ -1,8 +1,8 @@
-//! The server as it is tuned: an event loop per CPU, and no thread switch between messages.
+//! The tuned server: one event loop per CPU, without a thread switch between messages.
 //!
 //! ```text
-//! clients --tcp--> [acceptor thread] --in turn--> [a thread per CPU] epoll, then for each
-//!                                                 connection that is ready: read, answer, write
+//! clients --tcp--> [acceptor thread] --round-robin--> [one thread per CPU] epoll, then for each
+//!                                                     ready connection: read, answer, write
 //! ```
 
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::connection::{Connection, Space};
+use super::connection::{Buffers, Connection};
 use crate::measure::ServerTally;
 use crate::os::cpus;
 use crate::os::threads;
@@ -28,72 +28,72 @@ use crate::spec::{Endpoint, ServerSpec};
 use crate::systems::Server;
 use crate::systems::acceptor::Acceptor;
 
-/// What epoll calls the event that wakes a loop. Connections have the numbers from 0 on.
-const WAKE: u64 = u64::MAX;
+/// Epoll data of the wake-up event. Connections are numbered from 0.
+const WAKE_ID: u64 = u64::MAX;
 
-/// How many connections one call of epoll tells of.
-const EVENTS: usize = 256;
+/// Maximum number of events per call of epoll.
+const MAX_EVENTS: usize = 256;
 
-/// How other threads reach a loop.
+/// The means by which other threads wake and stop a loop.
 struct Handle {
     wake: EventFd,
     stopping: AtomicBool,
 }
 
-/// One loop: a thread, and the connections that it answers.
+/// One event loop: the connections that one thread answers.
 struct EventLoop {
     spec: ServerSpec,
     epoll: Epoll,
     handle: Arc<Handle>,
-    opened: Receiver<TcpStream>,
+    new_streams: Receiver<TcpStream>,
     connections: HashMap<u64, Connection>,
     /// The number of the next connection.
-    next: u64,
+    next_id: u64,
     tally: ServerTally,
-    space: Space,
+    buffers: Buffers,
 }
 
 impl EventLoop {
-    /// A loop, and where connections for it are put.
+    /// Creates a loop and the channel through which it gets connections.
     fn new(spec: &ServerSpec) -> Result<(Self, Sender<TcpStream>)> {
-        let (sender, opened) = unbounded();
+        let (sender, new_streams) = unbounded();
         let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        epoll.add(&wake, EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
+        epoll.add(&wake, EpollEvent::new(EpollFlags::EPOLLIN, WAKE_ID))?;
         let event_loop = EventLoop {
             spec: spec.clone(),
             epoll,
             handle: Arc::new(Handle { wake, stopping: AtomicBool::new(false) }),
-            opened,
+            new_streams,
             connections: HashMap::new(),
-            next: 0,
+            next_id: 0,
             tally: ServerTally::default(),
-            space: Space::default(),
+            buffers: Buffers::default(),
         };
         Ok((event_loop, sender))
     }
 
-    /// Answers until it is told to stop.
+    /// Answers requests until `Handle::stopping` is set.
     fn run(mut self) -> Result<ServerTally> {
-        let mut events = [EpollEvent::empty(); EVENTS];
+        let mut events = [EpollEvent::empty(); MAX_EVENTS];
         while !self.is_stopping() {
             let count = match self.epoll.wait(&mut events, EpollTimeout::NONE) {
                 Err(Errno::EINTR) => continue,
                 waited => waited.context("cannot wait for connections")?,
             };
             for event in &events[..count] {
-                // A handler may take its time, and there may be many of them.
+                // Handlers may be slow, and many events may be left.
                 if self.is_stopping() {
                     break;
                 }
                 match event.data() {
-                    WAKE => self.take_in()?,
-                    number => self.proceed(number),
+                    WAKE_ID => self.add_connections()?,
+                    id => self.handle_ready(id),
                 }
             }
         }
         for (_, connection) in self.connections {
-            self.tally.merge(connection.end());
+            self.tally.merge(connection.into_tally());
         }
         Ok(self.tally)
     }
@@ -102,75 +102,75 @@ impl EventLoop {
         self.handle.stopping.load(Ordering::Acquire)
     }
 
-    /// Takes in the connections that have been opened.
-    fn take_in(&mut self) -> Result<()> {
-        self.handle.wake.read().context("cannot take the event that wakes a loop")?;
-        while let Ok(stream) = self.opened.try_recv() {
-            let number = self.next;
-            self.next += 1;
-            match self.watch(stream, number) {
-                Ok(connection) => drop(self.connections.insert(number, connection)),
+    /// Adds the connections that the acceptor has passed to this loop.
+    fn add_connections(&mut self) -> Result<()> {
+        self.handle.wake.read().context("cannot read the wake-up event of a loop")?;
+        while let Ok(stream) = self.new_streams.try_recv() {
+            let id = self.next_id;
+            self.next_id += 1;
+            match self.register(stream, id) {
+                Ok(connection) => drop(self.connections.insert(id, connection)),
                 Err(error) => warn!("cannot serve a connection: {error}"),
             }
         }
         Ok(())
     }
 
-    fn watch(&self, stream: TcpStream, number: u64) -> io::Result<Connection> {
+    fn register(&self, stream: TcpStream, id: u64) -> io::Result<Connection> {
         let connection = Connection::new(stream, &self.spec)?;
-        let event = EpollEvent::new(connection.waits_for(), number);
+        let event = EpollEvent::new(connection.interest(), id);
         self.epoll.add(connection.stream(), event)?;
         Ok(connection)
     }
 
     #[inline]
-    fn proceed(&mut self, number: u64) {
-        let Entry::Occupied(mut entry) = self.connections.entry(number) else { return };
+    fn handle_ready(&mut self, id: u64) {
+        let Entry::Occupied(mut entry) = self.connections.entry(id) else { return };
         let connection = entry.get_mut();
-        let before = connection.waits_for();
-        let proceeded = connection.proceed(&mut self.space, &self.handle.stopping);
-        let watched = proceeded.and_then(|()| {
-            let now = connection.waits_for();
+        let before = connection.interest();
+        let handled = connection.handle_ready(&mut self.buffers, &self.handle.stopping);
+        let registered = handled.and_then(|()| {
+            let now = connection.interest();
             if now == before {
                 return Ok(());
             }
-            Ok(self.epoll.modify(connection.stream(), &mut EpollEvent::new(now, number))?)
+            Ok(self.epoll.modify(connection.stream(), &mut EpollEvent::new(now, id))?)
         });
-        if watched.is_err() {
-            // The peer has gone, or spoke another protocol: either way it has ended. Closed, it
-            // is no longer watched.
-            self.tally.merge(entry.remove().end());
+        if registered.is_err() {
+            // The peer disconnected or uses another protocol; the connection ends either way.
+            // Closing the socket removes it from epoll.
+            self.tally.merge(entry.remove().into_tally());
         }
     }
 }
 
-/// A loop that runs.
-struct Running {
+/// The handle and the thread of a running loop.
+struct RunningLoop {
     handle: Arc<Handle>,
     thread: JoinHandle<Result<ServerTally>>,
 }
 
-/// The loops of a server; dropped, they stop.
-struct Loops(Vec<Running>);
+/// The loops of a server. Dropping them stops them.
+struct Loops(Vec<RunningLoop>);
 
 impl Loops {
     fn stop(&mut self) -> ServerTally {
         for running in &self.0 {
             running.handle.stopping.store(true, Ordering::Release);
             if let Err(error) = running.handle.wake.write(1) {
-                // It could not be told more often, and has been told.
+                // The counter of the eventfd is full, so a wake-up is already pending.
                 warn!("cannot wake an event loop: {error}");
             }
         }
-        let mut all = ServerTally::default();
+        let mut total = ServerTally::default();
         for running in self.0.drain(..) {
             match threads::join(running.thread) {
-                Ok(tally) => all.merge(tally),
-                // What the other loops counted still holds.
-                Err(error) => warn!("{error:#}; what it counted is lost"),
+                Ok(tally) => total.merge(tally),
+                // The tallies of the other loops are valid.
+                Err(error) => warn!("{error:#}; the counts of this event loop are lost"),
             }
         }
-        all
+        total
     }
 }
 
@@ -180,41 +180,42 @@ impl Drop for Loops {
     }
 }
 
-/// The server.
-pub struct EventLoops {
-    // Dropped first: no connection is given to a loop that has stopped.
+/// A server with one event loop per CPU.
+pub struct EventLoopServer {
+    // Dropped first: no connection is passed to a stopped loop.
     acceptor: Acceptor,
     loops: Loops,
 }
 
-impl EventLoops {
-    /// Starts it.
+impl EventLoopServer {
+    /// Starts the server.
     ///
     /// # Errors
     ///
-    /// Where the address cannot be bound, or a thread or a descriptor is lacking.
+    /// If the address cannot be bound, or if threads or file descriptors run out.
     pub fn start(system: &str, spec: &ServerSpec) -> Result<Self> {
         let mut loops = Loops(Vec::new());
-        let mut ways = Vec::new();
+        let mut senders = Vec::new();
         for number in 0..cpus::allowed() {
-            let (event_loop, way) = EventLoop::new(spec).context("cannot make an event loop")?;
+            let (event_loop, sender) =
+                EventLoop::new(spec).context("cannot create an event loop")?;
             let handle = Arc::clone(&event_loop.handle);
-            ways.push((way, Arc::clone(&handle)));
+            senders.push((sender, Arc::clone(&handle)));
             let thread = threads::start(&format!("event-loop-{number}"), || event_loop.run())?;
-            loops.0.push(Running { handle, thread });
+            loops.0.push(RunningLoop { handle, thread });
         }
         let acceptor = Acceptor::start(system, spec, move |stream| {
-            ways.rotate_left(1);
-            let (way, handle) = &ways[0];
-            way.send(stream).context("its event loop has ended")?;
+            senders.rotate_left(1);
+            let (sender, handle) = &senders[0];
+            sender.send(stream).context("its event loop has ended")?;
             handle.wake.write(1).context("cannot wake an event loop")?;
             Ok(())
         })?;
-        Ok(EventLoops { acceptor, loops })
+        Ok(EventLoopServer { acceptor, loops })
     }
 }
 
-impl Server for EventLoops {
+impl Server for EventLoopServer {
     fn endpoint(&self) -> &Endpoint {
         self.acceptor.endpoint()
     }

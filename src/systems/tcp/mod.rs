@@ -1,6 +1,5 @@
-//! `tcp`: the baseline, which shows what the frameworks cost. Before each message stands its
-//! length in 4 bytes, big-endian. A thread per connection answers; as it is tuned, an event loop
-//! per CPU.
+//! `tcp`: the baseline, which shows the cost of the frameworks. A message is preceded by its length
+//! in 4 bytes, big-endian. The server has one thread per connection; tuned, one event loop per CPU.
 
 mod connection;
 mod event_loop;
@@ -11,15 +10,15 @@ use std::net::TcpStream;
 
 use anyhow::{Context, Result};
 
-use self::event_loop::EventLoops;
-use self::per_connection::PerConnection;
+use self::event_loop::EventLoopServer;
+use self::per_connection::PerConnectionServer;
 use super::{Client, Server, System};
 use crate::message::{self, EchoError, Reply, Request};
 use crate::spec::{ClientSpec, Endpoint, ServerSpec, Tuning};
 use crate::wire::{Codec, Framed};
 
-/// The bytes of the length that stands before each message.
-const HEADER: usize = 4;
+/// Size of the length that precedes each message, in bytes.
+const HEADER_LEN: usize = 4;
 
 pub struct Tcp;
 
@@ -29,13 +28,13 @@ impl System for Tcp {
     }
 
     fn about(&self) -> &'static str {
-        "the baseline: plain TCP, a thread per connection (tuned: an event loop per CPU)"
+        "the baseline: plain TCP, one thread per connection (tuned: one event loop per CPU)"
     }
 
     fn serve(&self, spec: &ServerSpec) -> Result<Box<dyn Server>> {
         Ok(match spec.tuning {
-            Tuning::Default => Box::new(PerConnection::start(self.name(), spec)?),
-            Tuning::Throughput => Box::new(EventLoops::start(self.name(), spec)?),
+            Tuning::Default => Box::new(PerConnectionServer::start(self.name(), spec)?),
+            Tuning::Throughput => Box::new(EventLoopServer::start(self.name(), spec)?),
         })
     }
 
@@ -49,7 +48,7 @@ impl System for Tcp {
         Ok(Box::new(TcpClient {
             stream: BufReader::new(stream),
             frame: Vec::new(),
-            who: who.clone(),
+            spec: who.clone(),
         }))
     }
 
@@ -59,12 +58,13 @@ impl System for Tcp {
 }
 
 fn read_length(reader: &mut impl Read) -> io::Result<usize> {
-    let mut header = [0; HEADER];
+    let mut header = [0; HEADER_LEN];
     reader.read_exact(&mut header)?;
     Ok(u32::from_be_bytes(header) as usize)
 }
 
-/// Reads `length` bytes into `body`, which grows with what comes and not by what was said.
+/// Reads `length` bytes into `body`, which grows with the bytes received, not by the announced
+/// length.
 fn read_body(reader: &mut impl Read, length: usize, body: &mut Vec<u8>) -> io::Result<()> {
     body.clear();
     if reader.by_ref().take(length as u64).read_to_end(body)? < length {
@@ -73,8 +73,8 @@ fn read_body(reader: &mut impl Read, length: usize, body: &mut Vec<u8>) -> io::R
     Ok(())
 }
 
-/// Puts length and bytes into `frame`, so that one call writes them and they leave in one segment.
-fn put_frame(bytes: &[u8], frame: &mut Vec<u8>) -> io::Result<()> {
+/// Writes length and bytes to `frame`, so that one call sends them in one segment.
+fn encode_frame(bytes: &[u8], frame: &mut Vec<u8>) -> io::Result<()> {
     let length =
         u32::try_from(bytes.len()).map_err(|_| io::Error::from(ErrorKind::InvalidInput))?;
     frame.clear();
@@ -86,17 +86,17 @@ fn put_frame(bytes: &[u8], frame: &mut Vec<u8>) -> io::Result<()> {
 struct TcpClient {
     stream: BufReader<TcpStream>,
     frame: Vec<u8>,
-    who: ClientSpec,
+    spec: ClientSpec,
 }
 
 impl TcpClient {
     fn round_trip(&mut self, request: &Request) -> io::Result<()> {
-        put_frame(request.bytes(), &mut self.frame)?;
+        encode_frame(request.bytes(), &mut self.frame)?;
         self.stream.get_mut().write_all(&self.frame)?;
         let length = read_length(&mut self.stream)?;
-        if length > self.who.max_message {
-            let what = format!("{length} bytes are over the limit of {}", self.who.max_message);
-            return Err(io::Error::new(ErrorKind::InvalidData, what));
+        if length > self.spec.max_message {
+            let reason = format!("{length} bytes are over the limit of {}", self.spec.max_message);
+            return Err(io::Error::new(ErrorKind::InvalidData, reason));
         }
         read_body(&mut self.stream, length, &mut self.frame)
     }
@@ -107,7 +107,9 @@ impl Client for TcpClient {
         match self.round_trip(request) {
             Ok(()) => message::check(request, &self.frame),
             Err(error) => Err(match error.kind() {
-                ErrorKind::WouldBlock | ErrorKind::TimedOut => EchoError::Timeout(self.who.timeout),
+                ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+                    EchoError::Timeout(self.spec.timeout)
+                }
                 ErrorKind::InvalidData => EchoError::Malformed(error.to_string()),
                 ErrorKind::UnexpectedEof => {
                     EchoError::Disconnected("the server closed the connection".to_owned())
@@ -119,7 +121,7 @@ impl Client for TcpClient {
 
     fn has_late_reply(&mut self) -> bool {
         let stream = self.stream.get_ref();
-        // Of its first byte on: what it answers was asked for with the connection.
+        // The first byte is enough: the connection has only one unanswered request.
         let peeked = stream.set_nonblocking(true).and_then(|()| stream.peek(&mut [0]));
         matches!(peeked, Ok(1..)) || !self.stream.buffer().is_empty()
     }

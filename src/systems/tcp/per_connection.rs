@@ -1,4 +1,4 @@
-//! The server as anyone would write it first: a thread per connection, which blocks.
+//! The default server: one blocking thread per connection.
 //!
 //! ```text
 //! clients --tcp--> [acceptor thread] --> one thread per connection: read, answer, write
@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use anyhow::Result;
 use log::warn;
 
-use super::{put_frame, read_body, read_length};
+use super::{encode_frame, read_body, read_length};
 use crate::measure::ServerTally;
 use crate::message::{self, Responder, Sequence};
 use crate::os::threads;
@@ -21,8 +21,8 @@ use crate::spec::{Endpoint, ServerSpec};
 use crate::systems::Server;
 use crate::systems::acceptor::Acceptor;
 
-/// What the threads of a server share. No message touches it: a connection is entered when
-/// it opens, and taken out, its tally merged, when it has ended.
+/// State shared by the threads of a server. The message path does not use it: a connection is
+/// added when it opens, and removed, with its tally merged, when it ends.
 struct Shared {
     spec: ServerSpec,
     connections: Mutex<Connections>,
@@ -36,46 +36,47 @@ struct Connections {
 }
 
 impl Shared {
-    /// The lock is held only for moves of what it guards: a panic cannot leave that in halves.
+    /// A poisoned lock is usable: no panic while it is held can leave the data inconsistent.
     fn connections(&self) -> MutexGuard<'_, Connections> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn open(self: &Arc<Self>, stream: TcpStream) -> Result<()> {
         let stream = Arc::new(stream);
-        // Held while the thread starts, so that it cannot end before it has been entered.
+        // Held while the thread starts: the thread cannot be removed before it has been added.
         let mut connections = self.connections();
         connections.opened += 1;
-        let number = connections.opened;
+        let id = connections.opened;
         let thread = threads::start("connection", {
             let (shared, stream) = (Arc::clone(self), Arc::clone(&stream));
-            move || shared.serve(number, &stream)
+            move || shared.serve(id, &stream)
         })?;
-        connections.open.insert(number, (stream, Some(thread)));
+        connections.open.insert(id, (stream, Some(thread)));
         Ok(())
     }
 
-    fn serve(&self, number: u64, stream: &TcpStream) {
+    fn serve(&self, id: u64, stream: &TcpStream) {
         let mut responder = Responder::new(&self.spec, None, Sequence::Own(0));
-        // The peer has gone, or spoke another protocol: either way the connection has ended.
-        let _ = answer(stream, &mut responder);
+        // An error means that the peer disconnected or uses another protocol. The connection ends
+        // either way.
+        let _ = serve_connection(stream, &mut responder);
         let _ = stream.shutdown(Shutdown::Both);
         let mut connections = self.connections();
         connections.tally.merge(responder.take_tally());
-        connections.open.remove(&number);
+        connections.open.remove(&id);
     }
 }
 
 /// Reads, answers and writes until the peer closes the connection.
-fn answer(stream: &TcpStream, responder: &mut Responder) -> io::Result<()> {
+fn serve_connection(stream: &TcpStream, responder: &mut Responder) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut writer = stream;
     let (mut request, mut reply, mut frame) = (Vec::new(), Vec::new(), Vec::new());
     loop {
         let length = read_length(&mut reader)?;
-        let long = responder.reject_if_long(length);
-        let fits = long.is_none();
-        let outcome = if let Some(rejected) = long {
+        let too_long = responder.reject_if_too_long(length);
+        let fits = too_long.is_none();
+        let outcome = if let Some(rejected) = too_long {
             Err(rejected)
         } else {
             read_body(&mut reader, length, &mut request)?;
@@ -84,37 +85,37 @@ fn answer(stream: &TcpStream, responder: &mut Responder) -> io::Result<()> {
         if let Err(rejected) = outcome {
             responder.write_error_reply(rejected, &mut reply);
         }
-        put_frame(&reply, &mut frame)?;
+        encode_frame(&reply, &mut frame)?;
         writer.write_all(&frame)?;
         if !fits {
-            // The next message begins behind this one, of which nothing is kept.
+            // Discards the request, to reach the start of the next one.
             io::copy(&mut reader.by_ref().take(length as u64), &mut io::sink())?;
         }
     }
 }
 
-/// The server.
-pub struct PerConnection {
+/// A server with one thread per connection.
+pub struct PerConnectionServer {
     acceptor: Acceptor,
     shared: Arc<Shared>,
 }
 
-impl PerConnection {
-    /// Starts it.
+impl PerConnectionServer {
+    /// Starts the server.
     ///
     /// # Errors
     ///
-    /// Where the address cannot be bound, or the thread of the acceptor cannot be started.
+    /// If the address cannot be bound or the acceptor thread cannot be started.
     pub fn start(system: &str, spec: &ServerSpec) -> Result<Self> {
         let shared = Arc::new(Shared { spec: spec.clone(), connections: Mutex::default() });
         let acceptor = Acceptor::start(system, spec, {
             let shared = Arc::clone(&shared);
             move |stream| shared.open(stream)
         })?;
-        Ok(PerConnection { acceptor, shared })
+        Ok(PerConnectionServer { acceptor, shared })
     }
 
-    /// Ends the acceptor first, so that no connection comes after the last was ended.
+    /// Stops the acceptor first, so that no connection is added after all have been shut down.
     fn shut_down(&mut self) -> Result<()> {
         self.acceptor.stop()?;
         let threads: Vec<_> = {
@@ -129,14 +130,14 @@ impl PerConnection {
                 .collect()
         };
         for thread in threads {
-            // A panic has been printed; what the other threads counted still holds.
+            // A panic has already been printed, and the tallies of the other threads are valid.
             let _ = thread.join();
         }
         Ok(())
     }
 }
 
-impl Server for PerConnection {
+impl Server for PerConnectionServer {
     fn endpoint(&self) -> &Endpoint {
         self.acceptor.endpoint()
     }
@@ -147,7 +148,7 @@ impl Server for PerConnection {
     }
 }
 
-impl Drop for PerConnection {
+impl Drop for PerConnectionServer {
     fn drop(&mut self) {
         if let Err(error) = self.shut_down() {
             warn!("{error:#}");

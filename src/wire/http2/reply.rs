@@ -1,64 +1,65 @@
-//! The message of a reply, put together from DATA.
+//! The message of a reply, assembled from DATA frames.
 
 use crate::message::EchoError;
 use crate::wire::too_long;
 
-/// gRPC's prefix: whether the message is compressed, and its length in 4 bytes.
-pub const PREFIX: usize = 5;
+/// Size of the prefix of a gRPC message in bytes: 1 for the compression flag, 4 for the length.
+pub const PREFIX_LEN: usize = 5;
 
-/// The reply to the request of now, as far as it came. Its memory is used again.
+/// The received part of the current reply. Its memory is reused.
 #[derive(Debug)]
 pub struct Reply {
     max_message: usize,
-    /// The response's headers came.
-    pub begun: bool,
-    /// Prefix and message, as they came.
+    /// Whether the headers of the response have been received.
+    pub has_headers: bool,
+    /// The received bytes of prefix and message.
     bytes: Vec<u8>,
-    /// How long both are, once the prefix is there.
+    /// Total length of prefix and message; that of the prefix until it has been received.
     length: usize,
 }
 
 impl Reply {
     pub fn new(max_message: usize) -> Self {
-        Reply { max_message, begun: false, bytes: Vec::new(), length: PREFIX }
+        Reply { max_message, has_headers: false, bytes: Vec::new(), length: PREFIX_LEN }
     }
 
-    /// Gets ready for the next one, on a stream of its own.
+    /// Prepares for the next reply on a new stream.
     #[inline]
     pub fn clear(&mut self) {
-        self.begun = false;
-        self.forget();
+        self.has_headers = false;
+        self.clear_message();
     }
 
-    /// Gets ready for the next one of the same stream, if this one is complete.
+    /// If the message is complete, prepares for the next one on the same stream.
     #[inline]
-    pub fn forget_whole(&mut self) {
-        if self.is_whole() {
-            self.forget();
+    pub fn clear_if_complete(&mut self) {
+        if self.is_complete() {
+            self.clear_message();
         }
     }
 
     #[inline]
-    fn forget(&mut self) {
+    fn clear_message(&mut self) {
         self.bytes.clear();
-        self.length = PREFIX;
+        self.length = PREFIX_LEN;
     }
 
-    /// Whether all of it came.
+    /// Returns whether the message is complete.
     #[inline]
-    pub fn is_whole(&self) -> bool {
+    pub fn is_complete(&self) -> bool {
         self.bytes.len() == self.length
     }
 
-    /// Takes in what DATA brought: it grows by what came, and not by what was announced.
+    /// Appends the content of a DATA frame. The buffer grows with the bytes received, not by the
+    /// announced length.
     #[inline]
     pub fn add(&mut self, mut data: &[u8]) -> Result<(), EchoError> {
-        if self.bytes.len() < PREFIX {
-            let missing = (PREFIX - self.bytes.len()).min(data.len());
+        if self.bytes.len() < PREFIX_LEN {
+            let missing = (PREFIX_LEN - self.bytes.len()).min(data.len());
             let (prefix, rest) = data.split_at(missing);
             self.bytes.extend_from_slice(prefix);
-            let Some(prefix) = self.bytes.first_chunk::<PREFIX>() else { return Ok(()) };
-            self.length = PREFIX + message_length(*prefix, self.max_message)?;
+            let Some(prefix) = self.bytes.first_chunk::<PREFIX_LEN>() else { return Ok(()) };
+            self.length = PREFIX_LEN + message_length(*prefix, self.max_message)?;
             data = rest;
         }
         if self.bytes.len() + data.len() > self.length {
@@ -68,32 +69,34 @@ impl Reply {
         Ok(())
     }
 
-    /// Makes sure that the message is there, as a whole.
+    /// Checks that the message is complete.
     #[inline]
     pub fn check(&self) -> Result<(), EchoError> {
-        let (came, length) = (self.bytes.len(), self.length);
-        match came {
+        let (received, length) = (self.bytes.len(), self.length);
+        match received {
             0 => Err(EchoError::Malformed("it ends without a message".to_owned())),
-            came if came < length => {
-                Err(EchoError::Malformed(format!("it ends after {came} bytes of {length}")))
+            received if received < length => {
+                Err(EchoError::Malformed(format!("it ends after {received} bytes of {length}")))
             }
             _ => Ok(()),
         }
     }
 
-    /// The message.
+    /// Returns the message.
     #[inline]
     pub fn message(&self) -> &[u8] {
-        self.bytes.get(PREFIX..).unwrap_or_default()
+        self.bytes.get(PREFIX_LEN..).unwrap_or_default()
     }
 }
 
-fn message_length(prefix: [u8; PREFIX], most: usize) -> Result<usize, EchoError> {
+fn message_length(prefix: [u8; PREFIX_LEN], max: usize) -> Result<usize, EchoError> {
     let [compressed, length @ ..] = prefix;
     if compressed != 0 {
-        return Err(EchoError::Malformed("it is compressed, which was not asked for".to_owned()));
+        return Err(EchoError::Malformed(
+            "it is compressed, which the client did not request".to_owned(),
+        ));
     }
     let length = u32::from_be_bytes(length);
-    let fits = usize::try_from(length).ok().filter(|length| *length <= most);
-    fits.ok_or_else(|| too_long(length.into(), most))
+    let accepted = usize::try_from(length).ok().filter(|length| *length <= max);
+    accepted.ok_or_else(|| too_long(length.into(), max))
 }

@@ -1,4 +1,4 @@
-//! What a server says of a call: HTTP's status, and gRPC's.
+//! The outcome of a call: its HTTP status and its gRPC status.
 //!
 //! <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>
 
@@ -6,25 +6,25 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::message::EchoError;
-use crate::wire::shown;
+use crate::wire::excerpt;
 
-/// Codes that mean more than a refusal.
+/// gRPC status codes that mean something other than a refusal.
 const CANCELLED: u32 = 1;
 const DEADLINE_EXCEEDED: u32 = 4;
 const UNAVAILABLE: u32 = 14;
 
-/// What stands where in an answer.
+/// The header blocks of a response, in the terms of gRPC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// Before the message.
-    Head,
-    /// Behind it.
+pub enum BlockKind {
+    /// The headers before the message.
+    Headers,
+    /// The trailers after the message.
     Trailers,
-    /// Both in one: an answer without a message.
-    Only,
+    /// Both in one block: a response without a message.
+    TrailersOnly,
 }
 
-/// Those fields of a header block that matter.
+/// The fields of a header block that determine the outcome.
 #[derive(Debug, Default)]
 pub struct Fields {
     status: Option<Vec<u8>>,
@@ -34,7 +34,7 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// Takes a field in. What is said twice counts as it was said first.
+    /// Adds a field. If a name occurs twice, the first value counts.
     pub fn add(&mut self, name: &[u8], value: &[u8]) {
         let field = match name {
             b":status" => &mut self.status,
@@ -51,52 +51,53 @@ impl Fields {
         }
     }
 
-    /// Whether more is to come before the answer: 100 Continue, 103 Early Hints.
-    pub fn informs(&self) -> bool {
+    /// Returns whether this is an informational response, for example 100 Continue or 103 Early
+    /// Hints. The final response follows it.
+    pub fn is_informational(&self) -> bool {
         matches!(self.status.as_deref(), Some([b'1', _, _]))
     }
 
-    /// Makes sure that a call went well as far as this block, which stands in `place`, says.
-    pub fn check(&self, place: Place, timeout: Option<Duration>) -> Result<(), EchoError> {
-        if place != Place::Trailers {
-            self.check_head()?;
+    /// Checks that the block reports no error.
+    pub fn check(&self, kind: BlockKind, timeout: Option<Duration>) -> Result<(), EchoError> {
+        if kind != BlockKind::Trailers {
+            self.check_http()?;
         }
         match &self.grpc_status {
-            None if place == Place::Head => Ok(()),
+            None if kind == BlockKind::Headers => Ok(()),
             None => Err(EchoError::Malformed("it ends without a grpc-status".to_owned())),
             Some(status) if status == b"0" => Ok(()),
-            Some(status) => Err(self.refusal(status, timeout)),
+            Some(status) => Err(self.status_error(status, timeout)),
         }
     }
 
-    /// HTTP's part of it. What speaks no gRPC says only this, and gRPC's status says more.
-    fn check_head(&self) -> Result<(), EchoError> {
-        let refused = |what: &str, said: &[u8]| {
-            let said = shown(said);
-            Err(EchoError::Refused(format!("{what} {said}")))
+    /// Checks the HTTP status, and the content type unless there is a gRPC status, which is more
+    /// specific. A server without gRPC sends only the first two.
+    fn check_http(&self) -> Result<(), EchoError> {
+        let refused = |name: &str, value: &[u8]| {
+            Err(EchoError::Refused(format!("{name} {}", excerpt(value))))
         };
         match (self.status.as_deref(), self.content_type.as_deref()) {
             (None, _) => Err(EchoError::Malformed("it has no HTTP status".to_owned())),
             (Some(b"200"), Some(kind)) if kind.starts_with(b"application/grpc") => Ok(()),
             (Some(b"200"), _) if self.grpc_status.is_some() => Ok(()),
             (Some(b"200"), None) => {
-                refused("it answers without a content-type, HTTP status", b"200")
+                Err(EchoError::Refused("HTTP status '200' without a content-type".to_owned()))
             }
-            (Some(b"200"), Some(kind)) => refused("it answers with the content-type", kind),
+            (Some(b"200"), Some(kind)) => refused("the response is not gRPC: content-type", kind),
             (Some(status), _) => refused("HTTP status", status),
         }
     }
 
-    fn refusal(&self, status: &[u8], timeout: Option<Duration>) -> EchoError {
+    fn status_error(&self, status: &[u8], timeout: Option<Duration>) -> EchoError {
         let text = percent_decoded(&self.grpc_message);
         let number = std::str::from_utf8(status).ok().and_then(|status| status.parse().ok());
         let Some(code) = number else {
-            return EchoError::Malformed(format!("its grpc-status is {}", shown(status)));
+            return EchoError::Malformed(format!("its grpc-status is {}", excerpt(status)));
         };
         match (code, timeout) {
-            // The server gave up at the time that it was told.
+            // The server observed the deadline that the client sent.
             (DEADLINE_EXCEEDED, Some(timeout)) => EchoError::Timeout(timeout),
-            // A server that stops cancels what it has not answered.
+            // A server that stops cancels the calls that it has not answered.
             (UNAVAILABLE | CANCELLED, _) => {
                 EchoError::Disconnected(format!("{}: {text}", code_name(code)))
             }
@@ -129,15 +130,15 @@ fn code_name(code: u32) -> String {
     name.map_or_else(|| format!("grpc-status {code}"), |name| (*name).to_owned())
 }
 
-/// The text of a grpc-message, in one line: a `%` that no two digits follow stands for itself.
+/// Decodes a grpc-message to one line of text. A `%` without two hexadecimal digits is kept.
 fn percent_decoded(message: &[u8]) -> String {
     let mut bytes = Vec::with_capacity(message.len());
     let mut rest = message;
-    while let Some((&first, behind)) = rest.split_first() {
-        let digits = behind.first_chunk::<2>().filter(|_| first == b'%');
+    while let Some((&first, tail)) = rest.split_first() {
+        let digits = tail.first_chunk::<2>().filter(|_| first == b'%');
         let value = digits.and_then(|[high, low]| Some(hex(*high)? << 4 | hex(*low)?));
         bytes.push(value.unwrap_or(first));
-        rest = value.and(behind.get(2..)).unwrap_or(behind);
+        rest = value.and(tail.get(2..)).unwrap_or(tail);
     }
     let mut text = String::with_capacity(bytes.len());
     for character in String::from_utf8_lossy(&bytes).chars() {
@@ -160,7 +161,7 @@ mod tests {
     use super::percent_decoded;
 
     #[test]
-    fn messages_are_decoded_and_stay_in_one_line() {
+    fn percent_decoded_returns_one_line_for_any_bytes() {
         let decoded = |text: &str| percent_decoded(text.as_bytes());
         assert_eq!(decoded("50%25 of caf%c3%A9"), "50% of café");
         assert_eq!(decoded("a%0ab%%4g%f"), "a\\nb%%4g%f");

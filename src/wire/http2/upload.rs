@@ -1,55 +1,62 @@
-//! A request on its way: its header block, and its message as far as the windows allow.
+//! Sends a request: its header block, then as much of its message as the windows allow.
 
-use super::flow::Sending;
+use super::flow::SendWindows;
 use super::frame;
-use super::reply::PREFIX;
+use super::reply::PREFIX_LEN;
 
-/// The message of the request of now. Its memory is used again.
+/// The message of the current request. Its memory is reused.
 #[derive(Debug)]
 pub struct Upload {
     /// The flags of the last frame.
-    last: u8,
-    /// What could not be sent at once, from `sent` on.
+    last_flags: u8,
+    /// A message that could not be sent at once.
     bytes: Vec<u8>,
+    /// Number of bytes already sent of `bytes`.
     sent: usize,
 }
 
 impl Upload {
-    /// Of requests with which their stream ends, or does not.
-    pub fn new(ends: bool) -> Self {
-        let last = if ends { frame::END_STREAM } else { 0 };
-        Upload { last, bytes: Vec::new(), sent: 0 }
+    /// Creates an upload. If `ends_stream` is set, each request ends its stream.
+    pub fn new(ends_stream: bool) -> Self {
+        let last_flags = if ends_stream { frame::END_STREAM } else { 0 };
+        Upload { last_flags, bytes: Vec::new(), sent: 0 }
     }
 
-    /// Appends the message, with gRPC's prefix, as far as it may be sent.
+    /// Appends gRPC's prefix and the message, up to the limit of the windows. Keeps the rest.
     #[inline]
-    pub fn begin(&mut self, message: &[u8], stream: u32, sending: &mut Sending, out: &mut Vec<u8>) {
+    pub fn start(
+        &mut self,
+        message: &[u8],
+        stream: u32,
+        sending: &mut SendWindows,
+        out: &mut Vec<u8>,
+    ) {
         self.bytes.clear();
         self.sent = 0;
-        let mut prefix = [0; PREFIX];
-        // No message reaches 4 GiB: the command line bounds them.
+        let mut prefix = [0; PREFIX_LEN];
+        // The command line limits messages to less than 4 GiB.
         let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
         prefix[1..].copy_from_slice(&length.to_be_bytes());
-        let whole = PREFIX + message.len();
-        if whole <= sending.allowed() {
-            frame::begin(frame::DATA, self.last, stream, whole, out);
+        let total = PREFIX_LEN + message.len();
+        if total <= sending.allowed() {
+            frame::push_header(frame::DATA, self.last_flags, stream, total, out);
             out.extend_from_slice(&prefix);
             out.extend_from_slice(message);
-            sending.sent(whole);
+            sending.sent(total);
             return;
         }
         self.bytes.extend_from_slice(&prefix);
         self.bytes.extend_from_slice(message);
-        self.go_on(stream, sending, out);
+        self.resume(stream, sending, out);
     }
 
-    /// Appends what has come to be allowed of the rest.
-    pub fn go_on(&mut self, stream: u32, sending: &mut Sending, out: &mut Vec<u8>) {
+    /// Appends as much of the rest as the windows allow.
+    pub fn resume(&mut self, stream: u32, sending: &mut SendWindows, out: &mut Vec<u8>) {
         let mut unsent = self.bytes.get(self.sent..).unwrap_or_default();
         while !unsent.is_empty() && sending.allowed() > 0 {
             let (part, rest) = unsent.split_at(unsent.len().min(sending.allowed()));
-            let flags = if rest.is_empty() { self.last } else { 0 };
-            frame::begin(frame::DATA, flags, stream, part.len(), out);
+            let flags = if rest.is_empty() { self.last_flags } else { 0 };
+            frame::push_header(frame::DATA, flags, stream, part.len(), out);
             out.extend_from_slice(part);
             sending.sent(part.len());
             unsent = rest;
@@ -57,34 +64,34 @@ impl Upload {
         self.sent = self.bytes.len() - unsent.len();
     }
 
-    /// Whether there is anything that was not sent yet.
+    /// Returns whether a part of the message has not been sent.
     #[inline]
-    pub fn is_under_way(&self) -> bool {
+    pub fn is_pending(&self) -> bool {
         self.sent < self.bytes.len()
     }
 
-    /// Drops what was not sent yet; whether there was anything.
+    /// Discards the rest of the message. Returns whether there was any.
     #[inline]
-    pub fn forget(&mut self) -> bool {
-        let anything = self.is_under_way();
+    pub fn discard_rest(&mut self) -> bool {
+        let was_pending = self.is_pending();
         self.sent = self.bytes.len();
-        anything
+        was_pending
     }
 }
 
-/// Appends a header block, in as many frames as it takes.
+/// Appends a header block, split into frames of at most `max_payload` bytes each.
 #[inline]
-pub fn send_block(block: &[u8], stream: u32, longest: usize, out: &mut Vec<u8>) {
-    let (mut part, mut rest) = block.split_at(block.len().min(longest));
+pub fn send_block(block: &[u8], stream: u32, max_payload: usize, out: &mut Vec<u8>) {
+    let (mut part, mut rest) = block.split_at(block.len().min(max_payload));
     let mut kind = frame::HEADERS;
     loop {
         let flags = if rest.is_empty() { frame::END_HEADERS } else { 0 };
-        frame::begin(kind, flags, stream, part.len(), out);
+        frame::push_header(kind, flags, stream, part.len(), out);
         out.extend_from_slice(part);
         if rest.is_empty() {
             return;
         }
-        (part, rest) = rest.split_at(rest.len().min(longest));
+        (part, rest) = rest.split_at(rest.len().min(max_payload));
         kind = frame::CONTINUATION;
     }
 }

@@ -1,4 +1,4 @@
-//! A server of the C-core with its completion queue.
+//! A C-core server with its completion queue.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::net::TcpStream;
@@ -16,27 +16,28 @@ use grpcio_sys::{
 use super::super::{THROUGHPUT_CHANNEL_ARGS, length_limit};
 use super::slot::Slot;
 
-/// What comes out of the completion queue.
-pub enum Next {
-    /// What was begun with this tag has ended, well or not.
-    Ended { tag: *mut c_void, succeeded: bool },
+/// The result of a read from the completion queue.
+pub enum QueueEvent {
+    /// The operation with this tag has completed.
+    Completed { tag: *mut c_void, succeeded: bool },
     /// The server has shut down.
-    ShutDown,
-    /// Nothing has come.
-    Nothing,
-    /// Nothing will come any more.
-    End,
+    ServerShutDown,
+    /// The queue is empty.
+    Empty,
+    /// The queue has shut down and is empty: this is its last event.
+    QueueShutDown,
 }
 
-/// A server of C-core and its completion queue.
+/// A C-core server and its completion queue.
 ///
-/// Destroyed when it is dropped, by when it must have been shut down and its queue be empty.
+/// Dropping it destroys both: before that, the server must have shut down, and the queue must have
+/// returned its last event.
 pub struct Core {
     server: *mut grpc_server,
     queue: *mut grpc_completion_queue,
-    insecure: *mut grpc_server_credentials,
+    credentials: *mut grpc_server_credentials,
     shutting_down: AtomicBool,
-    /// The method that is registered.
+    /// The registered method.
     pub method: *mut c_void,
 }
 
@@ -49,20 +50,20 @@ unsafe impl Sync for Core {}
 
 #[allow(unsafe_code)]
 impl Core {
-    /// A server with one method, which has no connection yet.
+    /// Creates a server with one method and no connection.
     pub fn new(method: &CStr, max_message: usize) -> Self {
-        let longest = [(c"grpc.max_receive_message_length", length_limit(max_message))];
+        let length_argument = [(c"grpc.max_receive_message_length", length_limit(max_message))];
         let mut arguments: Vec<_> = THROUGHPUT_CHANNEL_ARGS
             .iter()
-            .chain(&longest)
+            .chain(&length_argument)
             .map(|(key, value)| argument(key, *value))
             .collect();
         let arguments =
             grpc_channel_args { num_args: arguments.len(), args: arguments.as_mut_ptr() };
-        let reading =
+        let payload_handling =
             grpc_server_register_method_payload_handling::GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER;
-        // SAFETY: the library is initialised first. The arguments live during the call that
-        // copies them, as does the method's name.
+        // SAFETY: the library is initialized first. The arguments and the name of the method live
+        // during the calls that copy them.
         unsafe {
             grpcio_sys::grpc_init();
             let server = grpcio_sys::grpc_server_create(&raw const arguments, ptr::null_mut());
@@ -72,79 +73,84 @@ impl Core {
                 server,
                 method.as_ptr(),
                 ptr::null(),
-                reading,
+                payload_handling,
                 0,
             );
-            assert!(!method.is_null(), "C-core takes the method");
+            assert!(!method.is_null(), "C-core rejected the method");
             grpcio_sys::grpc_server_start(server);
-            let insecure = grpcio_sys::grpc_insecure_server_credentials_create();
-            Core { server, queue, insecure, shutting_down: AtomicBool::new(false), method }
+            let credentials = grpcio_sys::grpc_insecure_server_credentials_create();
+            Core { server, queue, credentials, shutting_down: AtomicBool::new(false), method }
         }
     }
 
-    /// Serves a connection that was accepted, from now until its end.
-    pub fn take(&self, stream: TcpStream) -> Result<()> {
-        stream.set_nonblocking(true).context("cannot hand it to C-core")?;
-        // SAFETY: the server lives, and C-core closes the descriptor.
+    /// Hands an accepted connection over to the server.
+    pub fn add_connection(&self, stream: TcpStream) -> Result<()> {
+        stream.set_nonblocking(true).context("cannot make the socket non-blocking")?;
+        // SAFETY: the server is alive. C-core owns the file descriptor and closes it.
         unsafe {
             let fd = stream.into_raw_fd();
-            grpcio_sys::grpc_server_add_channel_from_fd(self.server, fd, self.insecure);
+            grpcio_sys::grpc_server_add_channel_from_fd(self.server, fd, self.credentials);
         }
         Ok(())
     }
 
-    /// Asks for a call, for a slot, while the queue has not ended.
+    /// Requests the next call for `slot`.
     ///
     /// # Safety
     ///
-    /// The slot stays where it is, and is not used, until the queue tells of it.
+    /// The queue has not been shut down. The slot is neither moved nor used until the queue returns
+    /// its event.
     pub unsafe fn request(&self, slot: &mut Slot) {
-        // SAFETY: server and queue live; the rest is the caller's promise.
+        // SAFETY: server and queue are alive. The caller ensures the rest.
         unsafe { slot.request(self.server, self.queue) }
     }
 
-    /// Takes no more calls, and ends those that there are. When that is done, the queue tells
-    /// of it.
+    /// Starts the shutdown: the server accepts no more calls and cancels the current ones. The
+    /// queue returns [`QueueEvent::ServerShutDown`] when that is done.
     pub fn shut_down(&self) {
         self.shutting_down.store(true, Ordering::Relaxed);
-        // SAFETY: server and queue live.
+        // SAFETY: server and queue are alive.
         unsafe {
             grpcio_sys::grpc_server_shutdown_and_notify(self.server, self.queue, ptr::null_mut());
             grpcio_sys::grpc_server_cancel_all_calls(self.server);
         }
     }
 
-    /// Whether [`Core::shut_down`] was called.
+    /// Returns whether [`Core::shut_down`] was called.
     pub fn is_shutting_down(&self) -> bool {
         self.shutting_down.load(Ordering::Relaxed)
     }
 
-    /// Takes from the queue, which only one thread may do. `waits`: until there is something.
+    /// Returns the next event of the queue. If `wait` is set, blocks until there is one. Only one
+    /// thread may call this.
     #[inline]
-    pub fn next(&self, waits: bool) -> Next {
-        // SAFETY: the queue lives.
+    pub fn next_event(&self, wait: bool) -> QueueEvent {
+        // SAFETY: the queue is alive.
         let event = unsafe {
             let clock = gpr_clock_type::GPR_CLOCK_MONOTONIC;
-            let until = if waits {
+            let deadline = if wait {
                 grpcio_sys::gpr_inf_future(clock)
             } else {
                 grpcio_sys::gpr_inf_past(clock)
             };
-            grpcio_sys::grpc_completion_queue_next(self.queue, until, ptr::null_mut())
+            grpcio_sys::grpc_completion_queue_next(self.queue, deadline, ptr::null_mut())
         };
         match event.type_ {
-            grpc_completion_type::GRPC_QUEUE_SHUTDOWN => Next::End,
-            grpc_completion_type::GRPC_QUEUE_TIMEOUT => Next::Nothing,
-            grpc_completion_type::GRPC_OP_COMPLETE if event.tag.is_null() => Next::ShutDown,
+            grpc_completion_type::GRPC_QUEUE_SHUTDOWN => QueueEvent::QueueShutDown,
+            grpc_completion_type::GRPC_QUEUE_TIMEOUT => QueueEvent::Empty,
+            grpc_completion_type::GRPC_OP_COMPLETE if event.tag.is_null() => {
+                QueueEvent::ServerShutDown
+            }
             grpc_completion_type::GRPC_OP_COMPLETE => {
-                Next::Ended { tag: event.tag, succeeded: event.success != 0 }
+                QueueEvent::Completed { tag: event.tag, succeeded: event.success != 0 }
             }
         }
     }
 
-    /// Ends the queue, which the thread must do that takes from it: nothing is begun on it after.
-    pub fn end_queue(&self) {
-        // SAFETY: the queue lives.
+    /// Shuts the queue down. Only the thread that reads the queue may call this: no operation may
+    /// be started on it afterwards.
+    pub fn shut_down_queue(&self) {
+        // SAFETY: the queue is alive.
         unsafe { grpcio_sys::grpc_completion_queue_shutdown(self.queue) };
     }
 }
@@ -152,11 +158,11 @@ impl Core {
 impl Drop for Core {
     #[allow(unsafe_code)]
     fn drop(&mut self) {
-        // SAFETY: see the type.
+        // SAFETY: see the documentation of the type.
         unsafe {
             grpcio_sys::grpc_server_destroy(self.server);
             grpcio_sys::grpc_completion_queue_destroy(self.queue);
-            grpcio_sys::grpc_server_credentials_release(self.insecure);
+            grpcio_sys::grpc_server_credentials_release(self.credentials);
             grpcio_sys::grpc_shutdown();
         }
     }

@@ -1,20 +1,20 @@
-//! The unary server on the C-core itself, as it is tuned for throughput.
+//! The unary server tuned for throughput, which calls the C-core without grpcio.
 //!
 //! ```text
 //!                 [acceptor thread]
 //!                         |
-//! channels --HTTP/2--> C-core's servers [a thread for each] --> handler, on that thread
+//! channels --HTTP/2--> C-core servers [one thread each] --> handler, on that thread
 //! ```
 //!
-//! grpcio asks C-core for a call, then for its message, then for its close, then sends the
-//! reply, and polls a future in between: four events of a completion queue for each echo. Here
-//! the method is registered, so that a call comes with its message, and all that is left is one
-//! batch: two events, and no future. Calls that have come together are answered together: the
-//! code that reads and the code that writes are each more than a CPU's cache of instructions holds.
+//! grpcio requests a call, then its message, then its close, then sends the reply, and polls a
+//! future in between: four events of a completion queue per echo. Here the method is registered, so
+//! a call arrives with its message, and one batch does the rest: two events and no future. Calls
+//! that arrive together are answered together: the code that reads and the code that writes each
+//! exceed the CPU's instruction cache.
 //!
-//! Connections are accepted here and handed over: C-core then has no filter that looks at who a
-//! caller is. As it lets all completion queues of a server watch a connection that it was handed,
-//! each queue has a server of its own.
+//! Connections are accepted here and handed over to C-core, which then runs no filter that
+//! identifies the caller. All completion queues of a C-core server poll each connection that was
+//! handed over, so each queue has a server of its own.
 
 mod core;
 mod slot;
@@ -29,9 +29,9 @@ use anyhow::{Result, bail};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use grpcio_sys::grpc_status_code;
 
-use self::core::{Core, Next};
-use self::slot::{Event, Method, Slot};
-use super::{STOPPING, completion_queues};
+use self::core::{Core, QueueEvent};
+use self::slot::{Method, Slot, SlotEvent};
+use super::{SHUTDOWN_TIMEOUT, completion_queues};
 use crate::measure::ServerTally;
 use crate::message::{self, Rejected, Responder, Sequence};
 use crate::os::threads;
@@ -39,149 +39,153 @@ use crate::spec::{Endpoint, ServerSpec};
 use crate::systems::Server;
 use crate::systems::acceptor::Acceptor;
 
-/// How many calls of one server may be under way: those that are sent need a moment
-/// to be off. More than that wait in C-core.
+/// Maximum number of calls in progress per C-core server. A call is in progress until its reply has
+/// been sent; further calls wait in C-core.
 const SLOTS: usize = 256;
 
-/// How many calls are taken in, at most, before they are answered. None waits for another that
-/// has not come yet.
+/// Maximum number of calls that are received before they are answered. No call waits for one that
+/// has not arrived.
 const MAX_BATCH: usize = 16;
 
-/// The thread of one of C-core's servers.
+/// The thread of one C-core server.
 struct Worker {
     core: Arc<Core>,
     responder: Responder,
-    spare: Vec<u8>,
+    scratch: Vec<u8>,
     reply: Vec<u8>,
-    /// Says by its end that the thread is at its own.
-    _at_work: Sender<()>,
+    /// Dropped when the thread ends: the last drop disconnects `Workers::all_ended`.
+    _running: Sender<()>,
 }
 
 #[allow(unsafe_code)]
 impl Worker {
-    /// Answers until the queue ends.
+    /// Answers calls until the server shuts down.
     fn run(mut self) -> ServerTally {
-        // C-core has their addresses until the queue has ended.
-        let unknown = std::iter::once(Method::Unknown);
-        let methods = std::iter::repeat_n(Method::Known(self.core.method), SLOTS).chain(unknown);
-        // Should this thread panic, C-core still has them: they must not be dropped then.
+        let unregistered = std::iter::once(Method::Unregistered);
+        let methods =
+            std::iter::repeat_n(Method::Registered(self.core.method), SLOTS).chain(unregistered);
+        // C-core holds the addresses of the slots until the queue has shut down. They must not be
+        // dropped before, not even if this thread panics.
         let mut slots = ManuallyDrop::new(methods.map(Slot::new).collect::<Vec<_>>());
         for slot in slots.iter_mut() {
-            // SAFETY: the slots are boxed, and dropped after the queue has ended.
+            // SAFETY: the slots are boxed, and dropped after the queue has shut down.
             unsafe { self.core.request(slot) };
         }
-        let mut came = Vec::with_capacity(MAX_BATCH);
+        let mut calls = Vec::with_capacity(MAX_BATCH);
         loop {
-            // Waits for one call, and then takes what has come with it.
-            match self.core.next(came.is_empty()) {
-                Next::Ended { tag, succeeded } => {
-                    // SAFETY: a tag is the address of one of the slots, and nobody else has it
-                    // until the slot goes to C-core again.
+            // Waits for the first call, then takes those that have arrived with it.
+            match self.core.next_event(calls.is_empty()) {
+                QueueEvent::Completed { tag, succeeded } => {
+                    // SAFETY: the tag is the address of a slot, and there is no other reference to
+                    // that slot until it is passed to C-core again.
                     unsafe {
                         let slot = &mut *tag.cast::<Slot>();
                         match slot.event(succeeded) {
-                            Event::Came => came.push(slot),
-                            Event::Finished => self.core.request(slot),
-                            Event::Over => {}
+                            SlotEvent::CallArrived => calls.push(slot),
+                            SlotEvent::CallEnded => self.core.request(slot),
+                            SlotEvent::ServerShutDown => {}
                         }
                     }
-                    if came.len() < MAX_BATCH {
+                    if calls.len() < MAX_BATCH {
                         continue;
                     }
                 }
-                Next::Nothing => {}
-                Next::ShutDown | Next::End => break,
+                QueueEvent::Empty => {}
+                QueueEvent::ServerShutDown | QueueEvent::QueueShutDown => break,
             }
-            self.answer_all(&mut came);
+            self.answer_all(&mut calls);
         }
-        self.answer_all(&mut came);
-        self.core.end_queue();
-        self.drain();
+        self.answer_all(&mut calls);
+        self.core.shut_down_queue();
+        self.drain_queue();
         drop(ManuallyDrop::into_inner(slots));
         self.responder.take_tally()
     }
 
-    /// Takes what is left in a queue that has ended, on which nothing may be begun: C-core would
-    /// abort the process.
-    fn drain(&self) {
+    /// Takes the remaining events of a queue that is shutting down. Starts no operation on it:
+    /// C-core would abort the process.
+    fn drain_queue(&self) {
         loop {
-            match self.core.next(true) {
+            match self.core.next_event(true) {
                 // SAFETY: as in `run`.
-                Next::Ended { tag, succeeded } => unsafe {
+                QueueEvent::Completed { tag, succeeded } => unsafe {
                     let slot = &mut *tag.cast::<Slot>();
-                    if let Event::Came = slot.event(succeeded) {
+                    if let SlotEvent::CallArrived = slot.event(succeeded) {
                         slot.clear();
                     }
                 },
-                Next::ShutDown | Next::Nothing => {}
-                Next::End => return,
+                QueueEvent::ServerShutDown | QueueEvent::Empty => {}
+                QueueEvent::QueueShutDown => return,
             }
         }
     }
 
-    /// Answers calls that have come.
+    /// Answers the calls and removes them from the list.
     #[inline]
-    fn answer_all(&mut self, came: &mut Vec<&mut Slot>) {
-        for slot in came.drain(..) {
-            let outcome = self.outcome(slot);
-            // SAFETY: its call has come, and is answered once.
+    fn answer_all(&mut self, calls: &mut Vec<&mut Slot>) {
+        for slot in calls.drain(..) {
+            let outcome = self.respond(slot);
+            // SAFETY: the slot holds a call that has not been answered.
             unsafe {
                 match outcome {
-                    Ok(()) => slot.answer(&self.reply),
-                    Err((status, why)) => slot.refuse(status, &why),
+                    Ok(()) => slot.send_reply(&self.reply),
+                    Err((status, reason)) => slot.send_error(status, &reason),
                 }
             }
         }
     }
 
-    /// Makes the reply to a call, or says why there is none.
+    /// Writes the reply to a call to `self.reply`, or returns an error status with its reason.
     #[inline]
-    fn outcome(&mut self, slot: &mut Slot) -> Result<(), (grpc_status_code::Type, String)> {
+    fn respond(&mut self, slot: &mut Slot) -> Result<(), (grpc_status_code::Type, String)> {
         if self.core.is_shutting_down() {
-            // The handler may take its time, and there may be many of them.
-            return Err((grpc_status_code::GRPC_STATUS_UNAVAILABLE, "the server stops".into()));
+            // The handler may be slow, and many calls may be left.
+            let reason = "the server is shutting down";
+            return Err((grpc_status_code::GRPC_STATUS_UNAVAILABLE, reason.to_owned()));
         }
-        if !slot.is_known() {
-            let why = "the one method here is msg.Hello/Respond";
-            return Err((grpc_status_code::GRPC_STATUS_UNIMPLEMENTED, why.to_owned()));
+        if !slot.is_registered() {
+            let reason = "unknown method; the server implements only msg.Hello/Respond";
+            return Err((grpc_status_code::GRPC_STATUS_UNIMPLEMENTED, reason.to_owned()));
         }
-        let invalid =
-            |why: Rejected| (grpc_status_code::GRPC_STATUS_INVALID_ARGUMENT, why.to_string());
-        let Some(bytes) = slot.request_bytes(&mut self.spare) else {
+        let invalid = |rejected: Rejected| {
+            (grpc_status_code::GRPC_STATUS_INVALID_ARGUMENT, rejected.to_string())
+        };
+        let Some(bytes) = slot.request_bytes(&mut self.scratch) else {
             return Err(invalid(self.responder.reject("the call has no message")));
         };
-        // C-core would look at the length, but for its minimal stack.
-        if let Some(why) = self.responder.reject_if_long(bytes.len()) {
-            return Err((grpc_status_code::GRPC_STATUS_RESOURCE_EXHAUSTED, why.to_string()));
+        // C-core does not check the length if `grpc.minimal_stack` is set.
+        if let Some(rejected) = self.responder.reject_if_too_long(bytes.len()) {
+            return Err((grpc_status_code::GRPC_STATUS_RESOURCE_EXHAUSTED, rejected.to_string()));
         }
         message::respond(&mut self.responder, bytes, &mut self.reply).map_err(invalid)
     }
 }
 
-/// C-core's servers, and their threads.
+/// The C-core servers and their threads.
 struct Workers {
     cores: Vec<Arc<Core>>,
     threads: Vec<JoinHandle<Result<ServerTally>>>,
-    /// Nothing comes from it; it is disconnected when all threads have ended.
-    ended: Receiver<()>,
+    /// Receives no message. It is disconnected when all threads have ended.
+    all_ended: Receiver<()>,
 }
 
 impl Workers {
     fn start(method: &str, spec: &ServerSpec) -> Result<Self> {
         let method = CString::new(method)?;
-        let (at_work, ended) = bounded(0);
-        let mut workers = Workers { cores: Vec::new(), threads: Vec::new(), ended };
-        // Dropped before the workers are, if a thread cannot be started.
-        let at_work = at_work;
-        let count = Arc::<AtomicU64>::default();
+        let (running, all_ended) = bounded(0);
+        let mut workers = Workers { cores: Vec::new(), threads: Vec::new(), all_ended };
+        // Declared after `workers`, so that it is dropped before them if a thread cannot be
+        // started: dropping `workers` waits until every sender is dropped.
+        let running = running;
+        let last_sequence = Arc::<AtomicU64>::default();
         for number in 0..completion_queues(spec) {
             let core = Arc::new(Core::new(&method, spec.max_message));
             let worker = Worker {
                 core: Arc::clone(&core),
-                responder: Responder::new(spec, None, Sequence::Shared(Arc::clone(&count))),
-                spare: Vec::new(),
+                responder: Responder::new(spec, None, Sequence::Shared(Arc::clone(&last_sequence))),
+                scratch: Vec::new(),
                 reply: Vec::new(),
-                _at_work: at_work.clone(),
+                _running: running.clone(),
             };
             let thread = threads::start(&format!("grpc-cq-{number}"), || Ok(worker.run()))?;
             workers.threads.push(thread);
@@ -190,7 +194,7 @@ impl Workers {
         Ok(workers)
     }
 
-    /// Shuts the servers down, which tells the threads to end their queues.
+    /// Shuts the servers down and joins the threads, each of which shuts its queue down.
     fn shut_down(&mut self) -> Result<ServerTally> {
         let cores = std::mem::take(&mut self.cores);
         let threads = std::mem::take(&mut self.threads);
@@ -200,50 +204,50 @@ impl Workers {
         for core in &cores {
             core.shut_down();
         }
-        if self.ended.recv_timeout(STOPPING) == Err(RecvTimeoutError::Timeout) {
-            // Their threads go on, and so they must not be destroyed.
+        if self.all_ended.recv_timeout(SHUTDOWN_TIMEOUT) == Err(RecvTimeoutError::Timeout) {
+            // The threads still use the servers, which therefore must not be destroyed.
             std::mem::forget(cores);
-            bail!("C-core has not shut its servers down within {} s", STOPPING.as_secs());
+            bail!("C-core did not shut its servers down within {} s", SHUTDOWN_TIMEOUT.as_secs());
         }
-        let mut all = ServerTally::default();
+        let mut total = ServerTally::default();
         for thread in threads {
-            all.merge(threads::join(thread)?);
+            total.merge(threads::join(thread)?);
         }
-        Ok(all)
+        Ok(total)
     }
 }
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        // Who drops them does not ask how it went.
+        // An error cannot be returned from `drop`.
         let _ = self.shut_down();
     }
 }
 
-/// The server.
-pub struct Direct {
+/// A unary server that calls the C-core without grpcio.
+pub struct DirectServer {
     // Dropped first: no connection is handed to a server that has shut down.
     acceptor: Acceptor,
     workers: Workers,
 }
 
-impl Direct {
-    /// Starts a server of `method`.
+impl DirectServer {
+    /// Starts a server with one method.
     ///
     /// # Errors
     ///
-    /// Where the address cannot be bound, or a thread cannot be started.
+    /// If the address cannot be bound or a thread cannot be started.
     pub fn start(system: &str, method: &str, spec: &ServerSpec) -> Result<Self> {
         let workers = Workers::start(method, spec)?;
-        let mut turns = workers.cores.clone().into_iter().cycle();
+        let mut cores = workers.cores.clone().into_iter().cycle();
         let acceptor = Acceptor::start(system, spec, move |stream| {
-            turns.next().map_or(Ok(()), |core| core.take(stream))
+            cores.next().map_or(Ok(()), |core| core.add_connection(stream))
         })?;
-        Ok(Direct { acceptor, workers })
+        Ok(DirectServer { acceptor, workers })
     }
 }
 
-impl Server for Direct {
+impl Server for DirectServer {
     fn endpoint(&self) -> &Endpoint {
         self.acceptor.endpoint()
     }

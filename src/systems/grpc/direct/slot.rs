@@ -1,11 +1,11 @@
-//! A slot: the place of one call of the C-core, from asking for it to its end.
+//! A slot: the state of one C-core call, from its request to its end. Slots are reused.
 //!
 //! ```text
-//! request --> [C-core] --> came --> finish --> [C-core] --> finished --> request ...
+//! request --> [C-core] --> CallArrived --> finish --> [C-core] --> CallEnded --> request ...
 //! ```
 //!
-//! What C-core is to write into stands in the slot, whose address is the tag by which a
-//! completion queue tells of it: a slot must not move while C-core has it.
+//! C-core writes to fields of the slot, and the address of the slot is its tag in the completion
+//! queue: a slot must not move while C-core uses it.
 
 use std::ffi::{c_int, c_void};
 use std::ptr;
@@ -16,34 +16,35 @@ use grpcio_sys::{
     grpc_op_type, grpc_server, grpc_slice, grpc_status_code,
 };
 
-/// Whose calls a slot takes.
+/// The method whose calls a slot receives.
 #[derive(Clone, Copy)]
 pub enum Method {
-    /// Those of the method that was registered: they come with their message.
-    Known(*mut c_void),
-    /// All others.
-    Unknown,
+    /// The registered method: its calls arrive with their message.
+    Registered(*mut c_void),
+    /// Any other method.
+    Unregistered,
 }
 
-/// What C-core has a slot for.
+/// The operation that C-core performs for a slot.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// To put a call into it.
-    Waiting,
-    /// To send what its call was answered, and to end the call.
-    Answering,
+    /// C-core waits for a call.
+    Requested,
+    /// C-core sends the reply or the error, and ends the call.
+    Finishing,
 }
 
-/// What has happened to a slot.
-pub enum Event {
-    /// A call has come.
-    Came,
-    /// Its call has ended, well or not: it can take another.
-    Finished,
-    /// No call will come any more: the server shuts down.
-    Over,
+/// The meaning of a completed operation.
+pub enum SlotEvent {
+    /// A call has arrived.
+    CallArrived,
+    /// The call has ended, successfully or not: the slot can request another one.
+    CallEnded,
+    /// The server shuts down: no call will arrive.
+    ServerShutDown,
 }
 
+/// The state of one call.
 pub struct Slot {
     method: Method,
     state: State,
@@ -51,24 +52,24 @@ pub struct Slot {
     deadline: gpr_timespec,
     details: grpc_call_details,
     metadata: grpc_metadata_array,
-    /// The request; null for a call without.
+    /// The request; null if the call has no message.
     payload: *mut grpc_byte_buffer,
-    /// The reply, until it has been sent.
+    /// The reply until it has been sent; otherwise null.
     reply: *mut grpc_byte_buffer,
     cancelled: c_int,
 }
 
 #[allow(unsafe_code)]
 impl Slot {
-    /// A slot for calls of `method`.
+    /// Creates a slot for calls of `method`.
     pub fn new(method: Method) -> Box<Self> {
         let deadline =
             gpr_timespec { tv_sec: 0, tv_nsec: 0, clock_type: gpr_clock_type::GPR_CLOCK_REALTIME };
-        // SAFETY: all of these are structs of plain numbers and of pointers that may be null.
+        // SAFETY: these structs consist of integers and of pointers that may be null.
         let (details, metadata) = unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
         Box::new(Slot {
             method,
-            state: State::Waiting,
+            state: State::Requested,
             call: ptr::null_mut(),
             deadline,
             details,
@@ -79,19 +80,19 @@ impl Slot {
         })
     }
 
-    /// Asks for a call. Its event will come from `queue`.
+    /// Requests the next call. `queue` returns the event.
     ///
     /// # Safety
     ///
-    /// Server and queue live until that event has come, and so does the slot, at this address.
+    /// Until that event, server, queue and slot stay alive, and the slot is not moved.
     pub unsafe fn request(&mut self, server: *mut grpc_server, queue: *mut grpc_completion_queue) {
-        self.state = State::Waiting;
+        self.state = State::Requested;
         let tag = ptr::from_mut(self).cast();
-        // SAFETY: what is written into lives as long as the caller promises.
+        // SAFETY: the caller ensures that the fields that C-core writes to stay alive.
         let error = unsafe {
             grpcio_sys::grpc_metadata_array_init(&raw mut self.metadata);
             match self.method {
-                Method::Known(method) => grpcio_sys::grpc_server_request_registered_call(
+                Method::Registered(method) => grpcio_sys::grpc_server_request_registered_call(
                     server,
                     method,
                     &raw mut self.call,
@@ -102,7 +103,7 @@ impl Slot {
                     queue,
                     tag,
                 ),
-                Method::Unknown => {
+                Method::Unregistered => {
                     grpcio_sys::grpc_call_details_init(&raw mut self.details);
                     grpcio_sys::grpc_server_request_call(
                         server,
@@ -116,40 +117,40 @@ impl Slot {
                 }
             }
         };
-        // It refuses a queue that is not the server's, and a slot that misses something.
-        assert_eq!(error, grpc_call_error::GRPC_CALL_OK, "C-core takes a slot");
+        // Possible errors: a queue of another server, a missing argument.
+        assert_eq!(error, grpc_call_error::GRPC_CALL_OK, "C-core rejected a slot");
     }
 
-    /// What the event of a slot means; `succeeded` is what the queue says of it.
+    /// Interprets the event that the queue has returned for this slot.
     ///
     /// # Safety
     ///
-    /// A queue has just told of the slot.
-    pub unsafe fn event(&mut self, succeeded: bool) -> Event {
+    /// The queue has just returned an event for this slot.
+    pub unsafe fn event(&mut self, succeeded: bool) -> SlotEvent {
         match self.state {
-            State::Waiting if succeeded => Event::Came,
-            State::Waiting => Event::Over,
-            State::Answering => {
-                // SAFETY: the event is that the call has ended.
+            State::Requested if succeeded => SlotEvent::CallArrived,
+            State::Requested => SlotEvent::ServerShutDown,
+            State::Finishing => {
+                // SAFETY: the call has ended.
                 unsafe { self.clear() };
-                Event::Finished
+                SlotEvent::CallEnded
             }
         }
     }
 
-    /// Whether its call is one of the method that was registered.
-    pub fn is_known(&self) -> bool {
-        matches!(self.method, Method::Known(_))
+    /// Returns whether the slot receives calls of the registered method.
+    pub fn is_registered(&self) -> bool {
+        matches!(self.method, Method::Registered(_))
     }
 
-    /// The request's bytes; `spare` is where they are put together if C-core has them in parts.
-    /// `None` where the call has none.
-    pub fn request_bytes<'a>(&'a mut self, spare: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+    /// Returns the bytes of the request; `None` if the call has no message. The bytes are copied to
+    /// `scratch` if C-core holds them in several slices.
+    pub fn request_bytes<'a>(&'a mut self, scratch: &'a mut Vec<u8>) -> Option<&'a [u8]> {
         if self.payload.is_null() {
             return None;
         }
-        // SAFETY: the payload is the slot's, and is there until the slot is cleared, as are the
-        // slices in it. The reader is initialised by the first call, and not used if that fails.
+        // SAFETY: the slot owns the payload and its slices until it is cleared. The first call
+        // initializes the reader, which is not used if that fails.
         unsafe {
             let mut reader: grpc_byte_buffer_reader = std::mem::zeroed();
             if grpcio_sys::grpc_byte_buffer_reader_init(&raw mut reader, self.payload) == 0 {
@@ -160,26 +161,26 @@ impl Slot {
             let peeked = grpcio_sys::grpc_byte_buffer_reader_peek(&raw mut reader, &raw mut slice);
             let mut bytes: &[u8] = if peeked == 0 { &[] } else { bytes_of(&*slice) };
             if bytes.len() < length {
-                spare.clear();
-                spare.extend_from_slice(bytes);
+                scratch.clear();
+                scratch.extend_from_slice(bytes);
                 while grpcio_sys::grpc_byte_buffer_reader_peek(&raw mut reader, &raw mut slice) != 0
                 {
-                    spare.extend_from_slice(bytes_of(&*slice));
+                    scratch.extend_from_slice(bytes_of(&*slice));
                 }
-                bytes = spare;
+                bytes = scratch;
             }
             grpcio_sys::grpc_byte_buffer_reader_destroy(&raw mut reader);
             Some(bytes)
         }
     }
 
-    /// Answers the call with a message, and ends it: all in one batch, which C-core writes at once.
+    /// Sends the reply and ends the call in one batch, which C-core writes at once.
     ///
     /// # Safety
     ///
-    /// A call has come, and has not been answered; the slot is as for [`Slot::request`].
-    pub unsafe fn answer(&mut self, reply: &[u8]) {
-        // SAFETY: C-core copies the bytes, and the buffer counts a reference to the slice.
+    /// The slot holds a call that has not been answered. See also [`Slot::request`].
+    pub unsafe fn send_reply(&mut self, reply: &[u8]) {
+        // SAFETY: C-core copies the bytes, and the buffer holds a reference to the slice.
         self.reply = unsafe {
             let mut slice =
                 grpcio_sys::grpc_slice_from_copied_buffer(reply.as_ptr().cast(), reply.len());
@@ -189,47 +190,48 @@ impl Slot {
         };
         let mut message = operation(grpc_op_type::GRPC_OP_SEND_MESSAGE);
         message.data.send_message.send_message = self.reply;
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller ensures the same conditions.
         unsafe { self.finish(grpc_status_code::GRPC_STATUS_OK, None, Some(message)) };
     }
 
-    /// Ends the call with a status that says why there is no message.
+    /// Ends the call with an error status and its reason.
     ///
     /// # Safety
     ///
-    /// As [`Slot::answer`].
-    pub unsafe fn refuse(&mut self, status: grpc_status_code::Type, why: &str) {
-        // SAFETY: the caller's promise.
-        unsafe { self.finish(status, Some(why), None) };
+    /// As for [`Slot::send_reply`].
+    pub unsafe fn send_error(&mut self, status: grpc_status_code::Type, reason: &str) {
+        // SAFETY: the caller ensures the same conditions.
+        unsafe { self.finish(status, Some(reason), None) };
     }
 
     unsafe fn finish(
         &mut self,
         status: grpc_status_code::Type,
-        why: Option<&str>,
+        reason: Option<&str>,
         message: Option<grpc_op>,
     ) {
-        self.state = State::Answering;
-        // SAFETY: C-core copies the bytes. It takes null for no details.
-        let mut details = why.map(|why| unsafe {
-            grpcio_sys::grpc_slice_from_copied_buffer(why.as_ptr().cast(), why.len())
+        self.state = State::Finishing;
+        // SAFETY: C-core copies the bytes.
+        let mut details = reason.map(|reason| unsafe {
+            grpcio_sys::grpc_slice_from_copied_buffer(reason.as_ptr().cast(), reason.len())
         });
         let mut end = operation(grpc_op_type::GRPC_OP_SEND_STATUS_FROM_SERVER);
         end.data.send_status_from_server.status = status;
+        // Null means no details.
         end.data.send_status_from_server.status_details =
             details.as_mut().map_or(ptr::null_mut(), ptr::from_mut);
         let mut close = operation(grpc_op_type::GRPC_OP_RECV_CLOSE_ON_SERVER);
         close.data.recv_close_on_server.cancelled = &raw mut self.cancelled;
         let begin = operation(grpc_op_type::GRPC_OP_SEND_INITIAL_METADATA);
         let count = 3 + usize::from(message.is_some());
-        let all = [begin, end, close, message.unwrap_or(begin)];
+        let operations = [begin, end, close, message.unwrap_or(begin)];
         let tag: *mut c_void = ptr::from_mut(self).cast();
-        // SAFETY: the call is this slot's, and lives until it is cleared; so does all that the
-        // operations point to, but for the details, which C-core does not keep.
+        // SAFETY: the slot owns the call until it is cleared, and all data that the operations
+        // point to, except for the details, which C-core does not keep.
         let error = unsafe {
             let error = grpcio_sys::grpc_call_start_batch(
                 self.call,
-                all.as_ptr(),
+                operations.as_ptr(),
                 count,
                 tag,
                 ptr::null_mut(),
@@ -239,17 +241,17 @@ impl Slot {
             }
             error
         };
-        // It refuses what is sent twice, or by a client.
-        assert_eq!(error, grpc_call_error::GRPC_CALL_OK, "C-core takes a reply");
+        // Possible errors: a second reply, an operation that is only for clients.
+        assert_eq!(error, grpc_call_error::GRPC_CALL_OK, "C-core rejected a reply");
     }
 
-    /// Gives back what the slot has of its call, and with it the call.
+    /// Releases the call and its data.
     ///
     /// # Safety
     ///
-    /// A call has come, and C-core has done with it.
+    /// The slot holds a call, and C-core no longer uses the slot.
     pub unsafe fn clear(&mut self) {
-        // SAFETY: each is the slot's, or null, and C-core has done with them.
+        // SAFETY: each pointer is null or owned by the slot, and C-core no longer uses it.
         unsafe {
             for buffer in [&mut self.payload, &mut self.reply] {
                 if !buffer.is_null() {
@@ -257,7 +259,7 @@ impl Slot {
                     *buffer = ptr::null_mut();
                 }
             }
-            if !self.is_known() {
+            if !self.is_registered() {
                 grpcio_sys::grpc_call_details_destroy(&raw mut self.details);
             }
             grpcio_sys::grpc_metadata_array_destroy(&raw mut self.metadata);
@@ -269,15 +271,15 @@ impl Slot {
 
 #[allow(unsafe_code)]
 fn operation(op: grpc_op_type) -> grpc_op {
-    // SAFETY: zeros are no metadata, no compression and no flags.
+    // SAFETY: zeros mean no metadata, no compression and no flags.
     let data = unsafe { std::mem::zeroed() };
     grpc_op { op, flags: 0, reserved: ptr::null_mut(), data }
 }
 
-/// The bytes of a slice: short ones stand in the slice itself.
+/// Returns the bytes of a slice. A short slice stores them inline.
 #[allow(unsafe_code)]
 unsafe fn bytes_of(slice: &grpc_slice) -> &[u8] {
-    // SAFETY: the reference count says which of the two the slice is.
+    // SAFETY: a slice without a reference count is inline.
     unsafe {
         if slice.refcount.is_null() {
             let inlined = &slice.data.inlined;
