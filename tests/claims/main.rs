@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use comments::{Block, Comment, blocks};
-use quote::{Quote, measured_numbers, position};
+use comments::{Block, Claim, Comment, blocks};
+use echometer::results::Row;
+use quote::{Quote, Span, measured_numbers, position};
 use rows::Measurement;
 
 /// The documents that quote measured numbers.
@@ -48,47 +49,57 @@ fn problems_of(block: &Block, measurements: &mut Measurements) -> Vec<String> {
     let mut problems = Vec::new();
     let mut covered = Vec::new();
     for comment in &block.comments {
-        match comment {
+        problems.extend(match comment {
             Comment::Claims { directory, claims } => {
-                let rows = measurements
-                    .entry(directory.clone())
-                    .or_insert_with(|| Measurement::read(&root().join(directory)));
-                // Claims are in the order of the text, so that exchanged numbers are found.
-                let mut from = 0;
-                for claim in claims {
-                    if let Err(problem) = check(rows, &claim.quantities, &claim.quote) {
-                        problems.push(format!("{directory}: {problem}"));
-                    }
-                    match position(&block.text, &claim.quote, from, &covered) {
-                        Some(span) => {
-                            from = span.end;
-                            covered.push(span);
-                        }
-                        None => problems.push(format!(
-                            "the text does not quote '{}' for '{}' in the order of the claims",
-                            claim.quote, claim.quantities
-                        )),
-                    }
-                }
+                let read = || Measurement::read(&root().join(directory));
+                let rows = measurements.entry(directory.clone()).or_insert_with(read);
+                let found = check_claims(&block.text, rows, claims, &mut covered);
+                found.into_iter().map(|problem| format!("{directory}: {problem}")).collect()
             }
-            Comment::Exempt { quotes } => {
-                for quote in quotes {
-                    let before = covered.len();
-                    while let Some(span) = position(&block.text, quote, 0, &covered) {
-                        covered.push(span);
-                    }
-                    if covered.len() == before {
-                        problems.push(format!("the text does not contain '{quote}', exempt here"));
-                    }
-                }
-            }
-            Comment::NotOnRecord => {}
-        }
+            Comment::Exempt { quotes } => exempt(&block.text, quotes, &mut covered),
+            Comment::NotOnRecord => Vec::new(),
+        });
     }
     let is_covered = |at: usize| covered.iter().any(|span| span.contains(&at));
-    for (at, number) in measured_numbers(&block.text) {
-        if !is_covered(at) {
-            problems.push(format!("no claim for '{number}'"));
+    let numbers = measured_numbers(&block.text).into_iter().filter(|(at, _)| !is_covered(*at));
+    problems.extend(numbers.map(|(_, number)| format!("no claim for '{number}'")));
+    problems
+}
+
+/// Compares claims with the rows, and adds the places of their quotes to `covered`. The claims are
+/// in the order of the text, so that exchanged numbers are found.
+fn check_claims(
+    text: &str,
+    rows: &Measurement,
+    claims: &[Claim],
+    covered: &mut Vec<Span>,
+) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut from = 0;
+    for Claim { quantities, quote } in claims {
+        problems.extend(check(rows, quantities, quote).err());
+        if let Some(span) = position(text, quote, from, covered) {
+            from = span.end;
+            covered.push(span);
+        } else {
+            problems.push(format!(
+                "{quantities}: the text does not quote '{quote}' in the order of the claims"
+            ));
+        }
+    }
+    problems
+}
+
+/// Adds all places of these quotes to `covered`.
+fn exempt(text: &str, quotes: &[String], covered: &mut Vec<Span>) -> Vec<String> {
+    let mut problems = Vec::new();
+    for quote in quotes {
+        let before = covered.len();
+        while let Some(span) = position(text, quote, 0, covered) {
+            covered.push(span);
+        }
+        if covered.len() == before {
+            problems.push(format!("the text does not contain '{quote}', exempt here"));
         }
     }
     problems
@@ -122,21 +133,27 @@ fn every_measured_number_in_the_documents_equals_its_rows() {
     assert!(all.is_empty(), "{} problems:\n{}", all.len(), all.join("\n"));
 }
 
-/// The problems of a document about rows with 2 trials of `a` and `b` at 1 and 8 clients.
+/// The problems of a document about rows of `a` and `b`, in the directory `ROWS`.
 fn problems_of_text(text: &str) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
-    let rows: String = [("a", 1, 100.0), ("a", 8, 1234.4), ("b", 1, 200.0), ("b", 8, 400.0)]
-        .iter()
-        .flat_map(|(label, clients, rate)| (1..=2).map(move |trial| (label, clients, rate, trial)))
-        .map(|(label, clients, rate, trial)| {
-            format!("r,{trial},true,rep,lean,{clients},64,0,0,0,1,{rate},0,0,{rate},0,true,,,{label},0\n")
-        })
-        .collect();
-    let header = "run_id,trial,valid,system,driver,clients,payload_bytes,reply_bytes,think_us,\
-                  warmup_s,window_s,messages,errors,timeouts,throughput_per_s,rtt_out_of_range,\
-                  verified,started_at,host,label,client_cpus\n";
-    let rows = rows.replace(",1234.4,0,0,", ",1234,0,0,");
-    fs::write(directory.path().join("results.csv"), header.to_owned() + &rows).unwrap();
+    let mut file = csv::Writer::from_path(directory.path().join("results.csv")).unwrap();
+    let points: [(&str, usize, &[f64]); 6] = [
+        ("a", 1, &[100.0, 100.0]),
+        ("a", 4, &[100.0, 110.0, 95.0]),
+        ("a", 8, &[1234.4, 1234.4]),
+        ("b", 1, &[200.0, 200.0]),
+        ("b", 4, &[104.0, 100.0, 101.0]),
+        ("b", 8, &[400.0, 400.0]),
+    ];
+    for (label, clients, rates) in points {
+        for (trial, &throughput_per_s) in (1..).zip(rates) {
+            let label = label.to_owned();
+            let row =
+                Row { label, clients, throughput_per_s, trial, valid: true, ..Row::default() };
+            file.serialize(row).unwrap();
+        }
+    }
+    drop(file);
     // An absolute path replaces the root.
     let path = directory.path().display().to_string();
     problems(&text.replace("ROWS", &path), &mut Measurements::new())
@@ -152,11 +169,33 @@ fn number_that_equals_its_rows_is_accepted() {
 }
 
 #[test]
+fn number_is_rounded_to_its_last_digit() {
+    // The rows give 1,234.4.
+    for (number, is_right) in
+        [("1,234", true), ("1,234.4", true), ("1,230", true), ("1,235", false), ("1,240", false)]
+    {
+        let text = format!("{number} per s.\n<!-- claim: ROWS throughput a at 8 = {number} -->");
+        assert_eq!(problems_of_text(&text).is_empty(), is_right, "{number}");
+    }
+}
+
+#[test]
 fn number_that_differs_from_its_rows_is_reported_with_the_computed_value() {
     let found =
         problems_of_text("1,235 messages/s.\n<!-- claim: ROWS throughput a at 8 = 1,235 -->");
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].ends_with("the text says 1,235, the rows say 1234.400"), "{found:?}");
+}
+
+#[test]
+fn ratio_without_a_significant_difference_must_be_called_a_tie() {
+    // (100 x 110 x 95 / (104 x 100 x 101))^(1/3) = 0.998
+    for (quote, is_right) in [("tie: 1.00", true), ("tie", true), ("1.00", false)] {
+        let text = format!("It is a {quote}.\n<!-- claim: ROWS ratio a / b at 4 = {quote} -->");
+        assert_eq!(problems_of_text(&text).is_empty(), is_right, "{quote}");
+    }
+    let text = "It is a tie: 3.09.\n<!-- claim: ROWS ratio a / b at 8 = tie: 3.09 -->";
+    assert_eq!(problems_of_text(text).len(), 1);
 }
 
 #[test]

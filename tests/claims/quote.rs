@@ -10,6 +10,9 @@ const UNITS: [&str; 9] = ["us", "ms", "s", "%", "percent", "times", "messages/s"
 /// Words for a ratio that does not differ significantly from 1.
 const TIES: [&str; 2] = ["tie", "no significant difference"];
 
+/// A part of a text, in bytes.
+pub type Span = Range<usize>;
+
 /// What a claim quotes.
 pub struct Quote {
     numbers: Numbers,
@@ -102,14 +105,11 @@ impl Decimal {
     fn parse(token: &str) -> Self {
         let digits = token.replace(',', "");
         let value = digits.parse().unwrap_or(f64::NAN);
-        let unit = match digits.split_once('.') {
-            Some((_, decimals)) => 0.1_f64.powi(i32::try_from(decimals.len()).unwrap()),
-            None => {
-                let zeros = digits.len() - digits.trim_end_matches('0').len();
-                let zeros = zeros.min(digits.len().saturating_sub(2));
-                10_f64.powi(i32::try_from(zeros).unwrap())
-            }
-        };
+        let decimals = digits.split_once('.').map(|(_, decimals)| decimals.len());
+        let zeros = digits.len() - digits.trim_end_matches('0').len();
+        let zeros = zeros.min(digits.len().saturating_sub(2));
+        let exponent = |count: usize| i32::try_from(count).unwrap();
+        let unit = 10_f64.powi(decimals.map_or_else(|| exponent(zeros), |count| -exponent(count)));
         Decimal { value, tolerance: unit / 2.0 * (1.0 + 1e-9) }
     }
 
@@ -120,12 +120,7 @@ impl Decimal {
 
 /// The first place of a quote from `from` on that is not inside of a longer number and was not
 /// found before.
-pub fn position(
-    text: &str,
-    quote: &str,
-    from: usize,
-    taken: &[Range<usize>],
-) -> Option<Range<usize>> {
+pub fn position(text: &str, quote: &str, from: usize, taken: &[Span]) -> Option<Span> {
     let is_inside = |start: usize, end: usize| {
         let before = text[..start].chars().next_back();
         let mut after = text[end..].chars();
@@ -137,9 +132,8 @@ pub fn position(
             || continues
     };
     let places = text.match_indices(quote).map(|(start, _)| start..start + quote.len());
-    let is_free = |span: &Range<usize>| {
-        !taken.iter().any(|other| other.start < span.end && span.start < other.end)
-    };
+    let is_free =
+        |span: &Span| !taken.iter().any(|other| other.start < span.end && span.start < other.end);
     let mut places = places.filter(|span| span.start >= from && is_free(span));
     places.find(|span| !is_inside(span.start, span.end))
 }
