@@ -10,6 +10,8 @@ use super::{Curve, Estimate, Point, Verdict};
 pub struct Change {
     /// Label of the curve in the second measurement.
     pub label: String,
+    /// Value of the axis.
+    pub x: f64,
     /// Concurrent clients.
     pub clients: usize,
     /// Throughput in the first measurement.
@@ -38,11 +40,6 @@ impl Change {
         let (low, high) = self.ratio?.interval();
         Some((high - low) / 2.0)
     }
-
-    /// Whether it is a significant loss of more than `threshold`.
-    pub fn is_regression(&self, threshold: f64) -> bool {
-        self.verdict == Verdict::Differs && self.relative() < -threshold
-    }
 }
 
 /// Compares the points that are in both measurements. If nothing changed, at most 5 % of
@@ -55,22 +52,12 @@ impl Change {
 /// compared, provided that each measurement has a single curve of the system.
 pub fn changes(a: &[Curve], b: &[Curve], anyway: bool) -> Vec<Change> {
     let mut changes = Vec::new();
-    for of_b in b {
-        let only_curve = || {
-            let has_one = |curves: &[Curve]| {
-                curves.iter().filter(|curve| curve.system == of_b.system).count() == 1
-            };
-            let same_system = a.iter().find(|of_a| of_a.system == of_b.system);
-            same_system.filter(|_| anyway && has_one(a) && has_one(b))
-        };
-        let Some(of_a) = a.iter().find(|of_a| of_a.has_same_options(of_b)).or_else(only_curve)
-        else {
-            continue;
-        };
+    for (of_a, of_b) in pairs(a, b, anyway) {
         for point in &of_b.points {
             let Some(first) = of_a.at(point.x) else { continue };
             changes.push(Change {
                 label: of_b.label.clone(),
+                x: point.x,
                 clients: point.clients,
                 a: first.throughput,
                 b: point.throughput,
@@ -82,6 +69,52 @@ pub fn changes(a: &[Curve], b: &[Curve], anyway: bool) -> Vec<Change> {
     }
     set_verdicts(&mut changes);
     changes
+}
+
+/// The curves of both measurements that are compared with each other.
+fn pairs<'a>(a: &'a [Curve], b: &'a [Curve], anyway: bool) -> Vec<(&'a Curve, &'a Curve)> {
+    let counterpart = |of_b: &Curve| {
+        let only_curve = || {
+            let has_one = |curves: &[Curve]| {
+                curves.iter().filter(|curve| curve.system == of_b.system).count() == 1
+            };
+            let same_system = a.iter().find(|of_a| of_a.system == of_b.system);
+            same_system.filter(|_| anyway && has_one(a) && has_one(b))
+        };
+        a.iter().find(|of_a| of_a.has_same_options(of_b)).or_else(only_curve)
+    };
+    b.iter().filter_map(|of_b| Some((counterpart(of_b)?, of_b))).collect()
+}
+
+/// A point of which one measurement has fewer valid trials than the other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MissingTrials {
+    /// Label of the curve in the measurement that has more.
+    pub label: String,
+    /// Value of the axis.
+    pub x: f64,
+    /// Number of trials in the measurement that has more.
+    pub expected: usize,
+    /// Number of trials in the other measurement; 0 if it lacks the point.
+    pub found: usize,
+}
+
+/// Returns the points of `of` for which `in_other` has fewer valid trials, disturbed ones included.
+pub fn missing_trials(of: &[Curve], in_other: &[Curve], anyway: bool) -> Vec<MissingTrials> {
+    let pairs = pairs(of, in_other, anyway);
+    let mut missing = Vec::new();
+    for curve in of {
+        let others = pairs.iter().find(|(paired, _)| std::ptr::eq(*paired, curve));
+        for point in &curve.points {
+            let (label, x, expected) = (curve.label.clone(), point.x, point.measured_passes);
+            let other = others.and_then(|(_, other)| other.at(x));
+            let found = other.map_or(0, |other| other.measured_passes);
+            if found < expected {
+                missing.push(MissingTrials { label, x, expected, found });
+            }
+        }
+    }
+    missing
 }
 
 /// The mean of the logarithms of the trials' rates.
@@ -164,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_significant_loss_above_the_threshold_is_a_regression() {
+    fn change_and_interval_match_a_hand_calculation() {
         let before = measured(4, [100.0, 101.0, 99.0]);
         let change = &changes(&before, &measured(4, [90.0, 91.0, 89.0]), false)[0];
         assert!((change.relative() + 0.1).abs() < 1e-4, "{change:?}");
@@ -173,9 +206,9 @@ mod tests {
         // is 0.9.
         let half = change.relative_half_width().unwrap();
         assert!((half - 0.9 * 2.788 * 0.008_631).abs() < 1e-4, "{half}");
-        assert!(change.is_regression(0.05) && !change.is_regression(0.15));
+        assert_eq!(change.verdict, Verdict::Differs);
         let noise = &changes(&before, &measured(4, [60.0, 140.0, 70.0]), false)[0];
-        assert_eq!((noise.verdict, noise.is_regression(0.05)), (Verdict::Tie, false));
+        assert_eq!(noise.verdict, Verdict::Tie);
         assert_eq!(changes(&before, &before, false)[0].verdict, Verdict::Tie);
         let single = with_one_trial(&measured(4, [90.0, 91.0, 89.0]));
         assert_eq!(changes(&before, &single, false)[0].verdict, Verdict::InsufficientData);
@@ -229,5 +262,32 @@ mod tests {
         let one = measured(16, [1.0; 3]);
         assert!(option_differences(&options_by_system(&both), &options_by_system(&one)).is_empty());
         assert_eq!(changes(&both, &one, false).len(), 1);
+    }
+
+    #[test]
+    fn points_and_trials_that_only_one_measurement_has_are_missing_in_the_other() {
+        let of = |clients: usize, count: u32| {
+            (1..=count).map(move |trial| Row {
+                system: "a".to_owned(),
+                clients,
+                trial,
+                throughput_per_s: 1.0,
+                valid: true,
+                ..Row::default()
+            })
+        };
+        let a: Vec<_> = of(1, 5).chain(of(2, 3)).chain(of(4, 3)).collect();
+        // A disturbed trial that is excluded from the mean was measured, too.
+        let disturbed =
+            |row: Row| Row { server_cpus_others: (row.trial == 4).then_some(0.5), ..row };
+        let b: Vec<_> = of(1, 4).map(disturbed).chain(of(2, 4)).collect();
+        let (a, b) = (curves(&a, Axis::Clients), curves(&b, Axis::Clients));
+        let missing = |of: &[Curve], other: &[Curve]| -> Vec<_> {
+            let all = missing_trials(of, other, false).into_iter();
+            all.map(|point| (point.x, point.expected, point.found)).collect()
+        };
+        assert_eq!(missing(&a, &b), [(1.0, 5, 4), (4.0, 3, 0)]);
+        assert_eq!(missing(&b, &a), [(2.0, 4, 3)]);
+        assert_eq!(missing(&a, &[]).len(), 3);
     }
 }

@@ -9,12 +9,14 @@ mod crossover;
 mod curve;
 mod estimate;
 mod finding;
+mod interleaved;
 mod log_estimate;
 mod options;
 mod paced;
 mod pairwise;
 mod point;
 mod ratio;
+mod regression;
 mod rounds;
 mod usl;
 
@@ -22,7 +24,8 @@ pub use axis::Axis;
 pub use bootstrap::{MIN_SLICES, Slice, log_rate, log_ratio};
 pub use closed_loop_bound::ClosedLoopBounds;
 pub use comparison::{
-    Change, OptionDifference, OptionsBySystem, changes, option_differences, options_by_system,
+    Change, MissingTrials, OptionDifference, OptionsBySystem, changes, missing_trials,
+    option_differences, options_by_system,
 };
 pub use cost::{Cost, RoleCost, costs};
 pub use crossover::{Crossover, crossovers};
@@ -32,11 +35,13 @@ pub use finding::{
     CurvePoint, ExclusionEffect, Finding, LabeledPoint, Lead, LeadRange, Scope, SlicedLead,
     findings,
 };
+pub use interleaved::{BuildRatio, build_ratios};
 pub use log_estimate::{LogEstimate, combine, combine_all, geometric_mean, holm};
 pub use options::CurveOptions;
 pub use paced::{PacedLoad, paced_loads};
 pub use pairwise::{Claim, Comparison, Overall, RatioAt, claim_count, comparisons};
 pub use point::{Pass, Point, Trial};
 pub use ratio::{Ratio, ratios};
+pub use regression::{Regression, regressions, trials_needed};
 pub use rounds::{Rounds, RoundsByRow, rounds_by_row};
 pub use usl::{MIN_POINTS, Usl, UslError, fit_usl};

@@ -264,7 +264,7 @@ impl Comparison {
 }
 
 impl Claim {
-    fn of(estimate: &LogEstimate, significant: bool) -> Self {
+    pub(super) fn of(estimate: &LogEstimate, significant: bool) -> Self {
         match significant {
             false => Claim::Tie,
             true if estimate.log > 0.0 => Claim::Higher,

@@ -66,6 +66,8 @@ pub struct Point {
     pub disturbed: usize,
     /// Number of disturbed trials that are excluded from the means, because enough others are left.
     pub excluded_trials: usize,
+    /// Number of passes with a valid trial, including excluded ones.
+    pub measured_passes: usize,
 }
 
 /// A pass: the id of the run and the number of the trial.
@@ -117,6 +119,7 @@ impl Point {
             bounds: bounds(trials),
             disturbed: trials.iter().filter(|row| is_disturbed(row)).count(),
             excluded_trials: all.len() - trials.len(),
+            measured_passes: all.iter().map(|row| pass(row).0).collect::<BTreeSet<_>>().len(),
         }
     }
 

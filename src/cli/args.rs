@@ -59,7 +59,16 @@ pub enum CommandArgs {
     /// interval, and whether the change is significant, corrected for the number of points. A
     /// claim needs 3 trials per point on both sides. Measurements with different options are
     /// rejected.
-    Compare(CompareArgs),
+    ///
+    /// With --interleave, measures two builds of echometer against each other instead: their
+    /// servers take turns in slices, so that drift of the machine affects both alike. The clients
+    /// are those of this program. Prints the throughput of B over that of A for each contender.
+    ///
+    /// --fail-on-regression tests each ratio against the limit, with one-sided tests at 5 %. A
+    /// point fails if its loss is significantly larger than the limit, corrected for the number of
+    /// points, and passes if its loss is significantly smaller. Points and trials that A has and B
+    /// lacks fail. If no point fails and one does not pass, the result is inconclusive.
+    Compare(Box<CompareArgs>),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Write man pages for echometer and each command
@@ -288,21 +297,47 @@ pub struct ReportArgs {
 }
 
 #[derive(ClapArgs)]
-#[command(after_help = help::compare())]
+#[command(after_help = help::compare(), override_usage = "echometer compare [OPTIONS] <DIR_A> <DIR_B>\n       \
+    echometer compare --interleave [OPTIONS] <PROGRAM_A> <PROGRAM_B> [CONTENDER]...")]
 pub struct CompareArgs {
-    /// Directory of the first measurement
-    #[arg(value_name = "DIR_A", value_hint = ValueHint::DirPath)]
+    /// Directory of the first measurement; with --interleave, the first program
+    #[arg(value_name = "DIR_A", value_hint = ValueHint::AnyPath)]
     pub a: PathBuf,
-    /// Directory of the second measurement
-    #[arg(value_name = "DIR_B", value_hint = ValueHint::DirPath)]
+    /// Directory of the second measurement; with --interleave, the second program
+    #[arg(value_name = "DIR_B", value_hint = ValueHint::AnyPath)]
     pub b: PathBuf,
-    /// Exit with status 1 if the throughput of a point fell significantly, by more than PERCENT
+    /// Exit with status 1 if a point lost significantly more than PERCENT of its throughput, and
+    /// with status 3 if more trials are needed to decide
     #[arg(long, value_name = "PERCENT", value_parser = values::percent, allow_hyphen_values = true)]
     pub fail_on_regression: Option<f64>,
     /// Compare measurements with different options, too
-    #[arg(long)]
+    #[arg(long, conflicts_with = "interleave")]
     pub anyway: bool,
+
+    /// Measure two builds of echometer against each other: the arguments are two programs
+    #[arg(long, help_heading = INTERLEAVE)]
+    pub interleave: bool,
+    /// System to measure in both builds: SYSTEM[,KEY=VALUE]... with the keys label and the server
+    /// flags of serve without dashes [default: all systems but the baseline]
+    #[arg(value_name = "CONTENDER", value_parser = contender::ValueParser, hide_possible_values = true, requires = "interleave", help_heading = INTERLEAVE)]
+    pub contenders: Vec<contender::ContenderArg>,
+    /// Number of concurrent clients of each contender (lean driver)
+    #[arg(short, long, value_name = "N", default_value = "24", value_parser = values::positive_count, allow_hyphen_values = true, requires = "interleave", help_heading = INTERLEAVE)]
+    pub clients: NonZeroUsize,
+    /// Measured time per contender, build and trial
+    #[arg(short, long, value_name = "TIME", default_value = "4s", value_parser = values::positive_duration, allow_hyphen_values = true, requires = "interleave", help_heading = INTERLEAVE)]
+    pub duration: Duration,
+    /// Number of trials; each starts new servers
+    #[arg(long, value_name = "N", default_value = "3", value_parser = values::positive_count, allow_hyphen_values = true, requires = "interleave", help_heading = INTERLEAVE)]
+    pub trials: NonZeroUsize,
+    /// CSV file to which rows are appended; threads.csv, slices.csv and run.json are written to the
+    /// same directory [default: the rows are discarded]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "interleave", help_heading = INTERLEAVE)]
+    pub csv: Option<PathBuf>,
 }
+
+/// Heading of the options of `compare --interleave`.
+const INTERLEAVE: &str = "Options of --interleave";
 
 #[derive(ClapArgs)]
 #[command(after_help = help::completions())]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::builder::{PossibleValue, TypedValueParser};
-use clap::{Arg, Args as _, Command, FromArgMatches};
+use clap::{Arg, ArgMatches, Args as _, Command, FromArgMatches};
 
 use super::args::ServerArgs;
 use super::{current_program, server_spec};
@@ -142,15 +142,60 @@ impl ContenderArg {
         })
     }
 
-    /// Returns the shared server flags, overridden by this contender's keys.
-    fn server_args(&self, shared: &ServerArgs) -> Result<ServerArgs, String> {
-        let arguments = self.server_flags().map(|(key, value)| format!("--{key}={value}"));
-        let arguments = ["contender".to_owned()].into_iter().chain(arguments);
+    /// A contender without keys.
+    pub fn of_system(system: &'static dyn System) -> Self {
+        ContenderArg { system, text: system.name().to_owned(), keys: Vec::new() }
+    }
+
+    /// Returns the label of the contender and the contender itself for each of two echometer
+    /// executables, A and B, which serve the system with this contender's server flags.
+    pub fn served_by(
+        &self,
+        programs: &[String; 2],
+        ready_timeout: Duration,
+    ) -> Result<(String, [Contender; 2]), UsageError> {
+        let error = |reason: String| UsageError(format!("contender '{}': {reason}", self.text));
+        let label = self.label().map_err(error)?;
+        if let Some(key) = ["addr", "pid", "exec"].into_iter().find(|key| self.key(key).is_some()) {
+            return Err(error(format!(
+                "{key}= is not possible with --interleave, which starts the servers itself; \
+                 remove it"
+            )));
+        }
+        // Only the values are checked: the defaults are those of each executable.
+        self.server_matches().map_err(error)?;
+        let serve = |program: &String| {
+            let words = [program, "serve", self.system.name(), "--addr", "{addr}"];
+            let command = words.map(str::to_owned).into_iter().chain(self.server_arguments());
+            let (command, cpus) = (command.collect(), CpuChoice::default());
+            Target::Exec(ExecSpec { command, address: None, ready_timeout, cpus })
+        };
+        let [a, b] = programs.each_ref().map(serve);
+        let contenders = [("A", a), ("B", b)].map(|(side, target)| Contender {
+            label: format!("{label} {side}"),
+            system: self.system,
+            target,
+        });
+        Ok((label, contenders))
+    }
+
+    /// Returns the keys that are server flags, as arguments of `serve`.
+    fn server_arguments(&self) -> impl Iterator<Item = String> {
+        self.server_flags().map(|(key, value)| format!("--{key}={value}"))
+    }
+
+    fn server_matches(&self) -> Result<ArgMatches, String> {
+        let arguments = ["contender".to_owned()].into_iter().chain(self.server_arguments());
         let without_defaults = |argument: Arg| argument.default_value(None::<&str>);
         let command = ServerArgs::augment_args(Command::new("contender"));
         let command = command.mut_args(without_defaults);
         let matches = command.try_get_matches_from(arguments);
-        let matches = matches.map_err(|error| super::one_line_error(&error))?;
+        matches.map_err(|error| super::one_line_error(&error))
+    }
+
+    /// Returns the shared server flags, overridden by this contender's keys.
+    fn server_args(&self, shared: &ServerArgs) -> Result<ServerArgs, String> {
+        let matches = self.server_matches()?;
         let mut server = shared.clone();
         server.update_from_arg_matches(&matches).map_err(|error| super::one_line_error(&error))?;
         Ok(server)
@@ -203,8 +248,14 @@ pub fn resolve_all(
 ) -> Result<Vec<Contender>, UsageError> {
     let contenders = arguments.iter().map(|argument| argument.resolve(flags));
     let contenders = contenders.collect::<Result<Vec<_>, _>>()?;
+    check_labels(&contenders)?;
+    Ok(contenders)
+}
+
+/// Checks that the labels are unique.
+pub fn check_labels(contenders: &[Contender]) -> Result<(), UsageError> {
     let mut labels = BTreeSet::new();
-    for contender in &contenders {
+    for contender in contenders {
         if !labels.insert(contender.label.as_str()) {
             return Err(UsageError(format!(
                 "two contenders have the label '{0}'; use different labels, as in {1},label=a",
@@ -213,5 +264,5 @@ pub fn resolve_all(
             )));
         }
     }
-    Ok(contenders)
+    Ok(())
 }

@@ -31,7 +31,8 @@ Examples:
   echometer report rows
       print the verdict and tables, and write a page with figures
 
-Exit status: 0 done, 1 failed while running, 2 invalid command line, 130 interrupted",
+Exit status: 0 done, 1 failed while running, 2 invalid command line, 3 inconclusive (compare),
+130 interrupted",
         first_system(),
         second_system()
     )
@@ -97,10 +98,21 @@ Examples:
 }
 
 pub fn compare() -> String {
-    "\
-Example:
-  echometer compare results/before results/after --fail-on-regression 5%"
-        .to_owned()
+    format!(
+        "\
+Examples:
+  echometer compare results/before results/after --fail-on-regression 5%
+  echometer compare --interleave ./before ./after --fail-on-regression 2%
+      two builds, all systems
+  echometer compare --interleave ./before ./after {0} {1},tuning=throughput --clients 8
+      two builds, two contenders
+
+Exit status: 0 done, or no point lost more than --fail-on-regression allows; 1 failed while running,
+or a point lost more or is missing in B; 2 invalid command line; 3 inconclusive, more trials are
+needed; 130 interrupted",
+        first_system(),
+        second_system()
+    )
 }
 
 pub fn completions() -> String {

@@ -5,6 +5,7 @@
 mod args;
 mod contender;
 mod help;
+mod interleave;
 mod run;
 mod values;
 
@@ -52,7 +53,11 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Us
                 Command::Bench(Box::new(bench(*args, shell_command(&arguments))?))
             }
             CommandArgs::Report(args) => Command::Report(report(args)),
-            CommandArgs::Compare(args) => Command::Compare(compare(args)),
+            CommandArgs::Compare(args) if args.interleave => {
+                let command = shell_command(&arguments);
+                Command::Interleave(Box::new(interleave::interleave(*args, command)?))
+            }
+            CommandArgs::Compare(args) => Command::Compare(compare(*args)),
             CommandArgs::Completions(args) => Command::Completions(Completions {
                 script: completion_script(args.shell, definition()),
             }),
@@ -347,6 +352,16 @@ mod tests {
             ("echometer completions csh", "possible values: bash, elvish, fish, powershell, zsh"),
             ("echometer man", "DIR"),
             ("echometer compare a b --fail-on-regression much", "'much' is not a percentage"),
+            ("echometer compare a b --clients 8", "--interleave"),
+            ("echometer compare a b rep", "--interleave"),
+            ("echometer compare --interleave a", "DIR_B"),
+            ("echometer compare --interleave a b --anyway", "cannot be used with"),
+            ("echometer compare --interleave a b rap", "did you mean 'rep'?"),
+            ("echometer compare --interleave a b rep rep", "two contenders have the label 'rep A'"),
+            ("echometer compare --interleave a b rep,pid=1", "'rep,pid=1': pid= is not possible"),
+            ("echometer compare --interleave a b rep,workers=0", "at least 1"),
+            ("echometer compare --interleave a b -d 50ms", "raise --duration"),
+            ("echometer compare --interleave a b --csv -", "give a file"),
         ] {
             let Err(UsageError(error)) = parse_line(line) else { panic!("{line} was accepted") };
             assert!(error.contains(expected), "{line}: {error}");

@@ -8,6 +8,7 @@ use crate::spec::UsageError;
 
 const EXIT_FAILURE: u8 = 1;
 const EXIT_USAGE_ERROR: u8 = 2;
+const EXIT_INCONCLUSIVE: u8 = 3;
 const EXIT_INTERRUPTED: u8 = 130;
 
 /// Runs the command that the arguments of this process name. Errors are printed in one line.
@@ -21,6 +22,7 @@ pub fn main() -> ExitCode {
     match run() {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Failed) => EXIT_FAILURE.into(),
+        Ok(Outcome::Inconclusive) => EXIT_INCONCLUSIVE.into(),
         Ok(Outcome::Interrupted) => EXIT_INTERRUPTED.into(),
         Err(error) => {
             print_status(format_args!("echometer: {error:#}"));

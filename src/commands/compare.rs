@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use super::measurement::Measurement;
+use super::measurement::{Measurement, curves};
+use super::regression_gate::{GatedPoint, RegressionGate};
 use super::{Outcome, print, print_status};
-use crate::analysis::{self, Change, OptionsBySystem, Verdict};
-use crate::report::prose::phrases::pluralize;
+use crate::analysis::{
+    self, Axis, Change, MissingTrials, OptionsBySystem, RoundsByRow, Verdict, missing_trials,
+};
+use crate::report::prose::phrases::{at_value, pluralize};
 use crate::report::{self, prose::notes};
 
 /// Options in run.json that may differ between comparable measurements: the options that identify
@@ -39,7 +42,11 @@ pub struct Compare {
 
 impl Compare {
     pub(super) fn run(self) -> Result<Outcome> {
-        let (a, b) = (Measurement::read(&self.a)?, Measurement::read(&self.b)?);
+        let (a, mut b) = (Measurement::read(&self.a)?, Measurement::read(&self.b)?);
+        if b.axis != a.axis {
+            // A part of the points of A may look like points of another axis.
+            b.curves = curves(&b.rows, &RoundsByRow::new(), a.axis);
+        }
         check_curves(&self.a, &a)?;
         check_curves(&self.b, &b)?;
         if !self.anyway {
@@ -63,9 +70,18 @@ impl Compare {
             }
         }
         warn_of_few_trials(&changes);
-        let Some(max_loss) = self.fail_on_regression else { return Ok(Outcome::Done) };
-        let regressions = print_regressions(&changes, max_loss);
-        Ok(if regressions == 0 { Outcome::Done } else { Outcome::Failed })
+        let only_b = missing_trials(&b.curves, &a.curves, self.anyway);
+        for point in only_b.iter().filter(|point| point.found == 0) {
+            print_status(format_args!("B only: {}", point_name(&point.label, a.axis, point.x)));
+        }
+        let missing = missing_trials(&a.curves, &b.curves, self.anyway);
+        let Some(max_loss) = self.fail_on_regression else {
+            for point in missing.iter().filter(|point| point.found == 0) {
+                print_status(format_args!("A only: {}", point_name(&point.label, a.axis, point.x)));
+            }
+            return Ok(Outcome::Done);
+        };
+        Ok(gate(max_loss, a.axis, &changes, &missing).run())
     }
 
     fn check_options(&self, a: &Measurement, b: &Measurement) -> Result<()> {
@@ -120,21 +136,37 @@ fn warn_of_few_trials(changes: &[Change]) {
     }
 }
 
-/// Prints the points whose throughput fell significantly, by more than `max_loss`. Returns their
-/// number.
-fn print_regressions(changes: &[Change], max_loss: f64) -> usize {
-    let is_regression = |change: &&Change| change.is_regression(max_loss);
-    let regressions: Vec<_> = changes.iter().filter(is_regression).collect();
-    for change in &regressions {
-        print_status(format_args!(
-            "echometer: {} at {} lost {:.1} % of its throughput, more than the allowed {:.1} %",
-            change.label,
-            pluralize(change.clients, "client"),
-            -change.relative() * 100.0,
-            max_loss * 100.0
-        ));
+/// The name of a point, as in `rep at 24 clients`.
+fn point_name(label: &str, axis: Axis, x: f64) -> String {
+    format!("{label} {}", at_value(axis, x))
+}
+
+fn gate(
+    max_loss: f64,
+    axis: Axis,
+    changes: &[Change],
+    missing: &[MissingTrials],
+) -> RegressionGate {
+    let point = |change: &Change| GatedPoint {
+        name: point_name(&change.label, axis, change.x),
+        ratio: change.ratio,
+        trials: change.a.count.min(change.b.count),
+    };
+    let missing = missing.iter().map(|MissingTrials { label, x, expected, found }| {
+        let name = point_name(label, axis, *x);
+        let trials = pluralize(*expected as u64, "valid trial");
+        if *found == 0 {
+            format!("{name} is missing in B, but A has {trials}; measure it in B, too")
+        } else {
+            format!("{name} has {found} of A's {trials} in B; measure the missing trials in B, too")
+        }
+    });
+    RegressionGate {
+        max_loss,
+        points: changes.iter().map(point).collect(),
+        missing: missing.collect(),
+        advice: "in both directories (TRIALS or bench --trials), or use --interleave",
     }
-    regressions.len()
 }
 
 /// Returns the options in run.json, without [`IGNORED_OPTIONS`].

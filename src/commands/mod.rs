@@ -2,8 +2,10 @@
 
 mod bench;
 mod compare;
+mod interleave;
 mod measurement;
 mod provenance;
+mod regression_gate;
 mod repeat;
 mod report;
 mod send;
@@ -18,6 +20,7 @@ use anyhow::{Context, Result};
 
 pub use bench::Bench;
 pub use compare::Compare;
+pub use interleave::Interleave;
 pub use repeat::Repeat;
 pub use report::{Format, Report};
 pub use send::Send;
@@ -36,6 +39,8 @@ pub enum Command {
     Report(Report),
     /// Compares two measurements.
     Compare(Compare),
+    /// Measures two builds against each other.
+    Interleave(Box<Interleave>),
     /// Prints a completion script for a shell.
     Completions(Completions),
     /// Writes man pages.
@@ -49,6 +54,8 @@ pub enum Outcome {
     Done,
     /// A failure that has been printed already; exit status 1.
     Failed,
+    /// The measurements cannot decide; exit status 3.
+    Inconclusive,
     /// Interrupted by SIGINT or SIGTERM; exit status 130.
     Interrupted,
 }
@@ -66,6 +73,7 @@ impl Command {
             Command::Bench(bench) => bench.run(),
             Command::Report(report) => report.run(),
             Command::Compare(compare) => compare.run(),
+            Command::Interleave(interleave) => interleave.run(),
             Command::Completions(completions) => completions.run(),
             Command::Man(man) => man.run(),
         }

@@ -11,6 +11,7 @@
 
 mod chart;
 mod html;
+mod interleaved;
 mod json;
 mod markdown;
 mod numbers;
@@ -24,6 +25,7 @@ mod terminal;
 mod text;
 
 pub use html::html;
+pub use interleaved::table as interleaved_table;
 pub use json::json;
 pub use markdown::{markdown, svg_file_name};
 pub use paced::table as paced_table;
