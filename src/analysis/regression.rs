@@ -95,8 +95,8 @@ mod tests {
 
     /// A ratio of 0.95 times e to the power of `t` standard errors of 1 %, with 8 degrees of
     /// freedom.
-    fn at(t: f64) -> Option<LogEstimate> {
-        Some(ratio(0.95_f64.ln() + 0.01 * t, 1e-4, 8.0))
+    fn at(t: f64) -> LogEstimate {
+        ratio(0.95_f64.ln() + 0.01 * t, 1e-4, 8.0)
     }
 
     #[test]
@@ -109,7 +109,7 @@ mod tests {
             (1.8595, Inconclusive),
             (1.8596, Passes),
         ] {
-            assert_eq!(regressions(&[at(t)], 0.05), [expected], "{t}");
+            assert_eq!(regressions(&[Some(at(t))], 0.05), [expected], "{t}");
         }
     }
 
@@ -118,12 +118,15 @@ mod tests {
         // Of three points, the first is tested at 0.05 / 3: t(0.98333, 8) = 2.566. The second is
         // then tested at 0.05 / 2: t(0.975, 8) = 2.306.
         assert_eq!(
-            regressions(&[at(-2.5), at(1.86), None], 0.05),
+            regressions(&[Some(at(-2.5)), Some(at(1.86)), None], 0.05),
             [Inconclusive, Passes, Inconclusive]
         );
-        assert_eq!(regressions(&[at(-2.6), at(-2.4), None], 0.05), [Fails, Fails, Inconclusive]);
         assert_eq!(
-            regressions(&[at(-2.6), at(-2.2), None], 0.05),
+            regressions(&[Some(at(-2.6)), Some(at(-2.4)), None], 0.05),
+            [Fails, Fails, Inconclusive]
+        );
+        assert_eq!(
+            regressions(&[Some(at(-2.6)), Some(at(-2.2)), None], 0.05),
             [Fails, Inconclusive, Inconclusive]
         );
     }
@@ -135,7 +138,7 @@ mod tests {
         let all = [exact(0.9), exact(0.96), exact(0.95), unknown, None];
         let expected = [Fails, Passes, Inconclusive, Inconclusive, Inconclusive];
         assert_eq!(regressions(&all, 0.05), expected);
-        assert_eq!(regressions(&[exact(0.01), at(-5.0)], 1.0), [Passes, Passes]);
+        assert_eq!(regressions(&[exact(0.01), Some(at(-5.0))], 1.0), [Passes, Passes]);
         assert_eq!(regressions(&[], 0.05), []);
     }
 
@@ -213,11 +216,11 @@ mod tests {
     fn at_most_5_percent_of_runs_pass_if_one_loss_is_as_large_as_the_limit() {
         let mut random = fastrand::Rng::with_seed(19);
         // All other points gain so much that they pass.
-        let mut passes = || {
+        let mut all_pass = || {
             let results = simulated(&mut random, |point| if point == 30 { 0.95 } else { 3.0 });
             results.iter().all(|result| *result == Passes)
         };
-        let passed = (0..400).filter(|_| passes()).count();
+        let passed = (0..400).filter(|_| all_pass()).count();
         assert!((8..=32).contains(&passed), "{passed} of 400");
     }
 }

@@ -47,9 +47,8 @@ impl Interleave {
         let [a, b] = self.programs.each_ref().map(|program| program.display());
         let table = report::render_text(&report::interleaved_table(&self.labels, &ratios));
         print(&format!("A: {a}\nB: {b}\n{}\n\n{table}", pluralize(clients as u64, "client")))?;
-        for line in notes::left_out(&rows).iter().chain(&notes::slices_left_out(&rows)) {
-            print_status(line);
-        }
+        // The bench has already named the trials that are not valid.
+        notes::slices_left_out(&rows).into_iter().for_each(print_status);
         Ok(match self.fail_on_regression {
             Some(max_loss) => gate(max_loss, clients, &self.labels, &ratios).run(),
             None => outcome,

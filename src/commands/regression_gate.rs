@@ -71,9 +71,13 @@ impl RegressionGate {
         let GatedPoint { name, trials, .. } = point;
         let advice = self.advice;
         let Some(ratio) = ratio else {
+            let reason = if *trials < MIN_TRIALS {
+                format!("fewer than {MIN_TRIALS} valid trials ({trials})")
+            } else {
+                "too few slices, or a throughput of 0".to_owned()
+            };
             return format!(
-                "{name} is inconclusive: fewer than {MIN_TRIALS} valid trials on both sides, or a \
-                 throughput of 0; measure {MIN_TRIALS} trials or more {advice}"
+                "{name} is inconclusive: {reason}; measure {MIN_TRIALS} trials or more {advice}"
             );
         };
         let (low, high) = ratio.interval();
