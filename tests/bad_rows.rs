@@ -21,7 +21,7 @@ const NEWER_COLUMNS: &str = "gaps repeats strays malformed late refused disconne
     server_system_us_per_msg client_user_us_per_msg client_system_us_per_msg \
     server_voluntary_switches_per_msg server_involuntary_switches_per_msg \
     client_voluntary_switches_per_msg client_involuntary_switches_per_msg server_busy \
-    client_busy server_cpus_idle client_cpus_idle bound cpu_quota server_cpus_asked \
+    server_busiest_thread client_busy server_cpus_idle client_cpus_idle bound cpu_quota server_cpus_asked \
     client_cpus_asked notes tuning work channels";
 
 /// The CSV text without `columns`.

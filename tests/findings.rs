@@ -194,6 +194,34 @@ fn client_bound_points_are_not_ranked_and_advice_is_given() {
 }
 
 #[test]
+fn points_whose_clients_had_or_may_have_had_no_cpu_time_left_are_not_ranked() {
+    let on_separate_cpus = |label, rate, bound| {
+        modified(bounded(around(label, 8, rate), bound), |row| {
+            row.server_cpus = Some("0".to_owned());
+            row.client_cpus = "1-3".to_owned();
+        })
+    };
+    let b = on_separate_cpus("b", 45_000.0, "server");
+    let host = on_separate_cpus("a", 90_000.0, "host");
+    let found = sentences(&[host.clone(), b.clone()].concat());
+    assert_eq!(found[0], "Only b can be ranked: 45,000 ± 1,118 messages/s at 8 clients.");
+    assert_eq!(
+        found[1],
+        "a (90,000 messages/s at 8 clients) is not ranked: the clients had no CPU time left \
+         either, so the server may be faster. Give the clients more CPUs (--client-cpus)."
+    );
+    let unclear = on_separate_cpus("c", 80_000.0, "unclear");
+    let found = sentences(&[host, unclear, b].concat());
+    assert_eq!(
+        found[1],
+        "a (90,000 messages/s at 8 clients) and c (80,000 messages/s at 8 clients) are not ranked: \
+         the clients had no CPU time left either, or may have had none, so the servers may be \
+         faster. Give the clients more CPUs (--client-cpus), or raise --duration: the windows are \
+         short."
+    );
+}
+
+#[test]
 fn with_shared_channels_the_lean_driver_is_not_recommended() {
     let rows = bounded(around("a", 8, 90_000.0), "client");
     let rows = modified(rows, |row| row.channels = Some("shared".to_owned()));
@@ -205,7 +233,20 @@ fn with_shared_channels_the_lean_driver_is_not_recommended() {
 
 #[test]
 fn the_bound_at_peak_throughput_is_explained() {
-    let of = |bound| sentences(&bounded(around("a", 8, 60_000.0), bound)).remove(1);
+    let of = |bound| {
+        let idle_clients = |row: &mut Row| row.client_cpus_idle = Some(0.5);
+        sentences(&modified(bounded(around("a", 8, 60_000.0), bound), idle_clients)).remove(1)
+    };
+    assert_eq!(
+        of("thread"),
+        "At the peak of a, one thread of the server used all of a CPU while CPUs were idle. More \
+         CPUs for the server bring nothing; more threads may."
+    );
+    assert_eq!(
+        of("unclear"),
+        "At the peak of a, it is unclear whether the server had CPU time left, because the \
+         windows are short. Raise --duration."
+    );
     assert_eq!(
         of("host"),
         "At the peak of a, server and clients together used all of their CPU time. With CPUs of \

@@ -195,6 +195,14 @@ fn program_machine_and_command_are_recorded() {
     assert!(cpu.contains(&text(&machine["cpu_model"])) || machine["cpu_model"] == "unknown");
     assert_eq!(text(&machine["cpus"]), Cpus::of(0).unwrap().to_string());
     assert!(machine["memory_mib"].as_u64() > Some(0), "{machine}");
+    let source = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+    let source = fs::read_to_string(source).ok().map(|text| text.trim().to_owned());
+    assert_eq!(machine["clock_source"].as_str(), source.as_deref(), "{machine}");
+    let topology = Path::new("/sys/devices/system/cpu/cpu0/topology/thread_siblings_list").exists();
+    assert_eq!(machine["smt_siblings"].is_array(), topology, "{machine}");
+    for property in ["irq_time_accounting", "frequency_governor", "hypervisor"] {
+        assert!(machine.get(property).is_some(), "null if unknown, {property}: {machine}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use common::CommandOutput;
 use common::rows::{
-    bounded, directory_with_rows, figure, invalid, report, svg_texts, table_row, trials,
+    bounded, directory_with_rows, figure, invalid, modified, report, svg_texts, table_row, trials,
     two_systems,
 };
 use echometer::results::{ALL_DISTURBED, Row};
@@ -119,6 +119,37 @@ fn client_bound_points_are_not_ranked() {
 }
 
 #[test]
+fn a_peak_that_both_sides_bounded_on_separate_cpus_is_not_the_fastest() {
+    let [a, b] = two_systems();
+    let separate = |row: &mut Row| {
+        row.server_cpus = Some("0".to_owned());
+        row.client_cpus = "1-3".to_owned();
+    };
+    let mut fastest = trials(b, 24, &[149_000.0, 150_000.0, 149_500.0, 149_200.0, 150_100.0]);
+    for (row, bound) in fastest.iter_mut().zip(["host", "client", "host", "host", "server"]) {
+        row.bound = Some(bound.to_owned());
+    }
+    let others = bounded(trials(a, 24, &around(38_000.0)), "thread");
+    let rows = modified([others, fastest].concat(), separate);
+    let (output, directory) = reported(&rows);
+    assert_eq!(ratio(directory.path(), 24)["ranks"], false);
+    let expected = format!("not ranked: {b} at 24 clients, where the clients had no CPU time left");
+    assert!(output.stderr.contains(&expected), "{output:?}");
+    let cells = table_row(&output.stdout, &[b, "24"]);
+    assert!(cells.contains(&"client, host, server".to_owned()), "{cells:?}");
+    let json: Value =
+        serde_json::from_str(&report(directory.path(), &["--format", "json"]).stdout).unwrap();
+    let ranks: Vec<_> = json["points"].as_array().unwrap().iter().map(|p| &p["ranks"]).collect();
+    assert_eq!(ranks, [true, false]);
+    let verdict = json["verdict"].to_string();
+    assert!(
+        verdict.contains("is not ranked: the clients had no CPU time left either"),
+        "{verdict}"
+    );
+    assert!(verdict.contains("one thread of the server used all of a CPU"), "{verdict}");
+}
+
+#[test]
 fn excluded_trials_and_notes_are_counted() {
     let [a, b] = two_systems();
     let mut rows = [trials(a, 1, &around(2000.0)), trials(b, 1, &around(1000.0))].concat();
@@ -155,7 +186,11 @@ fn rows_with_only_disturbed_slices_allow_no_claim_and_give_advice() {
 
 #[test]
 fn marker_shapes_show_the_bound_and_the_legend_explains_them() {
-    const BOUNDS: [&str; 4] = ["server", "client", "host", "latency"];
+    const BOUNDS: [&str; 6] = ["server", "thread", "client", "host", "latency", "unclear"];
+    let entry = |bound| match bound {
+        "host" => "bound: host (ranked on shared CPUs only)".to_owned(),
+        bound => format!("bound: {bound}"),
+    };
     let legend = |rows: &[Row]| -> Vec<String> {
         let (_output, directory) = reported(rows);
         let svg = figure(directory.path());
@@ -164,9 +199,9 @@ fn marker_shapes_show_the_bound_and_the_legend_explains_them() {
     };
     let of = |(clients, bound)| bounded(trials(two_systems()[0], clients, &[1000.0]), bound);
     let each: Vec<_> = (1..).zip(BOUNDS).flat_map(of).collect();
-    assert_eq!(legend(&each), BOUNDS.map(|bound| format!("bound: {bound}")));
+    assert_eq!(legend(&each), BOUNDS.map(entry));
     for bound in BOUNDS {
-        assert_eq!(legend(&of((1, bound))), [format!("bound: {bound}")]);
+        assert_eq!(legend(&of((1, bound))), [entry(bound)]);
     }
     // An unknown bound, or one that differs between trials, is unclear.
     let mixed = [of((1, "server")), of((1, "latency"))].concat();

@@ -221,6 +221,42 @@ mod tests {
     }
 
     #[test]
+    fn a_point_whose_clients_may_have_lacked_cpu_time_ranks_no_server() {
+        let on = |bound: &str, server: &str, idle| Row {
+            bound: Some(bound.to_owned()),
+            server_cpus: Some(server.to_owned()),
+            client_cpus: "1-2".to_owned(),
+            client_cpus_idle: idle,
+            ..row("a", 1, 9.0)
+        };
+        let point = |rows: &[Row]| curves(rows)[0].points[0].clone();
+        let host = on("host", "0", Some(0.0));
+        let mixed = point(&[host.clone(), on("client", "0", None), on("server", "0", None)]);
+        assert!(!mixed.is_rankable() && !mixed.is_bounded_by_clients());
+        assert!(
+            point(&[host.clone(), on("server", "0", None), on("server", "0", None)]).is_rankable()
+        );
+        // On shared CPUs or with a quota for both sides, a row measures both in any case.
+        assert!(point(&[on("host", "0-1", None)]).is_rankable());
+        assert!(point(&[Row { cpu_quota: Some(2.0), ..host.clone() }]).is_rankable());
+        assert!(!point(&[Row { cpu_quota: Some(3.0), ..host }]).is_rankable());
+        assert!(!point(&[on("unclear", "0", Some(0.06))]).is_rankable());
+        assert!(!point(&[on("unclear", "0", None)]).is_rankable());
+        // It is only unclear whether the server had CPU time left.
+        let unclear = point(&[on("unclear", "0", Some(0.3))]);
+        assert!(unclear.is_rankable() && !unclear.is_bounded_by_server());
+    }
+
+    #[test]
+    fn a_saturated_thread_bounds_the_server() {
+        let bound = |bound: &str| Row { bound: Some(bound.to_owned()), ..row("a", 1, 9.0) };
+        let point = |rows: &[Row]| curves(rows)[0].points[0].clone();
+        let mixed = point(&[bound("thread"), bound("server"), bound("latency")]);
+        assert!(mixed.is_bounded_by_server() && mixed.is_rankable());
+        assert!(!point(&[bound("thread"), bound("latency")]).is_bounded_by_server());
+    }
+
+    #[test]
     fn invalid_rows_are_in_no_mean() {
         let rows = [row("a", 1, 100.0), Row { valid: false, ..row("a", 1, 9000.0) }];
         assert_eq!(curves(&rows)[0].points[0].throughput.mean, 100.0);

@@ -52,6 +52,8 @@ pub struct Point {
     pub server_cpus: Option<f64>,
     /// Share of that CPU time that the server used.
     pub server_busy: Option<f64>,
+    /// Share of one CPU that the server's busiest thread used.
+    pub server_busiest_thread: Option<f64>,
     /// Share of their CPU time that the clients used.
     pub client_busy: Option<f64>,
     /// Jain's fairness index of the messages of each client.
@@ -62,6 +64,8 @@ pub struct Point {
     pub errors: u64,
     /// The bounds of the trials, each with its number of trials.
     pub bounds: BTreeMap<String, usize>,
+    /// Number of trials in which the clients had no CPU time left, or may have had none.
+    pub without_client_cpu: usize,
     /// Number of trials in the means that steal or other processes disturbed.
     pub disturbed: usize,
     /// Number of disturbed trials that are excluded from the means, because enough others are left.
@@ -112,27 +116,45 @@ impl Point {
             server_threads: mean_of(|row| row.server_threads.map(|threads| threads as f64)),
             server_cpus: mean_of(server_cpus),
             server_busy: mean_of(|row| row.server_busy),
+            server_busiest_thread: mean_of(|row| row.server_busiest_thread),
             client_busy: mean_of(|row| row.client_busy),
             client_fairness: mean_of(|row| row.client_fairness),
             worker_fairness: mean_of(|row| row.worker_fairness),
             errors: trials.iter().fold(0, |sum, row| sum.saturating_add(row.errors)),
             bounds: bounds(trials),
+            without_client_cpu: trials.iter().filter(|row| lacks_client_cpu(row)).count(),
             disturbed: trials.iter().filter(|row| is_disturbed(row)).count(),
             excluded_trials: all.len() - trials.len(),
             measured_passes: all.iter().map(|row| pass(row).0).collect::<BTreeSet<_>>().len(),
         }
     }
 
-    /// Whether the clients were the bound in half of the trials or more, so that the point measures
-    /// the clients and not the server. One such trial of many hardly changes the mean.
+    /// Whether the clients alone were the bound in half of the trials or more, so that the point
+    /// measures the clients and not the server. One such trial of many hardly changes the mean.
     pub fn is_bounded_by_clients(&self) -> bool {
-        let clients = self.bounds.get("client").copied().unwrap_or_default();
-        clients > 0 && 2 * clients >= self.throughput.count
+        self.is_half(self.trials_with_bound("client"))
     }
 
-    /// Whether the server was the bound in more than half of the trials.
+    /// Whether the clients had no CPU time left in half of the trials or more, or may have had
+    /// none: they were the bound, both sides had none left on separate CPUs, or the bound is
+    /// unclear. With faster clients, the server might be faster.
+    pub fn may_be_bounded_by_clients(&self) -> bool {
+        self.is_half(self.without_client_cpu)
+    }
+
+    /// Whether the server was the bound in more than half of the trials: its CPUs, or one of its
+    /// threads.
     pub fn is_bounded_by_server(&self) -> bool {
-        2 * self.bounds.get("server").copied().unwrap_or_default() > self.throughput.count
+        let trials = self.trials_with_bound("server") + self.trials_with_bound("thread");
+        2 * trials > self.throughput.count
+    }
+
+    fn trials_with_bound(&self, bound: &str) -> usize {
+        self.bounds.get(bound).copied().unwrap_or_default()
+    }
+
+    fn is_half(&self, trials: usize) -> bool {
+        trials > 0 && 2 * trials >= self.throughput.count
     }
 
     /// Whether a trial has slices.
@@ -170,10 +192,10 @@ impl Point {
             .is_some_and(|change| change.is_significant() && change.difference > 0.0)
     }
 
-    /// Whether servers can be ranked by it: the clients were not the bound, and nothing disturbed
+    /// Whether servers can be ranked by it: the clients had CPU time left, and nothing disturbed
     /// it.
     pub fn is_rankable(&self) -> bool {
-        !self.is_bounded_by_clients() && self.disturbed == 0
+        !self.may_be_bounded_by_clients() && self.disturbed == 0
     }
 }
 
@@ -183,6 +205,28 @@ fn bounds(trials: &[&Row]) -> BTreeMap<String, usize> {
         *bounds.entry(bound).or_default() += 1;
     }
     bounds
+}
+
+/// Whether the clients had no CPU time left, or may have had none.
+fn lacks_client_cpu(row: &Row) -> bool {
+    /// With this idle share, clients had CPU time left whatever the resolution of the counters.
+    const CERTAINLY_IDLE: f64 = 0.1;
+    match row.bound.as_deref() {
+        Some("client") => true,
+        Some("host") => has_separate_cpus(row),
+        Some("unclear") => row.client_cpus_idle.is_none_or(|idle| idle < CERTAINLY_IDLE),
+        _ => false,
+    }
+}
+
+/// Whether the two sides are known to have separate CPUs and no quota for both together. On shared
+/// CPUs, server and clients compete, so a row measures both in any case.
+fn has_separate_cpus(row: &Row) -> bool {
+    let cpus = |text: &str| text.parse::<Cpus>().ok();
+    let server = row.server_cpus.as_deref().and_then(cpus);
+    let Some((server, clients)) = server.zip(cpus(&row.client_cpus)) else { return false };
+    let all = (server.count() + clients.count()) as f64;
+    server.intersection(&clients).is_none() && row.cpu_quota.is_none_or(|quota| quota >= all)
 }
 
 fn mib_per_s(row: &Row) -> f64 {

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use anyhow::Result;
 
 use crate::os::cpus::Cpus;
-use crate::os::{host, quota};
+use crate::os::{hardware, host, quota};
 use crate::results::{Machine, Program, Run, Trials};
 use crate::spec::TrialSpec;
 use crate::systems::SYSTEMS;
@@ -59,12 +59,19 @@ fn program() -> Program {
 }
 
 fn machine() -> Result<Machine> {
+    let cpus = Cpus::of(0)?;
+    let siblings = hardware::smt_siblings(&cpus);
     Ok(Machine {
         host: host::name(),
         kernel: host::kernel(),
         cpu_model: host::cpu_model(),
-        cpus: Cpus::of(0)?.to_string(),
+        cpus: cpus.to_string(),
         cpu_quota: quota::of_this_process(),
         memory_mib: host::memory_mib(),
+        smt_siblings: siblings.map(|groups| groups.iter().map(Cpus::to_string).collect()),
+        clock_source: hardware::clock_source(),
+        irq_time_accounting: hardware::irq_time_accounting(),
+        frequency_governor: hardware::frequency_governor(&cpus),
+        hypervisor: hardware::hypervisor(),
     })
 }

@@ -3,6 +3,7 @@
 //! This module starts no thread and reads no files except those in /proc.
 
 mod bound;
+mod busiest_thread;
 mod consistency;
 mod cpu_times;
 mod disturbance;
@@ -16,8 +17,9 @@ mod usage;
 mod window;
 
 pub use bound::{Bound, TRIAL_OTHERS_LIMIT, Utilization, busy, share};
+pub use busiest_thread::busiest_thread;
 pub use consistency::{LITTLES_LAW_TOLERANCE, count_mismatch, is_rate_kept, littles_law};
-pub use cpu_times::{CpuShares, CpuTimes};
+pub use cpu_times::{CpuShares, CpuTimes, idle_resolution, summed_idle_resolution};
 pub use disturbance::{DISTURBED_SHARE, Loss};
 pub use error_counts::ErrorCounts;
 pub use fairness::Fairness;

@@ -1,7 +1,7 @@
 //! Resource usage of a process: CPU time, context switches, threads and memory.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nix::time::ClockId;
@@ -48,6 +48,8 @@ pub struct Usage {
     switches: BTreeMap<i32, (u64, u64)>,
     /// Resident memory in bytes.
     pub rss_bytes: u64,
+    /// When the CPU clock was read.
+    pub read_at: Option<Instant>,
 }
 
 impl Usage {
@@ -104,9 +106,10 @@ impl Usage {
             let pid = i32::try_from(pid)?;
             // The CPU clock is read first, because it advances while the threads are read.
             let cpu = ClockId::pid_cpu_clock_id(Pid::from_raw(pid))?.now()?;
+            let read_at = Some(Instant::now());
             let process = Process::new(pid)?;
             let stat = process.stat()?;
-            let mut usage = Usage::default();
+            let mut usage = Usage { read_at, ..Usage::default() };
             for task in process.tasks()?.flatten() {
                 // A thread may end after it was listed.
                 let Ok(mut used) = read_switches(&task) else { continue };

@@ -1,6 +1,7 @@
-//! Linux: CPUs and affinity, cgroup quotas, processes, threads, the heap, and precise sleep.
+//! Linux: CPUs and affinity, hardware, cgroup quotas, processes, threads, the heap, and precise sleep.
 
 pub mod cpus;
+pub mod hardware;
 pub mod heap;
 pub mod host;
 pub mod precise_sleep;

@@ -173,7 +173,9 @@ fn matrix(
     }
     let header = ["row / column"].into_iter().chain(labels.iter().copied());
     let mut table = Table {
-        caption: format!("{caption}; in parentheses: bounded by the clients or disturbed"),
+        caption: format!(
+            "{caption}; in parentheses: bounded by the clients or possibly so, or disturbed"
+        ),
         header: header.map(str::to_owned).collect(),
         body: Vec::new(),
     };
@@ -242,7 +244,7 @@ pub fn changes(changes: &[Change]) -> Table {
     let caption = if changes.iter().all(|change| change.is_rankable) {
         ""
     } else {
-        "in parentheses: bounded by the clients or disturbed, so little evidence about the server"
+        "in parentheses: bounded by the clients or possibly so, or disturbed, so little evidence about the server"
     };
     let mut table = Table::new(caption, &[&header[..], &["change", "± 95 %", "verdict"]].concat());
     for change in changes {

@@ -47,7 +47,7 @@ pub struct Program {
 }
 
 /// The machine of the clients and of the servers that the benchmark started.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     /// Host name.
     pub host: String,
@@ -59,8 +59,18 @@ pub struct Machine {
     pub cpus: String,
     /// CPU quota of the control group, in CPUs; `None` without a quota.
     pub cpu_quota: Option<f64>,
-    /// Memory in MiB; `None` if unknown.
+    /// Memory in MiB; `None` if unknown, as all fields below.
     pub memory_mib: Option<u64>,
+    /// Groups of these CPUs and their siblings that share a core (SMT); empty if there are none.
+    pub smt_siblings: Option<Vec<String>>,
+    /// Clock source of the kernel.
+    pub clock_source: Option<String>,
+    /// Whether the kernel was built to measure the time of interrupts exactly.
+    pub irq_time_accounting: Option<bool>,
+    /// Frequency governors of these CPUs.
+    pub frequency_governor: Option<String>,
+    /// The hypervisor; `none` on a physical machine.
+    pub hypervisor: Option<String>,
 }
 
 /// Trials with the same options.
@@ -169,8 +179,8 @@ mod tests {
                 kernel: "k".to_owned(),
                 cpu_model: "m".to_owned(),
                 cpus: "0-1".to_owned(),
-                cpu_quota: None,
                 memory_mib: Some(1),
+                ..Machine::default()
             },
             trials: vec![Trials {
                 system: "s".to_owned(),
@@ -193,6 +203,14 @@ mod tests {
         let trials: Vec<_> = runs.iter().map(|run| (&*run.run_id, run.trials.len())).collect();
         assert_eq!(trials, [("a", 2), ("b", 1)]);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_machine_of_an_older_version_lacks_only_the_properties_that_were_not_recorded() {
+        let old = r#"{"host":"h","kernel":"k","cpu_model":"m","cpus":"0-1","cpu_quota":null,
+                      "memory_mib":1}"#;
+        let machine: Machine = serde_json::from_str(old).unwrap();
+        assert_eq!(machine, run("a", "1").machine);
     }
 
     #[test]

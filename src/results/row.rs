@@ -156,6 +156,8 @@ pub struct Row {
     pub server_busy: Option<f64>,
     /// CPU time of the clients' process, as a share of the time of its CPUs.
     pub client_busy: Option<f64>,
+    /// CPU time of the server's busiest thread, as a share of the time of one CPU.
+    pub server_busiest_thread: Option<f64>,
     /// Share of time in which the server's CPUs were idle.
     pub server_cpus_idle: Option<f64>,
     /// Share of time in which the clients' CPUs were idle.
@@ -176,7 +178,8 @@ pub struct Row {
     pub slices_left_out: Option<u64>,
     /// Seed of the random order of contenders; empty without slices.
     pub seed: Option<u64>,
-    /// Resource that limited throughput: `server`, `client`, `host` or `latency`.
+    /// Resource that limited throughput: `server`, `thread`, `client`, `host`, `latency` or
+    /// `unclear`.
     pub bound: Option<String>,
     /// Resident memory of the server at the close of the window.
     pub server_rss_mib: Option<f64>,

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use crate::measure::{
-    Bound, Counters, CpuShares, DISTURBED_SHARE, TRIAL_OTHERS_LIMIT, Utilization, Window, busy,
-    share,
+    Bound, Counters, CpuShares, DISTURBED_SHARE, TRIAL_OTHERS_LIMIT, Usage, Utilization, Window,
+    busy, idle_resolution, share,
 };
 use crate::os::cpus::Cpus;
 use crate::results::{Row, per_message, rounded, us_per_message};
 
 use super::placement_report::PlacementReport;
-use super::process_sampler::ProcessSamples;
+use super::process_sampler::{Ends, ProcessSamples};
 use super::slice_totals::{CpuTotals, SliceTotals};
 use super::warning::Warning;
 
@@ -18,20 +18,25 @@ use super::warning::Warning;
 pub struct CpuAccounting {
     server: SideUsage,
     clients: SideUsage,
+    /// Share of one CPU that the busiest thread of the server used.
+    busiest_thread: Option<f64>,
     bound: Option<Bound>,
     quota: Option<f64>,
     /// Echoes in the observed part of the window.
     pub messages: f64,
 }
 
-/// CPU usage of one side. All shares refer to the time of its CPUs.
+/// CPU usage of one side. All shares refer to the wall-clock time of its CPUs.
 #[derive(Clone, Copy, Default)]
 struct SideUsage {
     used: Option<Counters>,
+    /// Time in which it was used.
+    span: Duration,
     /// Share that this side used.
     busy: Option<f64>,
-    /// Share in which the CPUs were idle.
+    /// Share in which the CPUs were idle, and its largest error.
     idle: Option<f64>,
+    idle_resolution: f64,
     /// Share that other processes used.
     others: Option<f64>,
     /// Share that the hypervisor gave to other virtual machines.
@@ -39,27 +44,14 @@ struct SideUsage {
 }
 
 impl SideUsage {
-    /// `disjoint`: whether only this side uses the CPUs. Otherwise the share of other processes is
-    /// unknown.
-    fn new(
-        used: Option<Counters>,
-        shares: Option<CpuShares>,
-        busy: Option<f64>,
-        disjoint: bool,
-    ) -> Self {
-        let others = shares.zip(busy).map(|(shares, busy)| shares.others(busy));
-        SideUsage {
-            used,
-            busy,
-            idle: shares.map(|shares| shares.idle),
-            others: others.filter(|_| disjoint),
-            stolen: shares.map(|shares| shares.stolen),
-        }
+    fn utilization(&self, disjoint: bool) -> Option<Utilization> {
+        let (idle, resolution) = (self.idle.filter(|_| disjoint), self.idle_resolution);
+        self.busy.map(|busy| Utilization { busy, idle, resolution })
     }
 
-    fn utilization(&self, disjoint: bool) -> Option<Utilization> {
-        let idle = self.idle.filter(|_| disjoint);
-        self.busy.map(|busy| Utilization { busy, idle })
+    /// CPU time used over the wall-clock time: the mean number of CPUs in use.
+    fn cpus_used(&self) -> Option<f64> {
+        busy(self.used?.cpu, self.span, 1)
     }
 }
 
@@ -71,27 +63,40 @@ impl CpuAccounting {
         placement: &PlacementReport,
         messages: u64,
     ) -> Self {
-        let span = observed_span(samples, window);
-        let observed_share = share(span, window.length());
+        let observed_share = share(observed_span(samples, window), window.length());
         let disjoint = placement.is_disjoint();
-        let usage = |used: Option<Counters>, cpus: Option<&Cpus>| {
+        let resolution = cpus_span(samples).map_or(0.0, idle_resolution);
+        let usage = |ends: &Ends<Usage>, cpus: Option<&Cpus>| {
+            let (used, span) = (ends.used(), ends.span().unwrap_or_default());
             let busy = used.zip(cpus).and_then(|(used, cpus)| busy(used.cpu, span, cpus.count()));
-            SideUsage::new(used, cpus.and_then(|cpus| cpu_shares(samples, cpus)), busy, disjoint)
-        };
-        let server = usage(samples.server.used(), placement.server.as_ref());
-        let clients = usage(samples.clients.used(), Some(&placement.clients));
-        let together =
-            busy_together(server.used, clients.used, span, placement).map(|busy| Utilization {
+            let shares = cpus.and_then(|cpus| cpu_shares(samples, cpus));
+            let others = shares.zip(busy).map(|(shares, busy)| shares.others(busy));
+            SideUsage {
+                used,
+                span,
                 busy,
-                idle: cpu_shares(samples, &placement.all()).map(|shares| shares.idle),
-            });
+                idle: shares.map(|shares| shares.idle),
+                idle_resolution: resolution,
+                // Unknown if both sides use the CPUs.
+                others: others.filter(|_| disjoint),
+                stolen: shares.map(|shares| shares.stolen),
+            }
+        };
+        let server = usage(&samples.server, placement.server.as_ref());
+        let clients = usage(&samples.clients, Some(&placement.clients));
+        let together = busy_together(&server, &clients, placement).map(|busy| Utilization {
+            busy,
+            idle: cpu_shares(samples, &placement.all()).map(|shares| shares.idle),
+            resolution,
+        });
         let messages = messages as f64 * observed_share.min(1.0);
-        CpuAccounting::new(server, clients, together, placement, messages)
+        let busiest = samples.server.busiest_thread();
+        CpuAccounting::new([server, clients], busiest, together, placement, messages)
     }
 
     /// Computes the usage in the kept slices with this number of `messages`.
     pub fn of_slices(totals: &SliceTotals, placement: &PlacementReport, messages: u64) -> Self {
-        let since = |first: &crate::measure::Usage| Some(totals.last.as_ref()?.since(first));
+        let since = |first: &Usage| Some(totals.last.as_ref()?.since(first));
         let server = totals.first.as_ref().and_then(since);
         // Context switches are counted over longer spans than the windows, so they are scaled.
         let scaled = |all: Counters, completed: u64, cpu: Duration| {
@@ -104,11 +109,17 @@ impl CpuAccounting {
         let usage = |used: Option<Counters>, cpus: Option<&Cpus>, cpu_totals: &CpuTotals| {
             let busy =
                 |(used, cpus): (Counters, &Cpus)| busy(used.cpu, totals.window, cpus.count());
+            let busy = used.zip(cpus).and_then(busy);
             let loss = cpu_totals.mean_loss();
+            // Idle time includes the lead-ins and the drains. In the windows alone, it cannot be
+            // more than what the side itself left.
+            let most_idle = busy.map_or(1.0, |busy| (1.0 - busy).max(0.0));
             SideUsage {
                 used,
-                busy: used.zip(cpus).and_then(busy),
-                idle: cpu_totals.idle_share(),
+                span: totals.window,
+                busy,
+                idle: cpu_totals.idle_share().map(|idle| idle.min(most_idle)),
+                idle_resolution: cpu_totals.idle_resolution(),
                 others: Some(loss.others),
                 stolen: Some(loss.stolen),
             }
@@ -118,14 +129,19 @@ impl CpuAccounting {
         if placement.server.is_none() {
             (server.others, server.stolen) = (None, None);
         }
-        let together = busy_together(server.used, clients.used, totals.window, placement)
-            .map(|busy| Utilization { busy, idle: None });
-        CpuAccounting::new(server, clients, together, placement, messages as f64)
+        let together = busy_together(&server, &clients, placement).map(|busy| Utilization {
+            busy,
+            idle: None,
+            resolution: 0.0,
+        });
+        let busiest = totals.busiest_thread();
+        CpuAccounting::new([server, clients], busiest, together, placement, messages as f64)
     }
 
+    /// `busiest` is the busiest thread's share of the server's CPU time.
     fn new(
-        server: SideUsage,
-        clients: SideUsage,
+        [server, clients]: [SideUsage; 2],
+        busiest: Option<f64>,
         together: Option<Utilization>,
         placement: &PlacementReport,
         messages: f64,
@@ -133,10 +149,13 @@ impl CpuAccounting {
         // Idle time cannot be attributed to one side if both sides use the CPUs, or may use them
         // because the server's process is unknown.
         let disjoint = placement.is_disjoint();
+        let busiest_thread =
+            server.cpus_used().zip(busiest).map(|(cpus, share)| (cpus * share).min(1.0));
+        let of_server = server.utilization(disjoint);
         let bound = clients
             .utilization(disjoint)
-            .and_then(|clients| Bound::classify(server.utilization(disjoint), clients, together));
-        CpuAccounting { server, clients, bound, quota: placement.quota, messages }
+            .and_then(|clients| Bound::classify(of_server, busiest_thread, clients, together));
+        CpuAccounting { server, clients, busiest_thread, bound, quota: placement.quota, messages }
     }
 
     /// Warns about other processes and steal on the CPUs of each side.
@@ -176,6 +195,7 @@ impl CpuAccounting {
             client_involuntary_switches_per_msg: each(clients, |used| used.involuntary),
             server_busy: shown(self.server.busy),
             client_busy: shown(self.clients.busy),
+            server_busiest_thread: shown(self.busiest_thread),
             server_cpus_idle: shown(self.server.idle),
             client_cpus_idle: shown(self.clients.idle),
             server_cpus_others: shown(self.server.others),
@@ -197,23 +217,125 @@ fn observed_span(samples: &ProcessSamples, window: &Window) -> Duration {
     window.close.saturating_duration_since(sampled_at)
 }
 
+/// Wall-clock time between the two readings of /proc/stat.
+fn cpus_span(samples: &ProcessSamples) -> Option<Duration> {
+    let [open, close] = [&samples.cpus.open, &samples.cpus.close].map(|end| Some(end.as_ref()?.0));
+    Some(close?.saturating_duration_since(open?))
+}
+
 /// How the CPUs spent their time between the two samples, for any process.
 fn cpu_shares(samples: &ProcessSamples, cpus: &Cpus) -> Option<CpuShares> {
-    samples.cpus.close.as_ref()?.since(samples.cpus.open.as_ref()?, cpus)
+    let (open, close) = (samples.cpus.open.as_ref()?, samples.cpus.close.as_ref()?);
+    close.1.since(&open.1, cpus, cpus_span(samples)?)
 }
 
 /// Share of the common CPU time that both sides used together. `None` unless they share CPUs or
 /// have a quota below the number of their CPUs.
 fn busy_together(
-    server: Option<Counters>,
-    clients: Option<Counters>,
-    span: Duration,
+    server: &SideUsage,
+    clients: &SideUsage,
     placement: &PlacementReport,
 ) -> Option<f64> {
-    let used = server?.cpu + clients?.cpu;
+    let used = server.cpus_used()? + clients.cpus_used()?;
     if let Some(quota) = placement.limiting_quota() {
-        let available_s = span.as_secs_f64() * quota;
-        return (available_s > 0.0).then(|| used.as_secs_f64() / available_s);
+        return (quota > 0.0).then_some(used / quota);
     }
-    busy(used, span, placement.all().count()).filter(|_| placement.shared().is_some())
+    placement.shared().map(|_| used / placement.all().count() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::measure::{CpuTimes, Loss, ThreadUsage};
+
+    /// A reading of a process: the CPU times of its threads in ms.
+    fn usage(at: Instant, threads: &[u64]) -> Usage {
+        let cpu = |ms| Counters { cpu: Duration::from_millis(ms), ..Counters::default() };
+        let thread =
+            |(tid, ms): (i32, &u64)| ThreadUsage { tid, role: String::new(), used: cpu(*ms) };
+        let mut usage = Usage::default();
+        usage.read_at = Some(at);
+        usage.used = cpu(threads.iter().sum());
+        usage.threads = (1..).zip(threads).map(thread).collect();
+        usage
+    }
+
+    fn placement(server: &str, clients: &str) -> PlacementReport {
+        let (server, clients) = (Some(server.parse().unwrap()), clients.parse().unwrap());
+        PlacementReport { server, clients, quota: None, available: 4, siblings: Vec::new() }
+    }
+
+    /// The row of a window of `ms`, in which the server's threads used `server` ms each, the
+    /// clients `clients` ms, and CPUs 0 to 2 were idle for `idle` ticks of 10 ms.
+    fn row(ms: u64, server: &[u64], clients: u64, idle: [u64; 3]) -> Row {
+        let open = Instant::now();
+        let close = open + Duration::from_millis(ms);
+        let cpus = |idle: [u64; 3]| {
+            let line = |(cpu, idle)| format!("cpu{cpu} 0 0 0 {idle} 0 0 0 0 0 0\n");
+            CpuTimes::parse(&idle.into_iter().enumerate().map(line).collect::<String>())
+        };
+        let none = vec![0; server.len()];
+        let samples = ProcessSamples {
+            clients: Ends { open: Some(usage(open, &[0])), close: Some(usage(close, &[clients])) },
+            server: Ends { open: Some(usage(open, &none)), close: Some(usage(close, server)) },
+            cpus: Ends { open: Some((open, cpus([0; 3]))), close: Some((close, cpus(idle))) },
+            opened_at: Some(open),
+            ..ProcessSamples::default()
+        };
+        let window = Window { open, close };
+        let placement = placement("0-1", "2");
+        CpuAccounting::of_window(&samples, &window, &placement, 1000).add_to(Row::default())
+    }
+
+    #[test]
+    fn one_saturated_thread_on_two_cpus_is_the_bound_and_its_share_is_a_column() {
+        let row_of = |server: &[u64]| row(1000, server, 400, [45, 46, 60]);
+        let single = row_of(&[970, 100]);
+        assert_eq!(single.server_busiest_thread, Some(0.97));
+        assert_eq!((single.server_busy, single.server_cpus_idle), (Some(0.535), Some(0.455)));
+        assert_eq!(single.bound.as_deref(), Some("thread"));
+        let spread = row_of(&[500, 570]);
+        assert_eq!(spread.server_busiest_thread, Some(0.57));
+        assert_eq!(spread.bound.as_deref(), Some("latency"));
+    }
+
+    #[test]
+    fn idle_time_near_its_limit_is_unclear_in_a_short_window_only() {
+        // The server used 90 % of its CPUs, which were idle for 4 % or 5 %.
+        let short = row(400, &[360, 360], 100, [2, 2, 30]);
+        assert_eq!(short.server_cpus_idle, Some(0.05));
+        assert_eq!(short.bound.as_deref(), Some("unclear"));
+        let long = row(4000, &[3600, 3600], 1000, [16, 16, 300]);
+        assert_eq!((long.server_cpus_idle, long.bound.as_deref()), (Some(0.04), Some("server")));
+    }
+
+    #[test]
+    fn in_slices_idle_time_is_at_most_what_the_side_left() {
+        let ms = Duration::from_millis;
+        let start = Instant::now();
+        let mut totals = SliceTotals {
+            window: ms(2000),
+            server_cpu: Some(ms(1960)),
+            client_cpu: ms(1000),
+            completed: 1400,
+            client_completed: 1400,
+            first: Some(usage(start, &[0, 0])),
+            last: Some(usage(start, &[2100, 700])),
+            ..SliceTotals::default()
+        };
+        for _ in 0..100 {
+            // Drains and lead-ins were idle for 1 ms of 28 ms.
+            totals.server_cpus.add(1, [ms(30), ms(28)], ms(3), Loss::default());
+            totals.client_cpus.add(1, [ms(30), ms(30)], ms(10), Loss::default());
+        }
+        let accounting = CpuAccounting::of_slices(&totals, &placement("0", "1"), 1000);
+        let row = accounting.add_to(Row::default());
+        assert_eq!((row.server_busy, row.server_cpus_idle), (Some(0.98), Some(0.02)));
+        assert_eq!((row.client_busy, row.client_cpus_idle), (Some(0.5), Some(0.3333)));
+        // Three quarters of the server's CPU time, which is 98 % of one CPU.
+        assert_eq!(row.server_busiest_thread, Some(0.735));
+        assert_eq!(row.bound.as_deref(), Some("server"));
+    }
 }

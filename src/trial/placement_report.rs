@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::os::cpus::Cpus;
-use crate::os::quota;
+use crate::os::{hardware, quota};
 
 use super::warning::Warning;
 
@@ -18,6 +18,8 @@ pub struct PlacementReport {
     pub quota: Option<f64>,
     /// Number of CPUs that echometer may use.
     pub available: usize,
+    /// Groups of CPUs of either side that share a core (SMT); empty if unknown.
+    pub siblings: Vec<Cpus>,
 }
 
 impl PlacementReport {
@@ -27,12 +29,15 @@ impl PlacementReport {
     ///
     /// If the server has exited.
     pub fn read(server: Option<u32>, available: usize) -> Result<Self> {
-        Ok(PlacementReport {
+        let mut placement = PlacementReport {
             server: server.map(Cpus::of).transpose()?,
             clients: Cpus::of(0)?,
             quota: quota::of_this_process(),
             available,
-        })
+            siblings: Vec::new(),
+        };
+        placement.siblings = hardware::smt_siblings(&placement.all()).unwrap_or_default();
+        Ok(placement)
     }
 
     /// The CPUs of both sides together.
@@ -43,6 +48,14 @@ impl PlacementReport {
     /// The CPUs that both sides use, if any.
     pub fn shared(&self) -> Option<Cpus> {
         self.server.as_ref()?.intersection(&self.clients)
+    }
+
+    /// The first core of which each side uses a CPU of its own, as the CPUs of that core.
+    fn shared_core(&self) -> Option<&Cpus> {
+        let server = self.server.as_ref().filter(|_| self.is_disjoint())?;
+        let is_used_by = |side: &Cpus, core: &Cpus| side.intersection(core).is_some();
+        let mut cores = self.siblings.iter();
+        cores.find(|core| is_used_by(server, core) && is_used_by(&self.clients, core))
     }
 
     /// Whether the two sides are known to use different CPUs.
@@ -62,6 +75,9 @@ impl PlacementReport {
             Some(_) if self.available == 1 => warnings.push(Warning::OneCpu),
             Some(shared) => warnings.push(Warning::SharedCpus(shared.to_string())),
             None => {}
+        }
+        if let Some(core) = self.shared_core() {
+            warnings.push(Warning::SmtSiblings(core.to_string()));
         }
         if let Some(granted) = self.limiting_quota() {
             warnings.push(Warning::Quota { granted, cpus: self.all().count() });
@@ -85,7 +101,32 @@ mod tests {
         available: usize,
     ) -> Vec<Warning> {
         let server = server.map(|list| list.parse().unwrap());
-        PlacementReport { server, clients: clients.parse().unwrap(), quota, available }.warnings()
+        let (clients, siblings) = (clients.parse().unwrap(), Vec::new());
+        PlacementReport { server, clients, quota, available, siblings }.warnings()
+    }
+
+    #[test]
+    fn sides_that_use_one_core_are_reported() {
+        let warnings = |server: Option<&str>, clients: &str, siblings: &[&str]| {
+            let parsed = |list: &str| list.parse::<Cpus>().unwrap();
+            PlacementReport {
+                server: server.map(parsed),
+                clients: parsed(clients),
+                quota: None,
+                available: 4,
+                siblings: siblings.iter().map(|list| parsed(list)).collect(),
+            }
+            .warnings()
+        };
+        let siblings = |cpus: &str| [Warning::SmtSiblings(cpus.to_owned())];
+        assert_eq!(warnings(Some("0"), "1-3", &["0-1", "2-3"]), siblings("0-1"));
+        assert_eq!(warnings(Some("0,2"), "3", &["0-1", "2-3"]), siblings("2-3"));
+        assert_eq!(warnings(Some("0-1"), "2-3", &["0-1", "2-3"]), []);
+        assert_eq!(warnings(Some("0"), "1", &[]), []);
+        assert_eq!(warnings(None, "0-3", &["0-1", "2-3"]), []);
+        // Sides that share CPUs have a more important warning.
+        let shared = Warning::SharedCpus("0-1".to_owned());
+        assert_eq!(warnings(Some("0-1"), "0-1", &["0-1"]), [shared]);
     }
 
     #[test]

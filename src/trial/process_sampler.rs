@@ -1,11 +1,11 @@
 //! Samples the resource usage of both sides when the window opens and when it closes.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
 use crate::load::{CancelToken, Observer};
-use crate::measure::{Counters, CpuTimes, RoleUsage, Usage, by_role};
+use crate::measure::{Counters, CpuTimes, RoleUsage, Usage, busiest_thread, by_role, cpu_time};
 
 use super::Progress;
 use super::server::Server;
@@ -17,8 +17,8 @@ pub struct ProcessSamples {
     pub clients: Ends<Usage>,
     /// The server's processes, if known.
     pub server: Ends<Usage>,
-    /// The CPUs of this machine.
-    pub cpus: Ends<CpuTimes>,
+    /// The CPUs of this machine, and the time at which they were read.
+    pub cpus: Ends<(Instant, CpuTimes)>,
     /// Time of the opening sample. It is late if CPUs are scarce.
     pub opened_at: Option<Instant>,
     /// Whether the server exited before it was stopped.
@@ -49,6 +49,17 @@ impl Ends<Usage> {
         Some(self.close.as_ref()?.since(self.open.as_ref()?))
     }
 
+    /// Returns the wall-clock time between the readings of the CPU clock, if both exist.
+    pub fn span(&self) -> Option<Duration> {
+        let [open, close] = [&self.open, &self.close].map(|end| end.as_ref()?.read_at);
+        Some(close?.saturating_duration_since(open?))
+    }
+
+    /// Returns the busiest thread's share of the CPU time between the two samples.
+    pub fn busiest_thread(&self) -> Option<f64> {
+        busiest_thread(self.open.as_ref()?, self.close.as_ref()?)
+    }
+
     /// Returns the usage between the two samples by thread role.
     pub fn roles(&self) -> Vec<RoleUsage> {
         match (&self.open, &self.close) {
@@ -68,7 +79,7 @@ pub struct ProcessSampler<'a, 'p> {
 
 /// A sample at one end of the window.
 struct Sample {
-    cpus: Option<CpuTimes>,
+    cpus: Option<(Instant, CpuTimes)>,
     clients: Option<Usage>,
     server: Option<Usage>,
 }
@@ -91,9 +102,16 @@ impl<'a, 'p> ProcessSampler<'a, 'p> {
     }
 
     fn sample(&mut self) -> Sample {
-        let cpus = self.record_error(CpuTimes::now());
-        let clients = self.record_error(Usage::read(std::process::id()));
+        let cpus = self.record_error(CpuTimes::now()).map(|cpus| (Instant::now(), cpus));
+        let this = std::process::id();
+        // Reading the threads of many connections takes long, so both CPU clocks are read before
+        // the clients' threads.
+        let (client_cpu, read_at) = (cpu_time(&[this]), Some(Instant::now()));
         let server = self.server.usage().and_then(|usage| self.record_error(usage));
+        let mut clients = self.record_error(Usage::read(this));
+        if let Some(clients) = &mut clients {
+            (clients.used.cpu, clients.read_at) = (client_cpu, read_at);
+        }
         Sample { cpus, clients, server }
     }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::measure::{Counters, Loss, RoleUsage, Usage, by_role, share};
+use crate::measure::{
+    Counters, Loss, RoleUsage, Usage, busiest_thread, by_role, share, summed_idle_resolution,
+};
 use crate::results::SliceRow;
 
 /// Totals of one contender over its slices.
@@ -49,6 +51,10 @@ pub struct SliceTotals {
 /// Idle and lost time of one side's CPUs, summed over the kept slices.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct CpuTotals {
+    /// Number of kept slices.
+    slices: u32,
+    /// Number of CPUs.
+    cpus: usize,
     /// Time between the samples.
     span: Duration,
     /// Idle time between the samples, summed over the CPUs, as the next two fields.
@@ -65,6 +71,8 @@ impl CpuTotals {
     /// Adds a slice. `span` is the time between the samples; requests were sent during `loaded`.
     pub fn add(&mut self, cpus: usize, [span, loaded]: [Duration; 2], idle: Duration, loss: Loss) {
         let count = u32::try_from(cpus).unwrap_or(u32::MAX);
+        self.slices += 1;
+        self.cpus = cpus;
         self.span += span;
         self.idle += idle;
         self.unloaded += span.saturating_sub(loaded) * count;
@@ -79,6 +87,11 @@ impl CpuTotals {
     pub fn idle_share(&self) -> Option<f64> {
         let idle = self.idle.saturating_sub(self.unloaded);
         (!self.loaded.is_zero()).then(|| share(idle, self.loaded).min(1.0))
+    }
+
+    /// Returns the resolution of [`CpuTotals::idle_share`].
+    pub fn idle_resolution(&self) -> f64 {
+        summed_idle_resolution(self.slices, self.cpus, self.loaded)
     }
 
     /// Returns the mean loss, weighted by the time between samples.
@@ -96,6 +109,11 @@ impl SliceTotals {
             (Some(first), Some(last)) => by_role(&first.threads, &last.threads),
             _ => Vec::new(),
         }
+    }
+
+    /// Returns the busiest thread's share of the CPU time that the server used.
+    pub fn busiest_thread(&self) -> Option<f64> {
+        busiest_thread(self.first.as_ref()?, self.last.as_ref()?)
     }
 
     /// Returns the share of one CPU that the server used while other contenders were loaded.

@@ -68,6 +68,8 @@ pub enum Warning {
     OneCpu,
     /// CPUs that both sides use.
     SharedCpus(String),
+    /// CPUs of one core (SMT siblings), of which each side uses at least one.
+    SmtSiblings(String),
     /// A control group grants less CPU time than the CPUs have.
     Quota {
         /// Granted CPU time, in CPUs.
@@ -101,6 +103,7 @@ impl Warning {
             }
             Warning::OneCpu => "one CPU for both sides".to_owned(),
             Warning::SharedCpus(_) => "both sides share CPUs".to_owned(),
+            Warning::SmtSiblings(_) => "both sides use CPUs of one core".to_owned(),
             Warning::Quota { .. } => "the CPU quota is below the number of CPUs".to_owned(),
             Warning::Unreadable(_) => "/proc was not readable".to_owned(),
             Warning::Server(warning) => format!("server warning: {warning}"),
@@ -110,8 +113,11 @@ impl Warning {
 
     /// Whether the warning applies to all trials of a point alike.
     pub fn applies_to_all_trials(&self) -> bool {
-        use Warning::{OneCpu, Quota, SharedCpus, UnknownProcess, Unverified};
-        matches!(self, OneCpu | SharedCpus(_) | Quota { .. } | UnknownProcess(_) | Unverified)
+        use Warning::{OneCpu, Quota, SharedCpus, SmtSiblings, UnknownProcess, Unverified};
+        matches!(
+            self,
+            OneCpu | SharedCpus(_) | SmtSiblings(_) | Quota { .. } | UnknownProcess(_) | Unverified
+        )
     }
 
     /// Whether the warning is printed with `--quiet`, too.
@@ -190,6 +196,11 @@ impl fmt::Display for Warning {
                 f,
                 "server and clients share the CPUs {cpus}, so they compete for CPU time; separate \
                  them with --server-cpus and --client-cpus"
+            ),
+            Warning::SmtSiblings(cpus) => write!(
+                f,
+                "server and clients use the CPUs {cpus}, which are one core (SMT), so each side \
+                 slows the other; give each side whole cores with --server-cpus and --client-cpus"
             ),
             Warning::Quota { granted, cpus } => write!(
                 f,

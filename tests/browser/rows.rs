@@ -170,6 +170,8 @@ fn run() -> Run {
             cpus: "0-1".to_owned(),
             cpu_quota: Some(2.0),
             memory_mib: Some(8192),
+            smt_siblings: Some(vec!["0-1".to_owned()]),
+            ..Machine::default()
         },
         trials: SYSTEMS.iter().map(|system| trials(system.name())).collect(),
     }

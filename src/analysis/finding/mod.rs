@@ -1,8 +1,8 @@
 //! Findings: statements about the rows that the report turns into sentences.
 //!
 //! A finding contains everything that its sentence needs. Differences between points are those of
-//! Welch's test with at least three trials. Points that the clients bounded or that were disturbed
-//! are not ranked. Systems are compared under the same conditions only.
+//! Welch's test with at least three trials. Points that the clients bounded, or may have bounded,
+//! or that were disturbed are not ranked. Systems are compared under the same conditions only.
 
 mod ranking;
 mod remarks;
@@ -144,9 +144,20 @@ pub enum Finding {
         /// Whether these clients could use the lean driver, which costs less CPU time.
         lean_driver_available: bool,
     },
-    /// The bound of curves at their peaks; client-bound peaks are in `ClientBound`.
+    /// Peaks that are not ranked because the clients had no CPU time left either, or may have had
+    /// none.
+    MaybeClientBound {
+        /// The axis.
+        axis: Axis,
+        /// The peaks.
+        points: Vec<LabeledPoint>,
+        /// Whether it is unclear for a trial of these.
+        unclear: bool,
+    },
+    /// The bound of curves at their peaks; peaks that the clients bounded or may have bounded are
+    /// in `ClientBound` and `MaybeClientBound`.
     Bounds {
-        /// Server, host or latency; `None`: not the same in all trials.
+        /// Server, thread, host, latency or unclear; `None`: not the same in all trials.
         bound: Option<String>,
         /// Labels of the curves.
         labels: Vec<String>,

@@ -39,7 +39,8 @@ pub(super) fn undisturbed_peak(curve: &Curve) -> Option<&Point> {
     undisturbed.max_by(|a, b| a.throughput.mean.total_cmp(&b.throughput.mean))
 }
 
-/// The point by which a curve is ranked: its undisturbed peak; `None` if the clients bounded it.
+/// The point by which a curve is ranked: its undisturbed peak; `None` if the clients bounded it
+/// or may have.
 fn peak(curve: &Curve) -> Option<&Point> {
     undisturbed_peak(curve).filter(|point| point.is_rankable())
 }

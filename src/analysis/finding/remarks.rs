@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ranking::undisturbed_peak;
 use super::{Finding, LabeledPoint};
 use crate::analysis::axis::is_closed_loop;
-use crate::analysis::{Axis, Curve};
+use crate::analysis::{Axis, Curve, Point};
 use crate::results::Row;
 
 /// The driver whose clients cost less CPU time than those of the frameworks.
@@ -16,6 +16,7 @@ const LEAN_DRIVER: &str = "lean";
 pub(super) fn remarks(curves: &[Curve], rows: &[Row], axis: Axis) -> Vec<Finding> {
     let mut all = Vec::new();
     all.extend(clients_bound(curves, axis));
+    all.extend(clients_maybe_bound(curves, axis));
     all.extend(bounds(curves, axis));
     all.extend(disturbed(curves, axis));
     all.extend(not_on_axis(rows, axis));
@@ -41,7 +42,19 @@ fn clients_bound(curves: &[Curve], axis: Axis) -> Vec<Finding> {
     [true, false].into_iter().filter_map(finding).collect()
 }
 
-/// The bounds of the peaks, except client-bound peaks.
+/// The peaks that the clients may have bounded together with the server.
+fn clients_maybe_bound(curves: &[Curve], axis: Axis) -> Option<Finding> {
+    let peaks = curves.iter().filter_map(|curve| Some((curve, undisturbed_peak(curve)?)));
+    let is_selected =
+        |point: &Point| point.may_be_bounded_by_clients() && !point.is_bounded_by_clients();
+    let peaks: Vec<_> = peaks.filter(|(_, point)| is_selected(point)).collect();
+    let unclear = peaks.iter().any(|(_, point)| point.bounds.contains_key("unclear"));
+    let points: Vec<_> =
+        peaks.iter().map(|(curve, point)| LabeledPoint::of(curve, point)).collect();
+    (!points.is_empty()).then_some(Finding::MaybeClientBound { axis, points, unclear })
+}
+
+/// The bounds of the peaks, except those that the clients bounded or may have bounded.
 fn bounds(curves: &[Curve], axis: Axis) -> Vec<Finding> {
     let mut by_bound: BTreeMap<Option<&str>, (usize, Vec<String>)> = BTreeMap::new();
     for (curve, point) in curves.iter().filter_map(|c| Some((c, undisturbed_peak(c)?))) {
@@ -51,7 +64,7 @@ fn bounds(curves: &[Curve], axis: Axis) -> Vec<Finding> {
             (Some(bound), None) => Some(bound),
             (Some(_), Some(_)) => None,
         };
-        if !point.is_bounded_by_clients() {
+        if !point.may_be_bounded_by_clients() {
             let (count, labels) = by_bound.entry(bound).or_default();
             let label = curve.label_at(axis, point.x);
             *count += 1;

@@ -53,6 +53,7 @@ impl Line {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     Square,
+    Wedge,
     Triangle,
     Diamond,
     Circle,
@@ -60,14 +61,16 @@ pub enum Shape {
 }
 
 impl Shape {
-    pub const ALL: [Shape; 5] =
-        [Shape::Square, Shape::Triangle, Shape::Diamond, Shape::Circle, Shape::Cross];
+    pub const ALL: [Shape; 6] =
+        [Shape::Square, Shape::Wedge, Shape::Triangle, Shape::Diamond, Shape::Circle, Shape::Cross];
 
-    /// The shape for a point's bound; a cross if the bound is unknown or differs between trials.
+    /// The shape for a point's bound; a cross if the bound is unclear, unknown, or differs between
+    /// trials.
     pub fn of(point: &Point) -> Self {
         let mut bounds = point.bounds.keys().map(String::as_str);
         match (bounds.next(), bounds.next()) {
             (Some("server"), None) => Shape::Square,
+            (Some("thread"), None) => Shape::Wedge,
             (Some("client"), None) => Shape::Triangle,
             (Some("host"), None) => Shape::Diamond,
             (Some("latency"), None) => Shape::Circle,
@@ -79,8 +82,9 @@ impl Shape {
     pub fn legend(self) -> &'static str {
         match self {
             Shape::Square => "bound: server",
+            Shape::Wedge => "bound: thread",
             Shape::Triangle => "bound: client",
-            Shape::Diamond => "bound: host",
+            Shape::Diamond => "bound: host (ranked on shared CPUs only)",
             Shape::Circle => "bound: latency",
             Shape::Cross => "bound: unclear",
         }
@@ -103,6 +107,7 @@ impl Shape {
                 (3, -4),
                 (4, -3),
             ],
+            Shape::Wedge => &[(0, 6), (6, -5), (-6, -5)],
             Shape::Triangle => &[(0, -6), (6, 5), (-6, 5)],
             Shape::Square => &[(-5, -5), (5, -5), (5, 5), (-5, 5)],
             Shape::Diamond => &[(0, -7), (7, 0), (0, 7), (-7, 0)],

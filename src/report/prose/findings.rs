@@ -6,6 +6,7 @@ use std::fmt;
 use super::super::numbers::{bytes, grouped, rounded_bytes};
 use super::super::paced;
 use super::super::sliced;
+use super::bounds::{bounds, client_bound, maybe_client_bound};
 use super::phrases::{
     MAX_LISTED, MORE_TRIALS_ADVICE, and_list, at_value, axis_value, capitalize, factor,
     inline_label, pluralize, rate, ratio_of_means, short_list, two_digits,
@@ -56,6 +57,9 @@ impl fmt::Display for Finding {
             }
             Finding::ClientBound { axis, points, lean_driver_available } => {
                 client_bound(*axis, points, *lean_driver_available)
+            }
+            Finding::MaybeClientBound { axis, points, unclear } => {
+                maybe_client_bound(*axis, points, *unclear)
             }
             Finding::Bounds { bound, labels, all } => bounds(bound.as_deref(), labels, *all),
             Finding::Disturbed { axis, points } => disturbed(*axis, points),
@@ -282,66 +286,6 @@ fn curve_ends(axis: Axis, label: &str, first: &CurvePoint, last: &CurvePoint) ->
         format!("{}{mib} {}", rate(end.throughput), at_value(axis, end.x))
     };
     format!("{} delivers {} and {}.", inline_label(label), end(first), end(last))
-}
-
-fn client_bound(axis: Axis, points: &[LabeledPoint], lean_driver_available: bool) -> String {
-    let at = |point: &LabeledPoint| {
-        let rate = grouped(point.throughput.mean, 0);
-        format!("{} ({rate} messages/s {})", inline_label(&point.label), at_value(axis, point.x))
-    };
-    let by_rate =
-        |a: &&LabeledPoint, b: &&LabeledPoint| a.throughput.mean.total_cmp(&b.throughput.mean);
-    let curves = match (points.iter().min_by(by_rate), points.iter().max_by(by_rate)) {
-        (Some(slowest), Some(fastest)) if points.len() > MAX_LISTED / 2 => {
-            format!("{} curves, from {} to {},", points.len(), at(slowest), at(fastest))
-        }
-        _ => and_list(&points.iter().map(at).collect::<Vec<_>>()),
-    };
-    let [are, speed, server] = if points.len() > 1 {
-        ["are", "these are the speeds", "the servers"]
-    } else {
-        ["is", "this is the speed", "the server"]
-    };
-    let lean = if lean_driver_available {
-        "Use clients that cost less CPU time (--driver lean or DRIVER=lean), give"
-    } else {
-        "Give"
-    };
-    format!(
-        "{curves} {are} not ranked: the clients had no CPU time left, so {speed} of the clients, \
-         and {server} may be faster. {lean} the clients more CPUs (--client-cpus), or run them on \
-         other machines."
-    )
-}
-
-fn bounds(bound: Option<&str>, labels: &[String], all: bool) -> String {
-    let names: Vec<_> = labels.iter().map(|label| inline_label(label)).collect();
-    if bound == Some("server") {
-        let servers = match &names[..] {
-            [name] => format!("the server of {name} used all of its"),
-            _ if all => "every server used all of its".to_owned(),
-            _ => format!("the servers of {} used all of their", short_list(&names)),
-        };
-        return format!("At peak throughput, {servers} CPU time.");
-    }
-    let curves = match &names[..] {
-        [name] => name.clone(),
-        _ if all => "every curve".to_owned(),
-        _ => short_list(&names),
-    };
-    let explanation = match bound {
-        Some("host") => {
-            "server and clients together used all of their CPU time. With CPUs of its own, the \
-             server may be faster"
-        }
-        Some("latency") => {
-            "neither side used all of its CPU time: the clients waited for replies or paused, or \
-             one thread was the limit. More clients may increase throughput"
-        }
-        Some(other) => return format!("At the peak of {curves}, the bound was {other}."),
-        None => "the bound differed between trials; each row has its own",
-    };
-    format!("At the peak of {curves}, {explanation}.")
 }
 
 fn disturbed(axis: Axis, points: &[(String, Vec<f64>)]) -> String {

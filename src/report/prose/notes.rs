@@ -60,6 +60,11 @@ pub fn not_ranked(curves: &[Curve], axis: Axis) -> Vec<String> {
              on other machines",
         ),
         note(
+            |point| point.may_be_bounded_by_clients() && !point.is_bounded_by_clients(),
+            "the clients had no CPU time left either, or may have had none (host, unclear); give \
+             the clients more CPUs (--client-cpus), or raise --duration if the bound is unclear",
+        ),
+        note(
             |point| point.disturbed > 0,
             "steal or other processes disturbed the trials; stop other processes, measure several \
              contenders in one bench (in slices), or measure again",

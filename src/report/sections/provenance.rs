@@ -61,7 +61,18 @@ fn table(run: &Run) -> Table {
     add("CPUs granted", machine.cpus.clone());
     add("CPU quota", machine.cpu_quota.map_or_else(|| "none".to_owned(), |cpus| grouped(cpus, 2)));
     let memory = machine.memory_mib.map(|mib| format!("{} MiB", grouped(mib as f64, 0)));
-    add("memory", memory.unwrap_or_else(|| UNKNOWN.to_owned()));
+    let or_unknown = |value: Option<String>| value.unwrap_or_else(|| UNKNOWN.to_owned());
+    add("memory", or_unknown(memory));
+    let siblings = machine.smt_siblings.as_ref().map(|groups| match &groups[..] {
+        [] => "none".to_owned(),
+        groups => groups.join("; "),
+    });
+    add("SMT siblings", or_unknown(siblings));
+    add("clock source", or_unknown(machine.clock_source.clone()));
+    let exact = machine.irq_time_accounting.map(|on| if on { "exact" } else { "by ticks" });
+    add("interrupt accounting", or_unknown(exact.map(str::to_owned)));
+    add("frequency governor", or_unknown(machine.frequency_governor.clone()));
+    add("hypervisor", or_unknown(machine.hypervisor.clone()));
     table
 }
 

@@ -212,11 +212,13 @@ fn highest(input: &ReportInput<'_>) -> String {
             at(peak)
         ));
     }
-    if peak.is_bounded_by_clients() {
-        sentences.push(
-            "At the highest peak, the clients were the bound, so the server may be faster."
-                .to_owned(),
-        );
+    if peak.may_be_bounded_by_clients() {
+        let clients = if peak.is_bounded_by_clients() {
+            "the clients were the bound"
+        } else {
+            "the clients had no CPU time left either, or may have had none"
+        };
+        sentences.push(format!("At the highest peak, {clients}, so the server may be faster."));
     }
     sentences.join(" ")
 }

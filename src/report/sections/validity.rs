@@ -90,12 +90,14 @@ fn by_point(input: &ReportInput<'_>) -> Table {
         "fairness, workers",
         "errors",
         "server busy",
+        "busiest thread",
         "clients busy",
         "bound",
         "disturbed trials",
     ];
-    let caption = "Jain's index of fairness (1: all served equally), failed echoes, and the share of \
-                   each side's CPUs that was busy";
+    let caption = "Jain's index of fairness (1: all served equally), failed echoes, the share of each \
+                   side's CPUs that was busy, and the share of one CPU that the server's busiest \
+                   thread used";
     let mut table = Table::new(caption, &header);
     for (curve, point) in input.curves.iter().flat_map(|c| c.points.iter().map(move |p| (c, p))) {
         let percent = |share: Option<f64>| {
@@ -108,6 +110,7 @@ fn by_point(input: &ReportInput<'_>) -> Table {
             grouped_or_unknown(point.worker_fairness, 3),
             point.errors.to_string(),
             percent(point.server_busy),
+            percent(point.server_busiest_thread),
             percent(point.client_busy),
             bounds(point),
             (point.disturbed + point.excluded_trials).to_string(),

@@ -115,6 +115,7 @@ fn role(finding: &Finding, axis: Axis) -> Role {
         | Finding::Overtakes { .. } => Role::Answer,
         Finding::LevelsOff { .. } if axis == Axis::Workers => Role::Answer,
         Finding::ClientBound { .. }
+        | Finding::MaybeClientBound { .. }
         | Finding::DependsOnExclusion { .. }
         | Finding::Bounds { .. }
         | Finding::Disturbed { .. }
