@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use echometer::load::CancelToken;
 use echometer::os::cpus::CpuChoice;
+use echometer::os::network::Network;
 use echometer::spec::{Channels, Driver, LoadSpec, ServerSpec, Target, TrialSpec, Tuning};
 use echometer::systems::System;
 use echometer::trial::{self, Contender};
@@ -53,6 +54,7 @@ pub fn throughput(
         slice: None,
         seed: 1,
         client_cpus: CpuChoice::Auto,
+        network: Network::default(),
         run_id: "bench".to_owned(),
         trial: 1,
     };

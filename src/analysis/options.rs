@@ -21,7 +21,7 @@ const PACING_OPTIONS: [&str; 2] = ["rate", "arrivals"];
 
 /// The options of a row, except the one on the axis.
 ///
-/// The defaults of tuning, channels and work are omitted.
+/// The defaults of tuning, channels, work and network are omitted.
 pub(super) fn options(row: &Row, axis: Axis) -> CurveOptions {
     let unless = |value: &Option<String>, default: &str, text: fn(&str) -> String| {
         value.as_deref().filter(|value| *value != default).map(text)
@@ -34,6 +34,7 @@ pub(super) fn options(row: &Row, axis: Axis) -> CurveOptions {
         ("channels", unless(&row.channels, "per-client", |kind| format!("{kind} channel"))),
         ("tuning", unless(&row.tuning, "default", |_| "tuned".to_owned())),
         ("work", unless(&row.work, "none", |work| format!("work {work}"))),
+        ("network", unless(&row.network, "loopback", |network| format!("over {network}"))),
         ("payload", Some(format!("{} B", row.payload_bytes))),
         ("reply-payload", Some(format!("reply {} B", row.reply_bytes))),
         ("think", Some(format!("think {} us", row.think_us))),

@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use super::{contender, help, values};
 use crate::commands::Format;
 use crate::os::cpus::CpuChoice;
+use crate::os::network::NetworkKind;
 use crate::spec::{Arrivals, Backend, Channels, Endpoint, SliceLength, Tuning, Work};
 use crate::systems::System;
 
@@ -245,6 +246,10 @@ pub struct BenchArgs {
     /// or a list
     #[arg(long, value_name = "CPUS", default_value = "auto")]
     pub client_cpus: CpuChoice,
+    /// Network between the clients and the servers that bench starts: loopback, or veth (a veth
+    /// pair between two network namespaces; needs root)
+    #[arg(long, default_value_t, value_parser = values::one_of::<NetworkKind>("network"), conflicts_with = "addr")]
+    pub network: NetworkKind,
 
     /// Number of trials; each starts new servers and writes one row per contender
     #[arg(long, value_name = "N", default_value = "1", value_parser = values::positive_count, allow_hyphen_values = true)]

@@ -1,6 +1,7 @@
 //! Parses contenders of the form `SYSTEM[,KEY=VALUE]...`.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValue, TypedValueParser};
@@ -9,6 +10,7 @@ use clap::{Arg, ArgMatches, Args as _, Command, FromArgMatches};
 use super::args::ServerArgs;
 use super::{current_program, server_spec};
 use crate::os::cpus::CpuChoice;
+use crate::os::network::NetworkKind;
 use crate::spec::{Endpoint, ExecSpec, Target, UsageError};
 use crate::systems::{self, SYSTEMS, System};
 use crate::trial::Contender;
@@ -25,6 +27,7 @@ pub struct ContenderArg {
 pub struct SharedFlags<'a> {
     pub server: &'a ServerArgs,
     pub server_cpus: &'a CpuChoice,
+    pub network: NetworkKind,
     /// Address of a server that is already running.
     pub addr: Option<&'a Endpoint>,
     pub spawn: bool,
@@ -135,9 +138,11 @@ impl ContenderArg {
                     .to_owned(),
             );
         }
+        // Port 0 selects a free port.
+        let address = SocketAddr::from((flags.network.server_address(), 0)).into();
         Ok(Target::Spawn {
             program: current_program()?,
-            server: server_spec(Endpoint::free_port(), self.server_args(flags.server)?),
+            server: server_spec(address, self.server_args(flags.server)?),
             cpus: flags.server_cpus.clone(),
         })
     }

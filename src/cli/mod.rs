@@ -23,10 +23,12 @@ pub use self::run::main;
 use crate::commands::{Bench, Command, Compare, Completions, Man, Repeat, Report, Send, Serve};
 use crate::load;
 use crate::os::host;
+use crate::os::network::{Network, NetworkKind};
 use crate::spec::{
     Channels, ClientSpec, Driver, Endpoint, LoadSpec, OpenLoop, ServerSpec, SliceLength, Target,
     TrialSpec, UsageError,
 };
+use crate::trial::Contender;
 
 /// The result of parsing a command line.
 pub enum Parsed {
@@ -139,6 +141,7 @@ fn bench(args: BenchArgs, command: String) -> Result<Bench, UsageError> {
     let flags = contender::SharedFlags {
         server: &args.server,
         server_cpus: &args.server_cpus,
+        network: args.network,
         addr: args.addr.as_ref(),
         spawn: args.spawn,
         ready_timeout: args.ready_timeout,
@@ -149,6 +152,7 @@ fn bench(args: BenchArgs, command: String) -> Result<Bench, UsageError> {
             check_message_sizes(&load, server.max_message)?;
         }
     }
+    check_network(args.network, &contenders)?;
     if args.hgrm.is_some() && contenders.len() > 1 {
         return Err(UsageError(
             "--hgrm needs a single contender; measure each contender with a file of its own"
@@ -160,12 +164,15 @@ fn bench(args: BenchArgs, command: String) -> Result<Bench, UsageError> {
         seed: args.seed.unwrap_or_else(new_seed),
         load,
         client_cpus: args.client_cpus,
+        // The network that is asked for is created when the command runs.
+        network: Network::default(),
         run_id: args.run_id.unwrap_or_else(new_run_id),
         trial: args.trial,
     };
     Ok(Bench {
         contenders,
         spec,
+        network: args.network,
         repeat: args.until.map_or(Repeat::Fixed(args.trials), Repeat::UntilPrecise),
         csv: args.csv,
         results: args.results,
@@ -220,6 +227,23 @@ fn driver(args: &BenchArgs) -> Result<Driver, UsageError> {
             "--threads needs --driver lean: the native driver uses one thread per client"
                 .to_owned(),
         )),
+    }
+}
+
+/// Checks that bench starts all servers, if they are to run in a namespace.
+fn check_network(network: NetworkKind, contenders: &[Contender]) -> Result<(), UsageError> {
+    let has_address = |contender: &&Contender| match &contender.target {
+        Target::Running { .. } => true,
+        Target::Spawn { .. } => false,
+        Target::Exec(exec) => exec.address.is_some(),
+    };
+    match contenders.iter().find(has_address) {
+        Some(contender) if network != NetworkKind::Loopback => Err(UsageError(format!(
+            "{}: --network {network} gives each server an address, so addr= cannot be used; \
+             remove addr=, and use --spawn or exec= to start the server",
+            contender.name()
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -343,6 +367,10 @@ mod tests {
             ("echometer serve rep --work much", "spin:50us or sleep:1ms"),
             ("echometer serve rep --work sleep:1h", "use at most sleep:1s"),
             ("echometer bench rep --addr 127.0.0.1:1 --work none", "cannot be used with"),
+            ("echometer bench rep --spawn --network ethernet", "use loopback or veth"),
+            ("echometer bench rep --addr 127.0.0.1:1 --network veth", "cannot be used with"),
+            ("echometer bench rep,addr=127.0.0.1:1 --network veth", "remove addr="),
+            ("echometer bench rep,addr=127.0.0.1:1,exec=x --network veth", "remove addr="),
             ("echometer bench rep --spawn --channels one", "per-client or shared"),
             ("echometer bench rep --spawn --driver lean --channels shared", "--driver native"),
             ("echometer bench rep --spawn --until 0%", "'0%' is not a percentage"),

@@ -11,6 +11,7 @@ use super::repeat::{Repeat, TrialStats};
 use super::{Outcome, print_status, provenance, signals};
 use crate::load::CancelToken;
 use crate::os::host;
+use crate::os::network::NetworkKind;
 use crate::report::prose::phrases::pluralize;
 use crate::results::{
     CsvSink, HgrmFile, JsonLines, Row, RunFile, SliceRow, ThreadRow, sibling_file,
@@ -24,6 +25,8 @@ pub struct Bench {
     pub contenders: Vec<Contender>,
     /// The first trial.
     pub spec: TrialSpec,
+    /// The network to create for the trials.
+    pub network: NetworkKind,
     /// Number of trials.
     pub repeat: Repeat,
     /// CSV file to which rows are appended.
@@ -51,6 +54,8 @@ struct OutputFiles {
 
 impl Bench {
     pub(super) fn run(mut self) -> Result<Outcome> {
+        // Before anything else, so that every thread starts in the namespace of the clients.
+        self.spec.network = self.network.create()?;
         host::check_file_limit(self.spec.load.clients.get(), self.descriptors_per_client())?;
         let mut files = self.open_files()?;
         let cancel = CancelToken::default();

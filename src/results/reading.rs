@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::{Row, SliceRow, ThreadRow};
 
 /// Columns that contain text or booleans. All other columns contain numbers; none is negative.
-const TEXT_COLUMNS: [&str; 22] = [
+const TEXT_COLUMNS: [&str; 23] = [
     "run_id",
     "valid",
     "kept",
@@ -22,6 +22,7 @@ const TEXT_COLUMNS: [&str; 22] = [
     "tuning",
     "work",
     "channels",
+    "network",
     "arrivals",
     "bound",
     "verified",

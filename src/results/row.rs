@@ -37,6 +37,9 @@ pub struct Row {
     pub work: Option<String>,
     /// Channels of the clients: `per-client` or `shared`; empty if their system has none.
     pub channels: Option<String>,
+    /// Network between clients and server: `loopback` or `veth`; empty for a server that echometer
+    /// did not start.
+    pub network: Option<String>,
     /// Size of the request's text.
     pub payload_bytes: usize,
     /// Size to which the reply's text is padded; 0 means no padding.

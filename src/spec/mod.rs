@@ -16,6 +16,7 @@ pub use self::load::{Arrivals, Channels, ClientSpec, Driver, LoadSpec, OpenLoop,
 pub use self::server::{Backend, ServerSpec, Tuning};
 pub use self::work::Work;
 use crate::os::cpus::CpuChoice;
+use crate::os::network::Network;
 
 /// An invalid command line (exit status 2).
 #[derive(Debug, thiserror::Error)]
@@ -50,7 +51,7 @@ pub enum Target {
 pub struct ExecSpec {
     /// The program and its arguments, with the placeholders `{addr}`, `{host}` and `{port}`.
     pub command: Vec<String>,
-    /// The address to listen on; `None` means a free port on loopback.
+    /// The address to listen on; `None` means a free port on the network of the trial.
     pub address: Option<Endpoint>,
     /// Time limit for the server to answer its first request.
     pub ready_timeout: Duration,
@@ -70,6 +71,8 @@ pub struct TrialSpec {
     pub seed: u64,
     /// The clients' CPUs.
     pub client_cpus: CpuChoice,
+    /// The network between the clients and the servers that the trial starts.
+    pub network: Network,
     /// ID of the run that this trial belongs to.
     pub run_id: String,
     /// Trial number: the number of the pass over all points that this trial belongs to, from 1.
@@ -83,6 +86,11 @@ impl Target {
             Target::Running { .. } => None,
             Target::Spawn { cpus, .. } | Target::Exec(ExecSpec { cpus, .. }) => Some(cpus),
         }
+    }
+
+    /// Returns whether a trial starts the server. Otherwise, it is already running.
+    pub fn is_started(&self) -> bool {
+        !matches!(self, Target::Running { .. })
     }
 
     /// Returns every option in effect, by the name of its flag or key.
@@ -122,7 +130,8 @@ impl TrialSpec {
         // The seed is not included: it differs between trials, and each row has it as a column.
         let slicing = [("slice", slice)];
         let all = self.load.options().into_iter().chain(target.options());
-        let all = all.chain(client_cpus).chain(slicing);
+        let network = target.is_started().then(|| ("network", self.network.kind().to_string()));
+        let all = all.chain(client_cpus).chain(slicing).chain(network);
         all.map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }

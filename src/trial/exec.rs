@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::load::{CancelToken, RetryingClient, first_request};
 use crate::message::EchoError;
+use crate::os::network::Network;
 use crate::os::process::PidFd;
 use crate::spec::{ClientSpec, Endpoint, ExecSpec, LoadSpec};
 use crate::systems::System;
@@ -49,7 +50,7 @@ pub struct ExecProcess {
 
 impl ExecProcess {
     /// Starts the command without a shell, and waits until an echo succeeds. The process inherits
-    /// the CPUs of the calling thread.
+    /// the CPUs of the calling thread, and is on the server side of `network`.
     ///
     /// # Errors
     ///
@@ -59,9 +60,10 @@ impl ExecProcess {
         system: &'static dyn System,
         spec: &ExecSpec,
         load: &LoadSpec,
+        network: &Network,
         stop: &CancelToken,
     ) -> Result<Self> {
-        let endpoint = spec.address.clone().map_or_else(free_port, Ok)?;
+        let endpoint = spec.address.clone().map_or_else(|| free_port(network), Ok)?;
         // A process that already listens there could share the port and answer instead.
         if spec.address.is_some()
             && TcpStream::connect_timeout(&endpoint.resolve()?, CONNECT_TIMEOUT).is_ok()
@@ -81,8 +83,9 @@ impl ExecProcess {
         // Ctrl-C in the terminal must reach only the clients, which then stop the server.
         builder.process_group(0);
         terminate_with_parent(&mut builder);
-        let child =
-            builder.spawn().with_context(|| format!("cannot start the command '{command}'"))?;
+        let child = network
+            .on_server_side(|| Ok(builder.spawn()?))
+            .with_context(|| format!("cannot start the command '{command}'"))?;
         let mut process = ExecProcess { child, endpoint, command, directory, reaped: false };
         process.wait_until_ready(system, load, spec.ready_timeout, stop)?;
         Ok(process)
@@ -211,11 +214,13 @@ fn first_echo(
     RetryingClient::new(system, endpoint, client, &stop).echo(&request).map(drop)
 }
 
-/// Returns a port on loopback that is free at the moment. If another process takes it before the
+/// Returns a port on the server side of the network that is free at the moment. If another process takes it before the
 /// server does, the server fails.
-fn free_port() -> Result<Endpoint> {
-    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)));
-    let listener = listener.context("cannot find a free port on loopback")?;
+fn free_port(network: &Network) -> Result<Endpoint> {
+    let address = SocketAddr::from((network.kind().server_address(), 0));
+    let listener = network.on_server_side(|| Ok(TcpListener::bind(address)?));
+    let listener =
+        listener.with_context(|| format!("cannot find a free port on {}", address.ip()))?;
     Ok(listener.local_addr()?.into())
 }
 

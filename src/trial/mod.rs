@@ -36,7 +36,7 @@ use crate::load::{self, CancelToken, Outcome};
 use crate::measure::{LatencyHistogram, Moments, Totals};
 use crate::os::cpus::{CpuChoice, Cpus, Placement};
 use crate::results::{ClientLine, Row, SliceRow, ThreadRow};
-use crate::spec::{LoadSpec, Target, TrialSpec};
+use crate::spec::{Target, TrialSpec};
 use crate::systems::System;
 
 /// One server under test: a system with its options, or any program that speaks the system's wire
@@ -109,7 +109,7 @@ fn run_placed(
 ) -> Result<Trial> {
     let started_at = SystemTime::now();
     let requested = choose_placement(std::slice::from_ref(contender), spec, available)?;
-    let mut server = start_server(&requested, contender, &spec.load, stop)?;
+    let mut server = start_server(&requested, contender, spec, stop)?;
     let endpoint = server.endpoint().clone();
     let placement = PlacementReport::read(server.tree().map(|tree| tree.root), available.count())?;
     let mut sampler = ProcessSampler::new(&mut server, stop, progress);
@@ -175,11 +175,11 @@ fn stop_server(server: Server, exited: bool) -> (Option<ServerReport>, Option<St
 fn start_server(
     placement: &Placement,
     contender: &Contender,
-    load: &LoadSpec,
+    spec: &TrialSpec,
     stop: &CancelToken,
 ) -> Result<Server> {
     placement.server.bind_this_thread()?;
-    let server = Server::start(contender, load, stop);
+    let server = Server::start(contender, spec, stop);
     placement.clients.bind_this_thread()?;
     server
 }

@@ -93,7 +93,7 @@ impl RowBuilder<'_> {
 
     /// Columns of the options in force and of the place where the trial ran.
     fn option_columns(&self) -> Row {
-        let TrialSpec { load, run_id, trial, client_cpus, .. } = self.spec;
+        let TrialSpec { load, run_id, trial, client_cpus, network, .. } = self.spec;
         let system = self.contender.system;
         let (server_options, tuning, work) = match &self.contender.target {
             Target::Spawn { server, .. } => (
@@ -103,6 +103,7 @@ impl RowBuilder<'_> {
             ),
             Target::Running { .. } | Target::Exec(_) => (ServerOptions::default(), None, None),
         };
+        let is_started = self.contender.target.is_started();
         let server_cpus_asked = self.contender.target.cpus().map(CpuChoice::to_string);
         Row {
             run_id: run_id.clone(),
@@ -119,6 +120,7 @@ impl RowBuilder<'_> {
             tuning,
             work,
             channels: system.has_channels().then(|| load.channels.to_string()),
+            network: is_started.then(|| network.kind().to_string()),
             payload_bytes: load.payload,
             reply_bytes: load.reply_payload,
             think_us: us(load.think),

@@ -11,7 +11,7 @@ use super::exec::ExecProcess;
 use super::server_process::{ServerProcess, ServerReport};
 use crate::load::{self, CancelToken};
 use crate::measure::{ProcessTree, Processes, Usage};
-use crate::spec::{Endpoint, LoadSpec, Target};
+use crate::spec::{Endpoint, Target, TrialSpec};
 
 /// A server that accepts connections.
 pub struct Server {
@@ -35,7 +35,8 @@ impl Server {
     ///
     /// Returns an error if the server does not start or cannot be reached, or if its process does
     /// not exist.
-    pub fn start(contender: &Contender, load: &LoadSpec, stop: &CancelToken) -> Result<Self> {
+    pub fn start(contender: &Contender, trial: &TrialSpec, stop: &CancelToken) -> Result<Self> {
+        let TrialSpec { load, network, .. } = trial;
         let system = contender.system;
         let (endpoint, kind) = match &contender.target {
             Target::Running { address, pid } => {
@@ -43,11 +44,11 @@ impl Server {
                 (address.clone(), Kind::Running(*pid))
             }
             Target::Spawn { program, server, .. } => {
-                let process = ServerProcess::spawn(program, system.name(), server)?;
+                let process = ServerProcess::spawn(program, system.name(), server, network)?;
                 (process.endpoint().clone(), Kind::Spawned(process))
             }
             Target::Exec(spec) => {
-                let process = ExecProcess::start(system, spec, load, stop)?;
+                let process = ExecProcess::start(system, spec, load, network, stop)?;
                 (process.endpoint().clone(), Kind::Exec(process))
             }
         };

@@ -12,6 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use crate::os::network::Network;
 use crate::os::process::PidFd;
 use crate::results::ServerLine;
 use crate::spec::{Endpoint, ServerSpec};
@@ -42,19 +43,25 @@ pub struct ServerReport {
 
 impl ServerProcess {
     /// Starts `program serve SYSTEM ...` and waits until it accepts requests. The process inherits
-    /// the CPUs of the calling thread.
+    /// the CPUs of the calling thread, and is on the server side of `network`.
     ///
     /// # Errors
     ///
     /// Returns an error if the process cannot be started, or exits before it listens. The error
     /// contains the last line that it printed.
-    pub fn spawn(program: &Path, system: &str, spec: &ServerSpec) -> Result<Self> {
+    pub fn spawn(
+        program: &Path,
+        system: &str,
+        spec: &ServerSpec,
+        network: &Network,
+    ) -> Result<Self> {
         let directory = tempfile::Builder::new()
             .prefix("echometer-")
             .tempdir()
             .context("cannot create a directory for the server's metrics; is TMPDIR writable?")?;
         let stderr = fs::File::create(stderr_path(&directory))?;
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(["serve", system])
             .args(spec.arguments())
             .arg("--metrics")
@@ -63,8 +70,9 @@ impl ServerProcess {
             .stdout(Stdio::piped())
             .stderr(stderr)
             // Ctrl-C in the terminal must reach only the clients, which then stop the server.
-            .process_group(0)
-            .spawn()
+            .process_group(0);
+        let mut child = network
+            .on_server_side(|| Ok(command.spawn()?))
             .with_context(|| format!("cannot start the server {}", program.display()))?;
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {

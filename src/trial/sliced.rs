@@ -85,7 +85,7 @@ impl SlicedTrial<'_> {
     fn start_servers(&self) -> Result<Vec<Server>> {
         let placement = choose_placement(self.contenders, self.spec, self.available)?;
         let start = |contender: &Contender| {
-            let server = start_server(&placement, contender, &self.spec.load, self.stop);
+            let server = start_server(&placement, contender, self.spec, self.stop);
             server.with_context(|| contender.name())
         };
         self.contenders.iter().map(start).collect()

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use echometer::load::CancelToken;
 use echometer::os::cpus::CpuChoice;
+use echometer::os::network::Network;
 use echometer::results::Row;
 use echometer::spec::{LoadSpec, ServerSpec, Target, TrialSpec};
 use echometer::systems::{SYSTEMS, System};
@@ -46,6 +47,7 @@ pub fn run_trial(behavior: &str, load: &LoadSpec) -> Row {
         slice: None,
         seed: 1,
         client_cpus: CpuChoice::Auto,
+        network: Network::default(),
         run_id: behavior.to_owned(),
         trial: 1,
     };
