@@ -14,6 +14,7 @@
 #   TRIALS       passes over all points            1
 #   DRIVER       native or lean                    lean
 #   SERVER_CPUS  auto (the first), all, or a list  auto
+#   NETWORK      loopback, or veth (needs root)    loopback
 #   DURATION     counted time of each contender    900ms
 #   WARMUP       time under load before that       100ms
 #   OUT          directory of the results          results/<date and time>
@@ -27,18 +28,21 @@ CONTENDERS=${CONTENDERS:-}
 TRIALS=${TRIALS:-1}
 DRIVER=${DRIVER:-lean}
 SERVER_CPUS=${SERVER_CPUS:-auto}
+NETWORK=${NETWORK:-loopback}
 DURATION=${DURATION:-900ms}
 WARMUP=${WARMUP:-100ms}
 OUT=${OUT:-$root/results/$(date +%Y-%m-%d-%H%M%S)}
 mapfile -t more < <(grep . <<<"$CONTENDERS" || true)
 
 points() {
-    local clients
+    local clients network=
+    # Part of the point: rows of loopback do not count as measured for veth.
+    [ "$NETWORK" = loopback ] || network=" --network $NETWORK"
     for clients in $COUNTS; do
-        echo "$(contenders) --clients $clients"
+        echo "$(contenders) --clients $clients$network"
     done
 }
 
-begin COUNTS SYSTEMS TUNING CONTENDERS TRIALS DRIVER SERVER_CPUS DURATION WARMUP
+begin COUNTS SYSTEMS TUNING CONTENDERS TRIALS DRIVER SERVER_CPUS NETWORK DURATION WARMUP
 sweep points
 finish

@@ -76,6 +76,8 @@ Examples:
       one system, measured in one window; the row is printed on stdout
   echometer bench {0} --spawn --clients 24 --think 300us
       clients that pause for 300 us after each reply, to simulate a network
+  echometer bench {0} {1} --spawn --clients 24 --network veth
+      as root: a veth pair between two network namespaces instead of loopback
   echometer bench {0} --spawn --clients 1000 --driver lean
       many clients on few threads, which use less CPU time than the server
   echometer bench {0} --spawn --clients 24 --rate 20000 --arrivals poisson --hgrm latency.hgrm

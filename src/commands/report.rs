@@ -138,6 +138,7 @@ fn all_notes(measurement: &Measurement, comparisons: &[Comparison]) -> Vec<Strin
         .chain(notes::disturbed_trials(curves))
         .chain(left_out)
         .chain(notes::slices_left_out(rows))
+        .chain(notes::network(rows))
         .chain(notes::notes(rows))
         .chain(notes::holm_correction(comparisons))
         .collect()

@@ -11,13 +11,14 @@
 //! them, see network_namespaces(7). No interface, route or setting outside of them is changed.
 
 use std::fs::File;
+use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns, unshare};
 use strum::{Display, EnumString, VariantNames};
@@ -174,32 +175,29 @@ fn wait_until_running(end: &str) -> Result<()> {
 
 fn namespace_error(error: Errno) -> Error {
     let advice = match error {
-        Errno::EPERM => {
-            "run as root (with CAP_SYS_ADMIN and CAP_NET_ADMIN), or use --network loopback"
-        }
-        Errno::EINVAL | Errno::ENOSYS => {
-            "this kernel lacks network namespaces (CONFIG_NET_NS), so use --network loopback"
-        }
-        Errno::ENOSPC => "raise user.max_net_namespaces, or use --network loopback",
-        _ => "use --network loopback",
+        Errno::EPERM => "run as root (with CAP_SYS_ADMIN and CAP_NET_ADMIN)",
+        Errno::EINVAL | Errno::ENOSYS => "use a kernel with network namespaces (CONFIG_NET_NS)",
+        Errno::ENOSPC => "raise user.max_net_namespaces",
+        _ => "see unshare(2)",
     };
-    Error::msg(format!(
-        "cannot create a network namespace for --network veth: {}; {advice}",
-        error.desc()
-    ))
+    refused("create a network namespace", error.desc(), advice)
 }
 
-fn veth_error(error: std::io::Error) -> Error {
+fn veth_error(error: io::Error) -> Error {
     let code = Errno::from_raw(error.raw_os_error().unwrap_or_default());
     let advice = match code {
+        Errno::EPERM => "run as root (with CAP_SYS_ADMIN and CAP_NET_ADMIN)",
         Errno::EOPNOTSUPP => {
-            "this kernel lacks veth (CONFIG_VETH); load it with 'modprobe veth', or use --network \
-             loopback"
+            "load the kernel's veth driver with 'modprobe veth', or use a kernel with it \
+             (CONFIG_VETH)"
         }
-        Errno::EPERM => "run as root (with CAP_NET_ADMIN), or use --network loopback",
-        _ => "use --network loopback",
+        _ => "see veth(4)",
     };
-    Error::from(error).context(format!("cannot create a veth pair for --network veth; {advice}"))
+    refused("create a veth pair", code.desc(), advice)
+}
+
+fn refused(attempt: &str, reason: &str, advice: &str) -> Error {
+    anyhow!("cannot {attempt} for --network veth: {reason}; {advice}, or use --network loopback")
 }
 
 #[cfg(test)]
@@ -211,16 +209,16 @@ mod tests {
 
     #[test]
     fn refused_namespaces_are_reported_with_advice() {
-        for (error, advice) in [
-            (Errno::EPERM, "run as root"),
-            (Errno::EINVAL, "lacks network namespaces"),
+        let of_namespace = [
+            (Errno::EPERM, "Operation not permitted; run as root"),
+            (Errno::EINVAL, "CONFIG_NET_NS"),
             (Errno::ENOSPC, "user.max_net_namespaces"),
-        ] {
-            let text = format!("{:#}", namespace_error(error));
-            assert!(text.contains(advice) && text.contains("--network loopback"), "{text}");
-        }
-        for (error, advice) in [(Errno::EOPNOTSUPP, "modprobe veth"), (Errno::EPERM, "as root")] {
-            let text = format!("{:#}", veth_error(error.into()));
+        ];
+        let of_veth = [(Errno::EOPNOTSUPP, "modprobe veth"), (Errno::EPERM, "run as root")];
+        let texts = of_namespace.map(|(error, advice)| (namespace_error(error), advice));
+        let more = of_veth.map(|(error, advice)| (veth_error(error.into()), advice));
+        for (error, advice) in texts.into_iter().chain(more) {
+            let text = format!("{error:#}");
             assert!(text.contains(advice) && text.contains("--network loopback"), "{text}");
         }
     }

@@ -116,6 +116,18 @@ pub fn slices_left_out(rows: &[Row]) -> Option<String> {
     })
 }
 
+/// The rows that were measured over a veth pair; `None` without such rows.
+pub fn network(rows: &[Row]) -> Option<String> {
+    let count = rows.iter().filter(|row| row.network.as_deref() == Some("veth")).count();
+    (count > 0).then(|| {
+        format!(
+            "network, {count} of {} trials: servers and clients in separate network namespaces, \
+             joined by a veth pair",
+            rows.len()
+        )
+    })
+}
+
 /// The correction of the claims for their number; `None` if there is at most one.
 pub fn holm_correction(comparisons: &[Comparison]) -> Option<String> {
     let count = claim_count(comparisons);

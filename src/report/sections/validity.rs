@@ -27,6 +27,7 @@ pub fn section(input: &ReportInput<'_>) -> Section {
         .into_iter()
         .chain(notes::disturbed_trials(input.curves))
         .chain(notes::slices_left_out(input.rows))
+        .chain(notes::network(input.rows))
         .chain(notes::notes(input.rows))
         .chain(notes::holm_correction(input.comparisons))
         .collect();
