@@ -35,7 +35,8 @@ const NOT_TRIAL_OPTIONS: [&str; 13] = [
 ];
 
 /// Options of the server, which are unknown for an external server.
-const SERVER_OPTIONS: [&str; 8] = [
+const SERVER_OPTIONS: [&str; 9] = [
+    "network",
     "server-cpus",
     "name",
     "workers",
@@ -101,6 +102,7 @@ fn every_trial_option_is_recorded_with_its_effective_value() {
         ("retries", "3"),
         ("server-cpus", "auto"),
         ("client-cpus", "auto"),
+        ("network", "loopback"),
         ("workers", "16"),
         ("backend", "inproc"),
         ("completion-queues", "auto"),

@@ -214,8 +214,8 @@ fn first_echo(
     RetryingClient::new(system, endpoint, client, &stop).echo(&request).map(drop)
 }
 
-/// Returns a port on the server side of the network that is free at the moment. If another process takes it before the
-/// server does, the server fails.
+/// Returns a port on the server side of the network that is free at the moment. If another process
+/// takes it before the server does, the server fails.
 fn free_port(network: &Network) -> Result<Endpoint> {
     let address = SocketAddr::from((network.kind().server_address(), 0));
     let listener = network.on_server_side(|| Ok(TcpListener::bind(address)?));
