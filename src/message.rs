@@ -257,7 +257,7 @@ pub fn respond(
         );
     }
     if let Some(service_time) = &mut responder.service_time {
-        service_time.spend();
+        responder.tally.service_time += service_time.spend();
     }
     responder.build_reply(&request);
     encode(&responder.reply, reply);

@@ -35,8 +35,8 @@ fn the_fastest_system_is_named_with_its_ratio_and_crossover() {
     assert_eq!(
         saturation,
         "b delivers 40,000 ± 994 messages/s at 8 clients, 3.33 ± 0.00 times its throughput at 1 \
-         client. More clients bring no significant gain. At 24 clients, throughput falls to 36,000 \
-         ± 894 messages/s."
+         client. More clients bring no significant gain; a gain of 0.0 % would have been detected. \
+         At 24 clients, throughput falls to 36,000 ± 894 messages/s."
     );
     assert_eq!(bound, "At peak throughput, every server used all of its CPU time.");
 }
@@ -65,24 +65,27 @@ fn a_lead_is_claimed_everywhere_or_not_at_the_last_point() {
 fn tied_systems_have_no_significant_difference() {
     let rows = [
         around("a", 8, 60_000.0),
-        around("b", 8, 60_100.0),
+        trials("b", 8, &[60_100.0, 59_500.0, 60_700.0]),
         around("c", 8, 30_000.0),
         around("a", 24, 50_000.0),
         around("b", 24, 40_000.0),
     ];
+    // Half-widths of the logarithm of b/a: 4.302653 · 0.02 / √3 = 0.0497, or 5.1 %.
     assert_eq!(
         sentences(&rows[..3].concat()),
-        ["b and a are fastest, with no significant difference: 60,100 ± 1,493 messages/s at 8 \
-          clients and 60,000 ± 1,490 messages/s at 8 clients. b delivers 2.00 ± 0.00 times the \
-          peak throughput of c, which is 30,000 messages/s at 8 clients."]
+        ["b and a are fastest, with no significant difference: 60,100 ± 1,490 messages/s at 8 \
+          clients and 60,000 ± 1,490 messages/s at 8 clients; a difference of 5.1 % would have \
+          been detected. b delivers 2.00 ± 0.10 times the peak throughput of c, which is 30,000 \
+          messages/s at 8 clients."]
     );
     let [tied, ..] = &sentences(&rows[..2].concat())[..] else { panic!() };
-    assert!(tied.ends_with("messages/s at 8 clients."), "{tied}");
+    assert!(tied.ends_with("; a difference of 5.1 % would have been detected."), "{tied}");
 }
 
 #[test]
 fn a_ratio_whose_interval_contains_one_is_a_tie() {
-    // Welch: t = 14 / 3.27 at 2.6 degrees, p = 0.03. But 2.22, 1.36 and 1.60 are 1.73 ± 1.10.
+    // An unpaired test of the means would claim a difference: t = 14 / 3.27 at 2.6 degrees, p = 0.03.
+    // The logarithms of 2.22, 1.36 and 1.60 are 0.526 ± 0.144: t = 3.66 at 2 degrees, p = 0.07.
     let rows = [
         trials("a", 8, &[40_000.0, 30_000.0, 32_000.0]),
         trials("b", 8, &[18_000.0, 22_000.0, 20_000.0]),
@@ -299,7 +302,7 @@ fn service_times_report_both_ends_and_the_crossover() {
         work(around("a", 24, 5000.0), "sleep:100us"),
         work(around("b", 24, 10_000.0), "sleep:100us"),
         work(around("a", 24, 900.0), "spin:1ms"),
-        work(around("b", 24, 901.0), "spin:1ms"),
+        work(trials("b", 24, &[901.0, 892.0, 910.0]), "spin:1ms"),
     ];
     assert_eq!(
         sentences(&rows.concat()),
@@ -308,10 +311,12 @@ fn service_times_report_both_ends_and_the_crossover() {
              the throughput of b, which is 45,000 messages/s.",
             "At a service time of 100 us, b (sleep) is fastest: 10,000 ± 248 messages/s. b (sleep) \
              delivers 2.00 ± 0.00 times the throughput of a (sleep), which is 5,000 messages/s.",
-            "b (sleep) overtakes a (sleep) at a service time of about 32 us (between 10 and 100 \
+            // 25 and 50 us per message at 10 us, 200 and 100 us at 100 us: a fifth of the way.
+            "b (sleep) overtakes a (sleep) at a service time of about 28 us (between 10 and 100 \
              us).",
             "At a service time of 1,000 us, b (spin) and a (spin) are fastest, with no significant \
-             difference: 901 ± 22 messages/s and 900 ± 22 messages/s.",
+             difference: 901 ± 22 messages/s and 900 ± 22 messages/s; a difference of 5.1 % would have \
+             been detected.",
         ]
     );
 }
@@ -322,7 +327,7 @@ fn workers_report_from_which_count_there_is_no_gain() {
     let rows = [
         workers(around("a", 24, 30_000.0), 1),
         workers(around("a", 24, 45_000.0), 4),
-        workers(around("a", 24, 45_100.0), 16),
+        workers(trials("a", 24, &[45_100.0, 44_649.0, 45_551.0]), 16),
         around("b", 24, 90_000.0),
     ];
     assert_eq!(
@@ -331,7 +336,8 @@ fn workers_report_from_which_count_there_is_no_gain() {
             "The peak throughput of a is 45,100 ± 1,120 messages/s with 16 workers. Nothing else \
              was measured under the same conditions.",
             "a delivers 45,000 ± 1,118 messages/s with 4 workers, 1.50 ± 0.00 times its throughput \
-             with 1 worker. More workers bring no significant gain.",
+             with 1 worker. More workers bring no significant gain; a gain of 5.1 % would have been \
+             detected.",
             "Rows of b without workers are on no curve.",
         ]
     );
@@ -339,7 +345,8 @@ fn workers_report_from_which_count_there_is_no_gain() {
     assert_eq!(
         sentences(&fewer.concat())[1],
         "a delivers 45,000 ± 1,118 messages/s with 1 worker. More workers bring no significant \
-         gain. With 4 workers, throughput falls to 30,000 ± 745 messages/s."
+         gain; a gain of 0.0 % would have been detected. With 4 workers, throughput falls to \
+         30,000 ± 745 messages/s."
     );
 }
 

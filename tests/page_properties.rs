@@ -55,6 +55,7 @@ proptest! {
         let axis = analysis::Axis::of(&rows);
         let curves = analysis::curves(&rows, axis);
         if rows.iter().any(|row| row.valid) {
+            let claims = analysis::claims(&curves, axis);
             let page = report::page(&report::ReportInput {
                 rows: &rows,
                 axis,
@@ -62,7 +63,8 @@ proptest! {
                 reference: &curves,
                 costs: &analysis::costs(&curves, axis, &[], "a"),
                 baseline: "a",
-                comparisons: &analysis::comparisons(&curves),
+                comparisons: &claims.comparisons,
+                claim_count: claims.count(),
                 findings: &analysis::findings(&curves, &rows, axis, "a"),
                 provenance: None,
             });

@@ -106,27 +106,32 @@ fn with_quiet_only_rows_are_written() {
     assert_eq!((quiet.rows.len(), &*quiet.output.stderr), (3, ""));
 }
 
-/// Asserts that trials stopped as soon as the half-width was within `share` of the mean.
-fn assert_stopped_at_share(rows: &[Row], share: f64) {
+/// The number of valid trials for a half-width within `share` of the mean, from the first five: the
+/// half-width falls with the square root of the number.
+fn needed_trials(rows: &[Row], share: f64) -> f64 {
     let valid: Vec<_> = rows.iter().filter(|row| row.valid).cloned().collect();
-    let within = |count: usize| {
-        let (mean, half_width) = mean_and_half_width(&valid[..count]);
-        half_width <= share * mean
-    };
-    assert!(valid.len() >= MIN_TRIALS && rows.len() <= MAX_TRIALS, "{rows:?}");
-    assert!((MIN_TRIALS..valid.len()).all(|count| !within(count)), "stopped too late: {rows:?}");
-    assert!(within(valid.len()) || rows.len() == MAX_TRIALS, "stopped too soon: {rows:?}");
+    let (mean, half_width) = mean_and_half_width(&valid[..MIN_TRIALS]);
+    let needed = MIN_TRIALS as f64 * (half_width / mean / share).powi(2);
+    needed.ceil().max(MIN_TRIALS as f64)
 }
 
 #[test]
-fn until_measures_at_least_five_trials_and_until_the_interval_is_narrow() {
+fn until_measures_as_many_trials_as_the_first_five_require() {
     for (until, share) in [("100%", 1.0), ("10%", 0.1)] {
         let measured = bench(SYSTEMS[0].name(), &[&SHORT[..], &["--until", until]].concat());
         assert_one_run(&measured.rows, 1);
-        assert_stopped_at_share(&measured.rows, share);
+        let valid = measured.rows.iter().filter(|row| row.valid).count() as f64;
+        let needed = needed_trials(&measured.rows, share);
         let gave_up = measured.output.stderr.contains("gave up");
-        let (mean, half_width) = mean_and_half_width(&measured.rows);
-        assert_eq!(gave_up, half_width > share * mean, "{measured:?}");
+        assert!(valid == needed || gave_up, "{needed} trials are needed: {measured:?}");
+        assert_eq!(gave_up, valid < needed, "{measured:?}");
+        assert!(!gave_up || measured.rows.len() == MAX_TRIALS, "{measured:?}");
+        let (_, first_half_width) = mean_and_half_width(&measured.rows[..MIN_TRIALS]);
+        let half_width = first_half_width * (MIN_TRIALS as f64 / valid).sqrt();
+        let line = summary(&measured);
+        if measured.rows.len() as f64 == valid {
+            assert!((number_after(line, "± ") - half_width).abs() < 0.51, "{half_width}: {line}");
+        }
         assert!(summary(&measured).starts_with(&measured.rows.len().to_string()));
     }
 }

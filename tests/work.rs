@@ -47,6 +47,9 @@ fn sleeping_handlers_reach_their_service_rate_and_use_no_cpu_time() {
             let row = measure(*system, "sleep:20ms");
             let used = row.server_cpu_us_per_msg.unwrap();
             assert!(used < 0.5 * SLEEP.as_secs_f64() * 1e6, "{row:?}");
+            // The row has the mean sleep of the handlers, not the requested one.
+            let slept = row.service_time_us.unwrap();
+            assert!(slept > 0.9 * SLEEP.as_secs_f64() * 1e6, "{slept}: {row:?}");
             let expected = handlers(*system) as f64 / SLEEP.as_secs_f64();
             Attempt { measured: row.throughput_per_s, expected }
         });
@@ -61,6 +64,8 @@ fn spinning_handlers_use_their_service_time_and_never_exceed_one_cpu() {
         let row = measure(*system, "spin:2ms");
         let (used, spin) = (row.server_cpu_us_per_msg.unwrap(), SPIN.as_secs_f64() * 1e6);
         assert!(used > 0.97 * spin, "{}: {used}: {row:?}", system.name());
+        let spent = row.service_time_us.unwrap();
+        assert!(spent > 0.97 * spin && spent < 1.03 * used, "{}: {spent}: {row:?}", system.name());
         let limit = 1.0 / SPIN.as_secs_f64();
         assert!(row.throughput_per_s < 1.03 * limit, "{}: {row:?}", system.name());
     }

@@ -89,6 +89,12 @@ pub(super) fn service_time(row: &Row) -> Option<(Option<&str>, f64)> {
     }
 }
 
+/// The time that the handler spent on each request in us: as the server measured it, or else as
+/// configured. `None` if the row has neither.
+pub(super) fn actual_service_time_us(row: &Row) -> Option<f64> {
+    row.service_time_us.or_else(|| service_time(row).map(|(_, us)| us))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +139,17 @@ mod tests {
         rows[1].valid = false;
         rows[2].rate_per_s = Some(100.0);
         assert_eq!(Axis::of(&rows), Axis::Clients);
+    }
+
+    #[test]
+    fn the_actual_service_time_is_the_measured_one_if_it_is_known() {
+        let work = Some("sleep:50us".to_owned());
+        let nominal = Row { work, ..Row::default() };
+        assert_eq!(actual_service_time_us(&nominal), Some(50.0));
+        let measured = Row { service_time_us: Some(61.5), ..nominal };
+        assert_eq!(actual_service_time_us(&measured), Some(61.5));
+        assert_eq!(Axis::Work.value(&measured), Some(50.0), "trials share a point by this value");
+        assert_eq!(actual_service_time_us(&Row::default()), None);
     }
 
     #[test]

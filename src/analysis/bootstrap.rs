@@ -40,6 +40,13 @@ const INSIGNIFICANT_LAGS: usize = 5;
 /// Y. Sun, P. C. B. Phillips and S. Jin, Econometrica 76(1), 2008.
 const BLOCK_LENGTH_FACTOR: f64 = 2.0;
 
+/// Weight of a block's rounds after the first in the degrees of freedom of the variance, which are
+/// the number of blocks less 1 if blocks have one round. The length of longer blocks is itself an
+/// estimate: blocks that are too short come with variances that are too small. With a weight of 1,
+/// p-values below 0.0024, as Holm's correction of 21 claims requires, are 1.5 to 1.8 times too
+/// frequent for an autocorrelation of 0.5; with 1.5, they are not too frequent (simulated).
+const LENGTH_WEIGHT: f64 = 1.5;
+
 /// Number of messages that a replicate without messages counts as, so that its logarithm is finite.
 const MIN_MESSAGES: f64 = 0.5;
 
@@ -85,7 +92,7 @@ fn estimate(rounds: &[Round], replicates: usize) -> Option<LogEstimate> {
     let estimate = LogEstimate {
         log: log_of(&total),
         variance: bootstrap_variance(rounds, length, replicates),
-        degrees: (count as f64 / length as f64 - 1.0).max(1.0),
+        degrees: (count as f64 / (LENGTH_WEIGHT * (length - 1) as f64 + 1.0) - 1.0).max(1.0),
     };
     // Sums of absurdly large values overflow.
     Some(estimate).filter(|estimate| estimate.log.is_finite() && estimate.variance.is_finite())
@@ -311,13 +318,14 @@ mod tests {
 
     #[test]
     fn intervals_of_independent_rounds_contain_the_true_ratio_in_95_percent_of_runs() {
-        assert!((0.93..=0.97).contains(&coverage(0.0, 0.0, 50)));
+        // Few rounds have few degrees of freedom, which makes the intervals slightly too wide.
+        assert!((0.93..=0.975).contains(&coverage(0.0, 0.0, 50)));
         assert!((0.93..=0.97).contains(&coverage(0.0, 0.0, 200)));
     }
 
     #[test]
-    fn intervals_of_correlated_rounds_contain_the_true_ratio_in_nearly_95_percent_of_runs() {
-        assert!((0.91..=0.97).contains(&coverage(0.5, 0.0, 100)));
+    fn intervals_of_correlated_rounds_contain_the_true_ratio_in_95_percent_of_runs() {
+        assert!((0.93..=0.97).contains(&coverage(0.5, 0.0, 100)));
     }
 
     #[test]

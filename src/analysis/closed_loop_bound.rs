@@ -27,8 +27,7 @@ impl ClosedLoopBounds {
     /// positive.
     pub fn of(curve: &Curve) -> Option<Self> {
         let single = curve.points.iter().find(|point| point.clients == 1)?;
-        let peak = curve.peak()?;
-        let demand_us = peak.server_cpu_us_per_msg? / peak.server_cpus?;
+        let demand_us = demand_us(curve)?;
         let rtt_us = single.rtt_mean_us.or(single.rtt_p50_us)?;
         let bounds = ClosedLoopBounds { rtt_us, think_us: single.think_us, demand_us };
         (rtt_us > 0.0 && demand_us > 0.0 && demand_us.is_finite()).then_some(bounds)
@@ -45,6 +44,21 @@ impl ClosedLoopBounds {
     pub fn knee(&self) -> f64 {
         (self.rtt_us + self.think_us) / self.demand_us
     }
+}
+
+/// D: the server's CPU time per message at the peak, divided by the number of CPUs that it may use;
+/// `None` if it is unknown.
+fn demand_us(curve: &Curve) -> Option<f64> {
+    let peak = curve.peak()?;
+    Some(peak.server_cpu_us_per_msg? / peak.server_cpus?)
+}
+
+/// 1 / D: the messages per second that the server's CPUs can answer; `None` if D is unknown or not
+/// positive.
+pub(super) fn ceiling_per_s(curve: &Curve) -> Option<f64> {
+    demand_us(curve)
+        .map(|demand_us| US_PER_S / demand_us)
+        .filter(|ceiling| ceiling.is_finite() && *ceiling > 0.0)
 }
 
 #[cfg(test)]

@@ -67,6 +67,17 @@ impl Curve {
         self.points.iter().find(|point| point.x == x)
     }
 
+    /// The point with the highest throughput of those that were not disturbed.
+    pub(super) fn undisturbed_peak(&self) -> Option<&Point> {
+        let undisturbed = self.points.iter().filter(|point| point.disturbed == 0);
+        undisturbed.max_by(|a, b| a.throughput.mean.total_cmp(&b.throughput.mean))
+    }
+
+    /// The point by which a curve is ranked: its undisturbed peak; `None` if it cannot be ranked.
+    pub(super) fn rankable_peak(&self) -> Option<&Point> {
+        self.undisturbed_peak().filter(|point| point.is_rankable())
+    }
+
     /// The point with the highest mean throughput.
     pub fn peak(&self) -> Option<&Point> {
         self.points.iter().max_by(|a, b| a.throughput.mean.total_cmp(&b.throughput.mean))

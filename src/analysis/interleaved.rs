@@ -1,7 +1,8 @@
 //! Two builds of one program that were measured in turn, slice by slice, in one bench.
 
 use super::log_estimate::{LogEstimate, holm};
-use super::{Axis, Claim, Curve, RoundsByRow, comparisons, sliced_curves};
+use super::pairwise::comparisons;
+use super::{Axis, Claim, Curve, RoundsByRow, sliced_curves};
 use crate::results::{ALL_DISTURBED, Row};
 
 /// The throughput of the second build over that of the first.

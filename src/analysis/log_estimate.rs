@@ -57,8 +57,19 @@ impl LogEstimate {
     /// Half the width of the 95 % interval on the logarithmic scale. For small errors, this is
     /// relative to `value`: 0.02 is 2 %. Infinite if the variance is unknown.
     pub fn half_width(&self) -> f64 {
+        self.half_width_at(1.0 - CONFIDENCE)
+    }
+
+    /// The smallest difference from a ratio of 1 that is significant if p must be at most `level`:
+    /// 0.02 is 2 %. Infinite if the variance is unknown.
+    pub fn detectable_difference(&self, level: f64) -> f64 {
+        self.half_width_at(level).exp_m1()
+    }
+
+    /// Half the width of the interval that excludes the true value with this probability.
+    fn half_width_at(&self, level: f64) -> f64 {
         let error = self.variance.sqrt();
-        let quantile = self.students_t().inverse_cdf(f64::midpoint(1.0, CONFIDENCE));
+        let quantile = self.students_t().inverse_cdf(1.0 - level / 2.0);
         if error.is_nan() { f64::INFINITY } else { quantile * error }
     }
 
@@ -72,6 +83,12 @@ impl LogEstimate {
             return 1.0;
         }
         (2.0 * self.students_t().sf(t)).min(1.0)
+    }
+
+    /// The logarithm of the reciprocal.
+    #[must_use]
+    pub(super) fn reversed(&self) -> LogEstimate {
+        LogEstimate { log: -self.log, ..*self }
     }
 
     /// The logarithm of the ratio of two independent estimates: this one over `other`.
@@ -224,6 +241,13 @@ pub fn holm(p: &[f64]) -> Vec<bool> {
     significant
 }
 
+/// The largest p-value with which a ratio that is not significant would have been so: 0.05 over
+/// the number of ratios that are not.
+pub(super) fn level_of_ties(significant: &[bool]) -> f64 {
+    let ties = significant.iter().filter(|is_significant| !**is_significant).count();
+    FAMILY_ERROR / ties.max(1) as f64
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -313,6 +337,21 @@ mod tests {
         // 0.005 <= 0.05 / 4 and 0.015 <= 0.05 / 3, but 0.030 > 0.05 / 2; so 0.040 does not count.
         assert_eq!(holm(&[0.015, 0.040, 0.030, 0.005]), [true, false, false, true]);
         assert_eq!((holm(&[0.05, f64::NAN]), holm(&[0.05])), (vec![false; 2], vec![true]));
+    }
+
+    #[test]
+    fn a_tie_is_significant_from_its_detectable_difference_on() {
+        // Two of the four are significant, so the others need a p-value of 0.05 / 2.
+        let p = [0.015, 0.040, 0.030, 0.005];
+        assert_eq!(level_of_ties(&holm(&p)), 0.025);
+        assert!(
+            holm(&[0.015, 0.040, 0.0249, 0.005])[2] && !holm(&[0.015, 0.040, 0.0251, 0.005])[2]
+        );
+        assert_eq!(level_of_ties(&[true, true]), 0.05);
+        // t(0.9875, 4) = 3.495406.
+        let one = estimate(0.0, 0.01, 4.0);
+        assert_near(one.detectable_difference(0.025), 0.349_540_6_f64.exp() - 1.0);
+        assert_near(one.detectable_difference(0.05), one.half_width().exp() - 1.0);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod axis;
 mod bootstrap;
+mod claims;
 mod closed_loop_bound;
 mod comparison;
 mod cost;
@@ -19,9 +20,11 @@ mod ratio;
 mod regression;
 mod rounds;
 mod usl;
+mod usl_bootstrap;
 
 pub use axis::Axis;
 pub use bootstrap::{MIN_SLICES, Slice, log_rate, log_ratio};
+pub use claims::{Claims, claims};
 pub use closed_loop_bound::ClosedLoopBounds;
 pub use comparison::{
     Change, MissingTrials, OptionDifference, OptionsBySystem, changes, missing_trials,
@@ -30,7 +33,7 @@ pub use comparison::{
 pub use cost::{Cost, RoleCost, costs};
 pub use crossover::{Crossover, crossovers};
 pub use curve::{Curve, curves, sliced_curves};
-pub use estimate::{Difference, Estimate, MIN_TRIALS, Verdict};
+pub use estimate::{Estimate, MIN_TRIALS, Verdict};
 pub use finding::{
     CurvePoint, ExclusionEffect, Finding, LabeledPoint, Lead, LeadRange, Scope, SlicedLead,
     findings,
@@ -39,9 +42,9 @@ pub use interleaved::{BuildRatio, build_ratios};
 pub use log_estimate::{LogEstimate, combine, combine_all, geometric_mean, holm};
 pub use options::CurveOptions;
 pub use paced::{PacedLoad, paced_loads};
-pub use pairwise::{Claim, Comparison, Overall, RatioAt, claim_count, comparisons};
+pub use pairwise::{Claim, Comparison, Overall, RatioAt};
 pub use point::{Pass, Point, Trial};
-pub use ratio::{Ratio, ratios};
+pub use ratio::Ratio;
 pub use regression::{Regression, regressions, trials_needed};
 pub use rounds::{Rounds, RoundsByRow, rounds_by_row};
 pub use usl::{MIN_POINTS, Usl, UslError, fit_usl};

@@ -1,15 +1,14 @@
-//! Ratios of the throughputs of two contenders. All claims of a report follow the rule in this
-//! file.
+//! Ratios of the throughputs of two contenders.
 //!
 //! A mean rate is messages over window time, summed over the kept slices of the rounds that both
 //! contenders completed. The interval of the ratio of two mean rates comes from a moving-block
 //! bootstrap over the rounds of a trial. Trials are combined with a term for the variance between
 //! them. Without slices, or with too few in each trial, the interval is Student's t on the
-//! logarithms of the ratios within each pass. All claims of a report are corrected for their number.
+//! logarithms of the ratios within each pass. `claims.rs` corrects all claims of a report together.
 
-use super::log_estimate::{LogEstimate, combine, combine_all, geometric_mean, holm};
+use super::log_estimate::{LogEstimate, combine, combine_all, geometric_mean};
 use super::point::Pass;
-use super::{Curve, Point};
+use super::{Curve, Point, Ratio};
 
 /// The claim about a ratio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +49,8 @@ pub struct RatioAt {
     pub estimate: Option<LogEstimate>,
     /// The claim about the ratio.
     pub claim: Claim,
+    /// The smallest relative difference that would have been detected; `None` without a claim.
+    pub detectable: Option<f64>,
     /// Whether both points can be ranked.
     pub is_rankable: bool,
     /// Number of rounds that both completed, in all trials; 0 without slices.
@@ -77,6 +78,8 @@ pub struct Overall {
     pub with_disturbed: Option<f64>,
     /// The claim about the ratio.
     pub claim: Claim,
+    /// The smallest relative difference that would have been detected; `None` without a claim.
+    pub detectable: Option<f64>,
 }
 
 /// Two points at the same value of the axis, and the ratio of each trial with slices of both.
@@ -105,25 +108,24 @@ impl<'a> Pair<'a> {
     /// trials.
     fn ratio_at(&self, combined: Option<LogEstimate>) -> Option<RatioAt> {
         let Pair { a, b, passes, ratios } = self;
-        let logs = passes.iter().map(|pass| (a.passes[*pass] / b.passes[*pass]).ln());
-        let logs: Vec<_> = logs.filter(|log| log.is_finite()).collect();
+        // Without slices, or with too few of them, the differences between trials decide.
+        let of_trials = Ratio::of(a, b);
         // Only trials that are in the estimate.
         let with_disturbed = passes.iter().filter_map(|pass| {
             let (of_a, of_b) = (a.rounds.get(*pass)?, b.rounds.get(*pass)?);
             of_a.log_ratio(of_b).and_then(|_| of_a.log_ratio_with_disturbed(of_b))
         });
         let with_disturbed = combine(&with_disturbed.collect::<Vec<_>>());
-        // Without slices, or with too few of them, the differences between trials decide.
-        let estimate = combined.or_else(|| LogEstimate::of_logs(&logs));
-        let mean = |logs: &[f64]| {
-            (!logs.is_empty()).then(|| (logs.iter().sum::<f64>() / logs.len() as f64).exp())
-        };
+        let estimate = combined.or_else(|| of_trials?.estimate);
         Some(RatioAt {
             x: a.x,
             clients: a.clients,
-            ratio: estimate.map(|estimate| estimate.value()).or_else(|| mean(&logs))?,
+            ratio: estimate
+                .map(|estimate| estimate.value())
+                .or_else(|| of_trials.map(|ratio| ratio.ratio))?,
             estimate,
             claim: Claim::InsufficientData,
+            detectable: None,
             is_rankable: a.is_rankable() && b.is_rankable(),
             rounds: ratios.iter().map(|(_, rounds)| rounds).sum(),
             trials: passes.len(),
@@ -168,6 +170,7 @@ impl Overall {
             estimate: geometric_mean(&estimates)?,
             with_disturbed: mean_with_disturbed(&bound),
             claim: Claim::InsufficientData,
+            detectable: None,
         })
     }
 
@@ -190,16 +193,12 @@ fn mean_with_disturbed(at: &[&RatioAt]) -> Option<f64> {
     Some((sum / at.len() as f64).exp())
 }
 
-/// Compares all pairs of contenders that were measured under the same conditions.
-///
-/// The family-wise error rate of all claims is 5 % (Holm, 1979).
-pub fn comparisons(curves: &[Curve]) -> Vec<Comparison> {
+/// Compares all pairs of contenders that were measured under the same conditions, without claims.
+pub(super) fn comparisons(curves: &[Curve]) -> Vec<Comparison> {
     let pairs = curves.iter().enumerate().flat_map(|(index, a)| {
         curves[index + 1..].iter().filter(|b| a.is_comparable(b)).map(move |b| (a, b))
     });
-    let mut all: Vec<_> = pairs.filter_map(|(a, b)| compare(a, b)).collect();
-    set_claims(&mut all);
-    all
+    pairs.filter_map(|(a, b)| compare(a, b)).collect()
 }
 
 fn compare(a: &Curve, b: &Curve) -> Option<Comparison> {
@@ -216,14 +215,9 @@ fn compare(a: &Curve, b: &Curve) -> Option<Comparison> {
     })
 }
 
-/// The number of claims in these comparisons.
-pub fn claim_count(all: &[Comparison]) -> usize {
-    all.iter().map(|one| one.estimates().count()).sum()
-}
-
 impl Comparison {
     /// The estimates with a claim of their own: those of rankable points, and that of the curve.
-    fn estimates(&self) -> impl Iterator<Item = LogEstimate> {
+    pub(super) fn estimates(&self) -> impl Iterator<Item = LogEstimate> {
         let at =
             self.at.iter().filter(|ratio| ratio.is_rankable).filter_map(|ratio| ratio.estimate);
         let overall = self.overall.iter().filter(|overall| overall.has_several_points());
@@ -233,7 +227,6 @@ impl Comparison {
     /// The comparison with numerator and denominator exchanged.
     #[must_use]
     pub fn reversed(&self) -> Comparison {
-        let negate = |estimate: LogEstimate| LogEstimate { log: -estimate.log, ..estimate };
         Comparison {
             numerator: self.denominator.clone(),
             denominator: self.numerator.clone(),
@@ -242,18 +235,40 @@ impl Comparison {
                 .iter()
                 .map(|ratio| RatioAt {
                     ratio: 1.0 / ratio.ratio,
-                    estimate: ratio.estimate.map(negate),
+                    estimate: ratio.estimate.map(|estimate| estimate.reversed()),
                     claim: ratio.claim.reversed(),
                     with_disturbed: ratio.with_disturbed.map(|ratio| 1.0 / ratio),
                     ..ratio.clone()
                 })
                 .collect(),
             overall: self.overall.as_ref().map(|overall| Overall {
-                estimate: negate(overall.estimate),
+                estimate: overall.estimate.reversed(),
                 with_disturbed: overall.with_disturbed.map(|ratio| 1.0 / ratio),
                 claim: overall.claim.reversed(),
                 ..overall.clone()
             }),
+        }
+    }
+
+    /// Sets the claims about the ratios of rankable points and about the ratio of the curve, in the
+    /// order of [`Comparison::estimates`]. Ties could have been detected at this `level`.
+    pub(super) fn set_claims(&mut self, significant: &mut impl Iterator<Item = bool>, level: f64) {
+        let mut claim = |estimate: &LogEstimate| {
+            let is_significant = significant.next().unwrap_or_default();
+            (Claim::of(estimate, is_significant), Some(estimate.detectable_difference(level)))
+        };
+        for ratio in self.at.iter_mut().filter(|ratio| ratio.is_rankable) {
+            if let Some(estimate) = &ratio.estimate {
+                (ratio.claim, ratio.detectable) = claim(estimate);
+            }
+        }
+        let only = self.at.iter().find(|ratio| ratio.is_in_overall());
+        let only = only.map(|ratio| (ratio.claim, ratio.detectable));
+        if let Some(overall) = &mut self.overall {
+            (overall.claim, overall.detectable) = match only {
+                Some(only) if !overall.has_several_points() => only,
+                _ => claim(&overall.estimate),
+            };
         }
     }
 
@@ -272,7 +287,7 @@ impl Claim {
         }
     }
 
-    fn reversed(self) -> Self {
+    pub(super) fn reversed(self) -> Self {
         match self {
             Claim::Higher => Claim::Lower,
             Claim::Lower => Claim::Higher,
@@ -281,33 +296,10 @@ impl Claim {
     }
 }
 
-/// Sets all claims together, with Holm's procedure.
-fn set_claims(all: &mut [Comparison]) {
-    let p: Vec<f64> =
-        all.iter().flat_map(Comparison::estimates).map(|estimate| estimate.p()).collect();
-    let mut significant = holm(&p).into_iter();
-    for one in all {
-        for ratio in one.at.iter_mut().filter(|ratio| ratio.is_rankable) {
-            if let Some(estimate) = &ratio.estimate {
-                ratio.claim = Claim::of(estimate, significant.next().unwrap_or_default());
-            }
-        }
-        let only = one.at.iter().find(|ratio| ratio.is_in_overall());
-        let only = only.map_or(Claim::InsufficientData, |ratio| ratio.claim);
-        if let Some(overall) = &mut one.overall {
-            overall.claim = if overall.has_several_points() {
-                Claim::of(&overall.estimate, significant.next().unwrap_or_default())
-            } else {
-                only
-            };
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::{Axis, curves};
+    use crate::analysis::{Axis, claims, curves};
     use crate::results::Row;
 
     fn rows(label: &str, clients: usize, rates: &[f64], bound: &str) -> Vec<Row> {
@@ -325,7 +317,7 @@ mod tests {
     }
 
     fn compared(rows: &[Vec<Row>]) -> Comparison {
-        comparisons(&curves(&rows.concat(), Axis::Clients)).remove(0)
+        claims(&curves(&rows.concat(), Axis::Clients), Axis::Clients).comparisons.remove(0)
     }
 
     #[test]
@@ -363,11 +355,7 @@ mod tests {
         );
         // The geometric mean of 2 and 8.
         assert!((overall.estimate.value() - 4.0).abs() < 0.1, "{overall:?}");
-        assert_eq!(
-            claim_count(std::slice::from_ref(&one)),
-            4,
-            "three rankable points and the curve"
-        );
+        assert_eq!(one.estimates().count(), 4, "three rankable points and the curve");
         assert_eq!(one.at[3].claim, Claim::InsufficientData, "a client-bound point has no claim");
         assert_eq!(one.at[0].claim, Claim::Tie);
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::log_estimate::geometric_mean;
 use super::rounds::{self, Rounds, RoundsByRow};
-use super::{Difference, Estimate, MIN_TRIALS};
+use super::{Estimate, MIN_TRIALS, axis};
 use crate::measure::{DISTURBED_SHARE, TRIAL_OTHERS_LIMIT};
 use crate::os::cpus::Cpus;
 use crate::results::Row;
@@ -40,6 +40,9 @@ pub struct Point {
     pub rtt_p999_us: Option<f64>,
     /// Think time of the clients, as configured.
     pub think_us: f64,
+    /// Mean time that the server's handler spent in the simulated service: as measured, or else as
+    /// configured.
+    pub service_time_us: Option<f64>,
     /// CPU time of the server per message.
     pub server_cpu_us_per_msg: Option<f64>,
     /// CPU time of the clients per message.
@@ -110,6 +113,7 @@ impl Point {
             rtt_p99_us: mean_of(|row| row.rtt_p99_us),
             rtt_p999_us: mean_of(|row| row.rtt_p999_us),
             think_us: mean_of(|row| Some(row.think_us)).unwrap_or_default(),
+            service_time_us: mean_of(axis::actual_service_time_us),
             server_cpu_us_per_msg: mean_of(|row| row.server_cpu_us_per_msg),
             client_cpu_us_per_msg: mean_of(|row| row.client_cpu_us_per_msg),
             server_switches_per_msg: mean_of(|row| row.server_switches_per_msg),
@@ -183,13 +187,6 @@ impl Point {
     /// Half the width of the 95 % interval.
     pub fn half_width(&self) -> Option<f64> {
         self.interval().map(|(low, high)| (high - low) / 2.0)
-    }
-
-    /// Whether its throughput is significantly above that of `other`; false if there are too few
-    /// trials.
-    pub fn is_above(&self, other: &Self) -> bool {
-        Difference::between(&other.throughput, &self.throughput)
-            .is_some_and(|change| change.is_significant() && change.difference > 0.0)
     }
 
     /// Whether servers can be ranked by it: the clients had CPU time left, and nothing disturbed

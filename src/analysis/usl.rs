@@ -10,6 +10,8 @@ use std::sync::Once;
 
 use usl::{Measurement, Model};
 
+use super::closed_loop_bound::ceiling_per_s;
+use super::usl_bootstrap::{Coefficients, Interval, Intervals, REPLICATES, intervals};
 use super::{Axis, Curve};
 
 /// Minimum number of points for a fit; fewer points do not determine the coefficients.
@@ -22,6 +24,10 @@ const MIN_R_SQUARED: f64 = 0.9;
 /// it is not reported.
 const MAX_EXTRAPOLATION: f64 = 10.0;
 
+/// Maximum of the asymptote, relative to the highest throughput measured; a higher asymptote is not
+/// reported.
+const MAX_RISE: f64 = 2.0;
+
 /// The law with the best coefficients for a curve.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Usl {
@@ -30,15 +36,23 @@ pub struct Usl {
     /// σ: contention. It is below 0 if a client costs less among others than alone, for example
     /// because a wake-up or a system call serves several clients.
     pub sigma: f64,
-    /// κ: coherence; at least 0.
+    /// κ: coherence; at least 0. It is 0 if its interval contains 0.
     pub kappa: f64,
+    /// The 95 % interval of κ, by bootstrap.
+    pub kappa_interval: Interval,
     /// R²: the share of the variance between points that the law explains.
     pub r_squared: f64,
     /// Clients and messages per second at the peak; `None` if there is no peak near the measured
-    /// points.
+    /// points, or if the interval of κ contains 0.
     pub peak: Option<(f64, f64)>,
+    /// The 95 % intervals of both, by bootstrap; `None` without a peak.
+    pub peak_intervals: Option<[Interval; 2]>,
     /// Limit of the throughput for many clients, in messages per second, if no peak is near: λ/σ.
+    /// `None` if it is more than twice the highest throughput measured.
     pub asymptote_per_s: Option<f64>,
+    /// 1/D: what the server's CPUs can answer, in messages per second; `None` if it is unknown. No
+    /// forecast is above it.
+    pub ceiling_per_s: Option<f64>,
 }
 
 /// The reason why a curve has no fit.
@@ -52,6 +66,9 @@ pub enum UslError {
     /// R² is below 0.9.
     #[error("R² is {:.2}, but at least 0.90 is needed", .0.max(0.0))]
     PoorFit(f64),
+    /// The curve is a straight line.
+    #[error("no saturation was measured (the curve is straight); measure more clients")]
+    NoSaturation,
     /// No usable coefficients were found, for this reason.
     #[error("{0}")]
     NoFit(String),
@@ -61,26 +78,54 @@ pub enum UslError {
 }
 
 impl Usl {
-    /// Messages per second for a number of clients, according to the law.
+    /// Messages per second for a number of clients, according to the law, but at most the ceiling.
     pub fn at(&self, clients: f64) -> f64 {
-        let pairs = clients * (clients - 1.0);
-        self.lambda * clients / (1.0 + self.sigma * (clients - 1.0) + self.kappa * pairs)
+        self.capped(self.coefficients().at(clients))
+    }
+
+    fn coefficients(&self) -> Coefficients {
+        Coefficients { lambda: self.lambda, sigma: self.sigma, kappa: self.kappa }
+    }
+
+    fn capped(&self, rate: f64) -> f64 {
+        self.ceiling_per_s.map_or(rate, |ceiling| rate.min(ceiling))
     }
 
     /// The law with these coefficients, for these measured points.
-    fn new(lambda: f64, sigma: f64, kappa: f64, points: &[(f64, f64)]) -> Self {
-        let (peak, asymptote_per_s) = (None, None);
-        let law = Usl { lambda, sigma, kappa, r_squared: 0.0, peak, asymptote_per_s };
-        let max_clients = points.iter().fold(1.0, |max, (clients, _)| clients.max(max));
-        // With a σ of 1 or more, additional clients do not raise the throughput.
-        let peak_at = ((1.0 - sigma).max(0.0) / kappa).sqrt().max(1.0);
-        let is_near = peak_at <= max_clients * MAX_EXTRAPOLATION;
-        Usl {
+    fn new(
+        law: &Coefficients,
+        intervals: &Intervals,
+        points: &[(f64, f64)],
+        ceiling_per_s: Option<f64>,
+    ) -> Self {
+        let Coefficients { lambda, sigma, kappa } = *law;
+        let usl = Usl {
+            lambda,
+            sigma,
+            kappa,
+            kappa_interval: intervals.kappa,
             r_squared: r_squared(points, |clients| law.at(clients)),
-            peak: is_near.then(|| (peak_at, law.at(peak_at))),
-            asymptote_per_s: (!is_near && sigma > 0.0).then(|| lambda / sigma),
-            ..law
+            peak: None,
+            peak_intervals: None,
+            asymptote_per_s: None,
+            ceiling_per_s,
+        };
+        let maximum =
+            |values: &dyn Fn(&(f64, f64)) -> f64| points.iter().map(values).fold(1.0, f64::max);
+        let peak_at = law.peak_clients();
+        if peak_at <= maximum(&|(clients, _)| *clients) * MAX_EXTRAPOLATION {
+            let (low, high) = intervals.peak_rate;
+            let rates = (usl.capped(low), usl.capped(high));
+            return Usl {
+                peak: Some((peak_at, usl.at(peak_at))),
+                peak_intervals: Some([intervals.peak_clients, rates]),
+                ..usl
+            };
         }
+        let asymptote = Some(lambda / sigma).filter(|_| sigma > 0.0);
+        let limit = maximum(&|(_, rate)| *rate) * MAX_RISE;
+        let asymptote_per_s = asymptote.map(|rate| usl.capped(rate)).filter(|rate| *rate <= limit);
+        Usl { asymptote_per_s, ..usl }
     }
 
     fn is_plausible(&self, points: &[(f64, f64)]) -> bool {
@@ -94,8 +139,8 @@ impl Usl {
 ///
 /// # Errors
 ///
-/// Fails if clients are not the axis of the curve, if it has fewer than [`MIN_POINTS`] points, or
-/// if the law does not describe it: R² below 0.9.
+/// Fails if clients are not the axis of the curve, if it has fewer than [`MIN_POINTS`] points, if
+/// the law does not describe it (R² below 0.9), or if the curve is straight.
 pub fn fit_usl(curve: &Curve) -> Result<Usl, UslError> {
     if curve.options.contains_key(Axis::Clients.option()) {
         return Err(UslError::NotOverClients);
@@ -108,32 +153,64 @@ pub fn fit_usl(curve: &Curve) -> Result<Usl, UslError> {
     if points.iter().any(|(clients, rate)| *clients < 1.0 || *rate <= 0.0 || !rate.is_finite()) {
         return Err(UslError::NoFit("a point has no throughput".to_owned()));
     }
-    let law = fit(curve)?;
-    // κ below 0 has no meaning. Such a curve has no peak; refit it with κ = 0.
-    let law = if law.kappa < 0.0 { fit_contention(&points)? } else { law };
-    let law = Usl::new(law.lambda, law.sigma, law.kappa, &points);
-    if !law.is_plausible(&points) {
+    let best = fit(&points)?;
+    let intervals = intervals(&points, &best, REPLICATES, |points| fit(points).ok());
+    let intervals = intervals
+        .ok_or_else(|| UslError::NoFit("the points allow no interval for kappa".to_owned()))?;
+    // κ below 0 has no meaning, and κ whose interval contains 0 is no evidence of a peak. Such a
+    // curve is fitted again with κ = 0.
+    let law = if intervals.kappa.0 <= 0.0 { fit_contention(&points)? } else { best };
+    let usl = Usl::new(&law, &intervals, &points, ceiling_per_s(curve));
+    if !usl.is_plausible(&points) {
         return Err(UslError::NoFit(
             "the best coefficients give no positive, finite throughput".to_owned(),
         ));
     }
-    if law.r_squared < MIN_R_SQUARED { Err(UslError::PoorFit(law.r_squared)) } else { Ok(law) }
+    if usl.r_squared < MIN_R_SQUARED {
+        return Err(UslError::PoorFit(usl.r_squared));
+    }
+    let is_straight = intervals.loss.0 <= 0.0 || line_fits_better(&points, &law);
+    if is_straight { Err(UslError::NoSaturation) } else { Ok(usl) }
 }
 
-/// Finds the three best coefficients.
-fn fit(curve: &Curve) -> Result<Model, UslError> {
+/// Whether a straight line, not necessarily through the origin, describes the points at least as
+/// well as the law: by the sum of squared residuals over its degrees of freedom.
+fn line_fits_better(points: &[(f64, f64)], law: &Coefficients) -> bool {
+    let (intercept, slope) = line(points);
+    let variance = |coefficients: usize, at: &dyn Fn(f64) -> f64| {
+        let squares = points.iter().map(|(clients, rate)| (rate - at(*clients)).powi(2));
+        squares.sum::<f64>() / (points.len() - coefficients) as f64
+    };
+    let of_law = variance(if law.kappa > 0.0 { 3 } else { 2 }, &|clients| law.at(clients));
+    variance(2, &|clients| intercept + slope * clients) <= of_law
+}
+
+/// The intercept and the slope of the line with the least squares.
+fn line(points: &[(f64, f64)]) -> (f64, f64) {
+    let count = points.len() as f64;
+    let sums = points.iter().fold((0.0, 0.0), |(x, y), point| (x + point.0, y + point.1));
+    let (mean_x, mean_y) = (sums.0 / count, sums.1 / count);
+    let (products, squares) = points.iter().fold((0.0, 0.0), |(products, squares), (x, y)| {
+        (products + (x - mean_x) * (y - mean_y), squares + (x - mean_x).powi(2))
+    });
+    let slope = products / squares;
+    (mean_y - slope * mean_x, slope)
+}
+
+/// Finds the three best coefficients. κ may be below 0.
+pub(super) fn fit(points: &[(f64, f64)]) -> Result<Coefficients, UslError> {
     // Throughputs are relative to the peak: large ones would hide small coefficients.
-    let unit = curve.peak().map_or(1.0, |peak| peak.throughput.mean);
-    let measured = curve.points.iter().map(|point| {
-        let clients = u32::try_from(point.clients).unwrap_or(u32::MAX);
-        Measurement::concurrency_and_throughput(clients, point.throughput.mean / unit)
+    let unit = points.iter().fold(0.0, |max, (_, rate)| rate.max(max));
+    let measured = points.iter().map(|(clients, rate)| {
+        let x = rate / unit;
+        Measurement { n: *clients, x, r: clients / x }
     });
     let measured: Vec<_> = measured.collect();
     // The search panics if it reaches a value that is not a number. That is only a poor fit.
     let model =
         without_panic_message(|| catch_unwind(AssertUnwindSafe(|| Model::build(&measured))))
             .map_err(|_| UslError::NoFit("the search for coefficients failed".to_owned()))?;
-    Ok(Model { lambda: model.lambda * unit, ..model })
+    Ok(Coefficients { lambda: model.lambda * unit, sigma: model.sigma, kappa: model.kappa })
 }
 
 thread_local! {
@@ -159,20 +236,14 @@ fn without_panic_message<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// Finds the two best coefficients for κ = 0, by least squares: N/X = (1 - σ)/λ + (σ/λ)N is a line.
-fn fit_contention(points: &[(f64, f64)]) -> Result<Model, UslError> {
-    let count = points.len() as f64;
-    let line = points.iter().map(|(clients, rate)| (*clients, clients / rate));
-    let sums = line.clone().fold((0.0, 0.0), |(x, y), point| (x + point.0, y + point.1));
-    let (mean_x, mean_y) = (sums.0 / count, sums.1 / count);
-    let (products, squares) = line.fold((0.0, 0.0), |(products, squares), (x, y)| {
-        (products + (x - mean_x) * (y - mean_y), squares + (x - mean_x).powi(2))
-    });
-    let slope = products / squares;
+fn fit_contention(points: &[(f64, f64)]) -> Result<Coefficients, UslError> {
+    let times: Vec<_> = points.iter().map(|(clients, rate)| (*clients, clients / rate)).collect();
+    let (intercept, slope) = line(&times);
     // At one client, the line has the value 1/λ.
-    let lambda = 1.0 / (mean_y + slope * (1.0 - mean_x));
+    let lambda = 1.0 / (intercept + slope);
     let sigma = slope * lambda;
     if lambda > 0.0 && sigma.is_finite() {
-        Ok(Model { lambda, sigma, kappa: 0.0 })
+        Ok(Coefficients { lambda, sigma, kappa: 0.0 })
     } else {
         Err(UslError::NoFit("the throughput rises faster than the number of clients".to_owned()))
     }
@@ -207,12 +278,12 @@ mod tests {
         curves(&rows, Axis::Clients).remove(0)
     }
 
-    fn law(lambda: f64, sigma: f64, kappa: f64) -> Usl {
-        Usl::new(lambda, sigma, kappa, &CLIENTS.map(|n| (n as f64, 1.0)))
+    fn law(lambda: f64, sigma: f64, kappa: f64) -> Coefficients {
+        Coefficients { lambda, sigma, kappa }
     }
 
     /// The points of the law, with alternating relative errors.
-    fn curve_of(law: &Usl, noise: f64) -> Curve {
+    fn curve_of(law: &Coefficients, noise: f64) -> Curve {
         let signs = [1.0, -1.0, -0.5, 0.5].into_iter().cycle();
         curve(
             CLIENTS
@@ -227,16 +298,64 @@ mod tests {
     }
 
     #[test]
-    fn the_law_matches_values_worked_out_by_hand() {
-        // 10 clients: 1000 · 10 / (1 + 0.1 · 9 + 0.01 · 90) = 10000 / 2.8.
-        let law = law(1000.0, 0.1, 0.01);
-        assert_near(law.at(10.0), 3_571.428_57, 1e-6);
-        assert_eq!(law.at(1.0), 1000.0);
+    fn the_peak_matches_values_worked_out_by_hand() {
         // The peak is at √(0.9 / 0.01) = 9.4868 clients.
-        let (clients, rate) = law.peak.unwrap();
-        assert_near(clients, 9.486_833, 1e-6);
+        let found = fit_usl(&curve_of(&law(1000.0, 0.1, 0.01), 0.0)).unwrap();
+        let (clients, rate) = found.peak.unwrap();
+        assert_near(clients, 9.486_833, 1e-4);
         assert_near(rate, 9486.833 / (1.0 + 0.848_683 + 0.805_131_7), 1e-5);
-        assert_eq!(law.asymptote_per_s, None);
+        assert_eq!((found.asymptote_per_s, found.ceiling_per_s), (None, None));
+    }
+
+    #[test]
+    fn no_forecast_is_above_the_ceiling_of_the_servers_cpus() {
+        let with_cpu_time = |law: &Coefficients, server_cpu_us: f64| {
+            let mut curve = curve_of(law, 0.0);
+            for point in &mut curve.points {
+                point.server_cpu_us_per_msg = Some(server_cpu_us);
+                point.server_cpus = Some(1.0);
+            }
+            fit_usl(&curve).unwrap()
+        };
+        // λ/σ = 100,000, but one CPU answers at most 1,000,000 / 12.5 = 80,000.
+        let rising = with_cpu_time(&law(10_000.0, 0.1, 0.0), 12.5);
+        assert_eq!(
+            (rising.asymptote_per_s, rising.ceiling_per_s),
+            (Some(80_000.0), Some(80_000.0))
+        );
+        assert_eq!(rising.at(1e6), 80_000.0);
+        // A peak at 30 clients with 500 messages/s per client at first; the ceiling is 6,000.
+        let peaking = with_cpu_time(&law(500.0, 0.01, 0.0011), 1e6 / 6000.0);
+        let [_, (low, high)] = peaking.peak_intervals.unwrap();
+        assert!(peaking.peak.unwrap().1 <= 6000.0 && low <= 6000.0 && high <= 6000.0);
+    }
+
+    #[test]
+    fn an_asymptote_far_above_the_measured_points_is_not_reported() {
+        // λ/σ = 1,000,000; the highest point is 320,000 / 1.31 = 244,275.
+        let found = fit_usl(&curve_of(&law(10_000.0, 0.01, 0.0), 0.0)).unwrap();
+        assert_eq!((found.peak, found.asymptote_per_s), (None, None));
+    }
+
+    #[test]
+    fn noise_of_a_curve_without_coherence_gives_no_peak() {
+        for noise in [0.01, 0.03] {
+            let found = fit_usl(&curve_of(&law(10_000.0, 0.1, 0.0), noise)).unwrap();
+            let (low, high) = found.kappa_interval;
+            assert!(low <= 0.0 && high >= 0.0, "{found:?}");
+            assert_eq!((found.kappa, found.peak, found.peak_intervals), (0.0, None, None));
+        }
+    }
+
+    #[test]
+    fn straight_curves_have_no_fit() {
+        let signs = || [1.0, -1.0, -0.5, 0.5].into_iter().cycle();
+        for (intercept, noise) in [(0.0, 0.0), (0.0, 0.02), (2000.0, 0.0), (2000.0, 0.02)] {
+            let rate = |n: usize, sign: f64| (intercept + 500.0 * n as f64) * (1.0 + sign * noise);
+            let points = CLIENTS.into_iter().zip(signs()).map(|(n, sign)| (n, rate(n, sign)));
+            let found = fit_usl(&curve(points));
+            assert_eq!(found, Err(UslError::NoSaturation), "{intercept}, {noise}");
+        }
     }
 
     #[test]
@@ -260,16 +379,9 @@ mod tests {
         assert_near(found.asymptote_per_s.unwrap(), 100_000.0, 1e-3);
         assert_eq!(found.peak, None);
         // The best κ is below 0, so κ = 0 is used.
-        let rising = curve_of(&Usl { kappa: -2e-4, ..law(10_000.0, 0.1, 0.0) }, 0.0);
+        let rising = curve_of(&law(10_000.0, 0.1, -2e-4), 0.0);
         let found = fit_usl(&rising).unwrap();
         assert!(found.kappa == 0.0 && found.asymptote_per_s.is_some(), "{found:?}");
-    }
-
-    #[test]
-    fn a_curve_proportional_to_the_clients_has_no_peak_and_no_contention() {
-        let found = fit_usl(&curve(CLIENTS.map(|n| (n, 500.0 * n as f64)))).unwrap();
-        assert_near(found.lambda, 500.0, 1e-6);
-        assert!(found.sigma.abs() < 1e-6 && found.peak.is_none(), "{found:?}");
     }
 
     #[test]
@@ -297,7 +409,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
         #[test]
         fn arbitrary_points_give_a_plausible_fit_or_an_error(

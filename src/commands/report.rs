@@ -8,7 +8,7 @@ use strum::{Display, EnumString, VariantNames};
 
 use super::measurement::{Measurement, curves};
 use super::{Outcome, print, print_status};
-use crate::analysis::{self, Axis, Comparison, Curve, RoundsByRow};
+use crate::analysis::{self, Axis, Claims, Comparison, Curve, RoundsByRow};
 use crate::report::{self, MAIN_FIGURE, Page, ReportInput, prose::notes};
 use crate::results;
 use crate::systems::BASELINE;
@@ -42,7 +42,7 @@ impl Report {
         let measurement = Measurement::read(&self.directory)?;
         let reference = self.reference.as_deref().map(reference).transpose()?.unwrap_or_default();
         let Measurement { rows, axis, curves, threads, provenance, .. } = &measurement;
-        let comparisons = analysis::comparisons(curves);
+        let claims = analysis::claims(curves, *axis);
         let findings = analysis::findings(curves, rows, *axis, BASELINE.name());
         let input = ReportInput {
             rows,
@@ -51,24 +51,29 @@ impl Report {
             reference: &reference,
             costs: &analysis::costs(curves, *axis, threads, BASELINE.name()),
             baseline: BASELINE.name(),
-            comparisons: &comparisons,
+            comparisons: &claims.comparisons,
+            claim_count: claims.count(),
             findings: &findings,
             provenance: provenance.as_ref(),
         };
         if self.format == Format::Json {
             print(&report::json(&input)?)?;
-            all_notes(&measurement, &comparisons).into_iter().for_each(print_status);
+            all_notes(&measurement, &claims).into_iter().for_each(print_status);
             return Ok(Outcome::Done);
         }
         let page = report::page(&input)?;
         let written = self.write(&page)?;
         match self.format {
             Format::Html | Format::Json => {
-                print(&terminal_report(&measurement, &comparisons, &report::verdict(&findings)))?;
+                print(&terminal_report(
+                    &measurement,
+                    &claims.comparisons,
+                    &report::verdict(&findings),
+                ))?;
             }
             Format::Markdown => print(&report::markdown(&page))?,
         }
-        all_notes(&measurement, &comparisons).into_iter().for_each(print_status);
+        all_notes(&measurement, &claims).into_iter().for_each(print_status);
         for (kind, path) in written {
             print_status(format_args!("{kind}: {}", path.display()));
         }
@@ -129,7 +134,7 @@ fn print_repeat_commands(measurement: &Measurement) {
 }
 
 /// Returns the notes that complement the tables.
-fn all_notes(measurement: &Measurement, comparisons: &[Comparison]) -> Vec<String> {
+fn all_notes(measurement: &Measurement, claims: &Claims) -> Vec<String> {
     let Measurement { rows, axis, curves, .. } = measurement;
     let few_trials = notes::few_trials(curves).into_iter();
     let left_out = notes::left_out(rows);
@@ -140,7 +145,7 @@ fn all_notes(measurement: &Measurement, comparisons: &[Comparison]) -> Vec<Strin
         .chain(notes::slices_left_out(rows))
         .chain(notes::network(rows))
         .chain(notes::notes(rows))
-        .chain(notes::holm_correction(comparisons))
+        .chain(notes::holm_correction(claims.count()))
         .collect()
 }
 

@@ -14,6 +14,8 @@ pub struct ServerTally {
     pub malformed: u64,
     /// Requests answered by each worker, ordered by worker name; empty without workers.
     pub per_worker: Vec<u64>,
+    /// Sum of the simulated service times of these requests, as measured.
+    pub service_time: Duration,
     senders: HashSet<String>,
     first: Option<Instant>,
     last: Option<Instant>,
@@ -35,6 +37,7 @@ impl ServerTally {
     pub fn merge(&mut self, other: ServerTally) {
         self.accesses += other.accesses;
         self.malformed += other.malformed;
+        self.service_time += other.service_time;
         self.per_worker.extend(other.per_worker);
         self.senders.extend(other.senders);
         self.first = self.first.into_iter().chain(other.first).min();
@@ -58,6 +61,12 @@ impl ServerTally {
     pub fn throughput_per_s(&self) -> f64 {
         let seconds = self.duration().as_secs_f64();
         if seconds > 0.0 { self.accesses as f64 / seconds } else { 0.0 }
+    }
+
+    /// Mean simulated service time per answer in us; `None` if the server simulated none.
+    pub fn service_time_us(&self) -> Option<f64> {
+        let sum_us = self.service_time.as_secs_f64() * 1e6;
+        (sum_us > 0.0 && self.accesses > 0).then(|| sum_us / self.accesses as f64)
     }
 
     /// Mean number of answers per client; 0 without clients.
@@ -279,8 +288,12 @@ mod tests {
         let mut two = ServerTally::default();
         two.record_answer("b", at(2));
         two.record_answer("b", at(5));
+        assert_eq!(one.service_time_us(), None);
+        one.service_time = Duration::from_micros(50);
+        two.service_time = Duration::from_micros(150);
         one.merge(two);
         one.merge(ServerTally::default());
+        assert_eq!(one.service_time_us(), Some(50.0));
         assert_eq!((one.accesses, one.clients()), (4, 2));
         assert_eq!(one.duration(), Duration::from_secs(4));
         assert_eq!((one.throughput_per_s(), one.mean()), (1.0, 2.0));

@@ -33,26 +33,29 @@ impl ServiceTime {
         }
     }
 
-    /// Spins or sleeps once, on this thread.
+    /// Spins or sleeps once, on this thread. Returns the time that it took: CPU time of a spin,
+    /// wall time of a sleep.
     #[cold]
-    pub fn spend(&mut self) {
+    pub fn spend(&mut self) -> Duration {
         match self {
             ServiceTime::Spin(time) => spin(*time),
             ServiceTime::Sleep { time, sleeper } => {
-                let until = Instant::now() + *time;
-                sleeper.get_or_insert_with(Sleeper::on_this_thread).sleep_until(until);
+                let start = Instant::now();
+                sleeper.get_or_insert_with(Sleeper::on_this_thread).sleep_until(start + *time);
+                start.elapsed()
             }
         }
     }
 }
 
-/// Uses this much CPU time. Time in which the thread was preempted does not count.
+/// Uses this much CPU time, and returns the time used. Time in which the thread was preempted does
+/// not count.
 ///
 /// Reading the thread's CPU clock is a system call and may take a tenth of a short spin. The CPU
 /// clock is therefore read only before and after the spin, and the cost of reading it is part of
 /// the time. In between, the spin reads the wall clock. If the thread was preempted meanwhile, it
 /// spins again for the missing time.
-fn spin(time: Duration) {
+fn spin(time: Duration) -> Duration {
     let read = clock_read_cost();
     let start = cpu_time();
     // Half of the first reading and half of the last are outside the measured interval.
@@ -65,7 +68,7 @@ fn spin(time: Duration) {
         }
         let spent = cpu_time().saturating_sub(start);
         if spent >= due.saturating_sub(read / 4) {
-            return;
+            return spent + read;
         }
         left = due.saturating_sub(spent).saturating_sub(read);
     }
@@ -116,7 +119,7 @@ mod tests {
         for us in [10, 100] {
             let time = Duration::from_micros(us);
             let mut spin = ServiceTime::of(Work::Spin(time)).unwrap();
-            let used = mean(cpu_time, || spin.spend());
+            let used = mean(cpu_time, || _ = spin.spend());
             println!("spin of {time:?}: {used:?}, clock read cost: {:?}", clock_read_cost());
             assert!(used > time.mul_f64(0.9) && used < time.mul_f64(1.1), "{time:?}: {used:?}");
         }
@@ -126,10 +129,30 @@ mod tests {
     fn a_sleep_takes_the_configured_time_and_little_cpu_time() {
         let time = Duration::from_millis(1);
         let mut sleep = ServiceTime::of(Work::Sleep(time)).unwrap();
-        let used = mean(cpu_time, || sleep.spend());
+        let used = mean(cpu_time, || _ = sleep.spend());
         assert!(used < time / 5, "{used:?}");
         let start = Instant::now();
-        let took = mean(|| start.elapsed(), || sleep.spend());
+        let took = mean(|| start.elapsed(), || _ = sleep.spend());
         assert!(took > time.mul_f64(0.95) && took < time.mul_f64(1.1), "{took:?}");
     }
+
+    #[test]
+    fn the_returned_time_is_the_time_that_was_used() {
+        let time = Duration::from_micros(200);
+        for (work, clock) in [
+            (Work::Spin(time), &cpu_time as &dyn Fn() -> Duration),
+            (Work::Sleep(time), &|| START.get_or_init(Instant::now).elapsed()),
+        ] {
+            let mut service_time = ServiceTime::of(work).unwrap();
+            service_time.spend();
+            let before = clock();
+            let returned: Duration = (0..100).map(|_| service_time.spend()).sum();
+            // The sleeper's own work and two readings of the clock are not part of the time.
+            let used = clock().saturating_sub(before);
+            assert!(returned <= used + time && returned > used / 2, "{returned:?} of {used:?}");
+            assert!(returned >= time * 90, "{returned:?}");
+        }
+    }
+
+    static START: OnceLock<Instant> = OnceLock::new();
 }

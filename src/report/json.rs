@@ -52,6 +52,7 @@ struct RatioJson {
     high: Option<f64>,
     p: Option<f64>,
     verdict: &'static str,
+    detectable: Option<f64>,
     ranks: bool,
     rounds: usize,
     trials: usize,
@@ -67,6 +68,7 @@ struct OverallJson {
     high: f64,
     p: f64,
     verdict: &'static str,
+    detectable: Option<f64>,
     xs: Vec<f64>,
     ratio_with_disturbed_slices: Option<f64>,
 }
@@ -138,6 +140,7 @@ fn ratio(pair: &Comparison, at: &RatioAt) -> RatioJson {
         high: interval.map(|(_, high)| high),
         p: at.estimate.as_ref().map(LogEstimate::p),
         verdict: claim_name(at.claim),
+        detectable: at.detectable.filter(|share| share.is_finite()),
         ranks: at.is_rankable,
         rounds: at.rounds,
         trials: at.trials,
@@ -155,6 +158,7 @@ fn overall_ratio(pair: &Comparison, overall: &Overall) -> OverallJson {
         high,
         p: overall.estimate.p(),
         verdict: claim_name(overall.claim),
+        detectable: overall.detectable.filter(|share| share.is_finite()),
         xs: overall.xs.clone(),
         ratio_with_disturbed_slices: overall.with_disturbed,
     }

@@ -1,7 +1,9 @@
 //! Sentences about contenders that took turns in slices.
 
 use super::numbers::grouped;
-use super::prose::phrases::{and_list, at_value, axis_value, inline_label, short_list};
+use super::prose::phrases::{
+    and_list, at_value, axis_value, inline_label, short_list, would_have_been_detected,
+};
 use crate::analysis::{Axis, Claim, ExclusionEffect, LabeledPoint, LogEstimate, Scope, SlicedLead};
 
 /// The fastest contender, compared with each of the others.
@@ -18,10 +20,9 @@ fn comparison(axis: Axis, leader: &str, lead: &SlicedLead) -> String {
             format!("{leader} delivers {ratio} times the throughput of {other}{scope}.")
         }
         (Claim::Tie, Some(estimate)) => format!(
-            "There is no significant difference between {leader} and {other}{scope} ({}); a \
-             difference of {:.1} % would have been detected.",
+            "There is no significant difference between {leader} and {other}{scope} ({}){}.",
             ratio(&estimate),
-            estimate.half_width() * 100.0
+            would_have_been_detected("difference", lead.detectable)
         ),
         (Claim::InsufficientData, _) | (_, None) => format!(
             "There are too few slices to compare {leader} with {other}{scope} (ratio {}); raise \
@@ -93,7 +94,8 @@ mod tests {
 
     fn lead(label: &str, scope: Scope, ratio: f64, claim: Claim) -> SlicedLead {
         let estimate = LogEstimate { log: ratio.ln(), variance: 1e-4, degrees: 1e6 };
-        SlicedLead { label: label.to_owned(), scope, ratio, estimate: Some(estimate), claim }
+        let (label, estimate, detectable) = (label.to_owned(), Some(estimate), Some(0.02));
+        SlicedLead { label, scope, ratio, estimate, claim, detectable }
     }
 
     #[test]

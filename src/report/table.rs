@@ -199,9 +199,12 @@ fn matrix(
 
 /// One line per pair of contenders and point.
 pub fn ratios(comparisons: &[Comparison], axis: Axis) -> Table {
-    let header =
-        ["ratio", axis_column(axis), "value", "low", "high", "verdict", "rounds", "trials"];
-    let mut table = Table::new("Ratios of throughput with their 95 % intervals", &header);
+    let header = ["ratio", axis_column(axis), "value", "low", "high", "verdict", "detectable"];
+    let mut table = Table::new(
+        "Ratios of throughput with their 95 % intervals, and the smallest difference that would \
+         have been detected",
+        &[&header[..], &["rounds", "trials"]].concat(),
+    );
     for one in comparisons {
         for at in &one.at {
             let end = |of: fn((f64, f64)) -> f64| grouped_or_unknown(at.interval().map(of), 3);
@@ -212,6 +215,7 @@ pub fn ratios(comparisons: &[Comparison], axis: Axis) -> Table {
                 end(|(low, _)| low),
                 end(|(_, high)| high),
                 if at.is_rankable { claim(at.claim) } else { "not ranked" }.to_owned(),
+                at.detectable.map_or_else(|| UNKNOWN.to_owned(), percent),
                 at.rounds.to_string(),
                 at.trials.to_string(),
             ]);
@@ -274,7 +278,7 @@ pub fn changes(changes: &[Change]) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::comparisons;
+    use crate::analysis::claims;
     use crate::report::terminal::render_text;
     use crate::results::Row;
 
@@ -332,7 +336,7 @@ mod tests {
             rows("b", 1, &[100.0, 101.0, 99.0], "server"),
             rows("c", 1, &[100.0, 99.0, 101.0], "server"),
         ];
-        let compared = comparisons(&curves(&all.concat()));
+        let compared = claims(&curves(&all.concat()), Axis::Clients).comparisons;
         let text = render_text(&matrices(&compared, Axis::Clients)[0]);
         assert_eq!(line(&text, "a")[1..], ["", "2.000 ± 0.000", "2.00 ± 0.10"]);
         assert_eq!(line(&text, "b")[1], "0.500 ± 0.000");
@@ -348,7 +352,8 @@ mod tests {
             rows("a", 4, &[200.0], "server"),
             rows("b", 4, &[100.0], "server"),
         ];
-        let text = render_text(&ratios(&comparisons(&curves(&all.concat())), Axis::Clients));
+        let compared = claims(&curves(&all.concat()), Axis::Clients).comparisons;
+        let text = render_text(&ratios(&compared, Axis::Clients));
         let verdicts: Vec<_> = text.lines().filter(|line| line.contains("a / b")).collect();
         assert!(verdicts[0].contains("not ranked") && verdicts[1].contains("too few"), "{text}");
     }

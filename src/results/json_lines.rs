@@ -78,6 +78,9 @@ pub struct ServerLine {
     pub backend: Option<String>,
     /// Number of completion queues; null if the system has none.
     pub completion_queues: Option<usize>,
+    /// Mean simulated service time per request in us, as measured; null without `--work`.
+    #[serde(default)]
+    pub service_time_us: Option<f64>,
 }
 
 impl ServerLine {
@@ -101,6 +104,7 @@ impl ServerLine {
             per_worker: tally.per_worker.clone(),
             backend: server_options.backend.map(|backend| backend.to_string()),
             completion_queues: server_options.completion_queues,
+            service_time_us: tally.service_time_us(),
         }
     }
 }

@@ -35,6 +35,9 @@ pub struct Row {
     /// Work of the server's handler for each request; empty for a server that echometer did not
     /// start.
     pub work: Option<String>,
+    /// Mean time that the server's handler spent in the simulated service per request, over the
+    /// whole trial; empty without work and for a server that echometer did not start.
+    pub service_time_us: Option<f64>,
     /// Channels of the clients: `per-client` or `shared`; empty if their system has none.
     pub channels: Option<String>,
     /// Network between clients and server: `loopback` or `veth`; empty for a server that echometer

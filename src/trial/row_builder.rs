@@ -185,6 +185,9 @@ impl RowBuilder<'_> {
             server_malformed: metrics.map(|metrics| metrics.malformed),
             server_clients: metrics.map(|metrics| metrics.clients),
             server_throughput_per_s: metrics.map(|metrics| rounded(metrics.throughput, 3)),
+            service_time_us: metrics
+                .and_then(|metrics| metrics.service_time_us)
+                .map(|us| rounded(us, 3)),
             worker_fairness: jain,
             slowest_worker_share: slowest,
             fastest_worker_share: fastest,

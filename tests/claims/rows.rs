@@ -70,9 +70,10 @@ impl Measurement {
         let threads = results::read_threads(&directory.join("threads.csv")).unwrap();
         let axis = Axis::of(&rows);
         let curves = analysis::sliced_curves(&rows, &rounds_by_row(&rows, &slices), axis);
+        let claims = analysis::claims(&curves, axis);
         Measurement {
-            comparisons: analysis::comparisons(&curves),
-            crossovers: analysis::crossovers(&curves),
+            crossovers: analysis::crossovers(&curves, axis, &claims),
+            comparisons: claims.comparisons,
             costs: analysis::costs(&curves, axis, &threads, BASELINE.name()),
             curves,
             slices,

@@ -1,8 +1,9 @@
 //! Findings: statements about the rows that the report turns into sentences.
 //!
-//! A finding contains everything that its sentence needs. Differences between points are those of
-//! Welch's test with at least three trials. Points that the clients bounded, or may have bounded,
-//! or that were disturbed are not ranked. Systems are compared under the same conditions only.
+//! A finding contains everything that its sentence needs. Differences between points are claims of
+//! the report (`claims.rs`), corrected for their number. Points that the clients bounded, or may
+//! have bounded, or that were disturbed are not ranked. Systems are compared under the same
+//! conditions only.
 
 mod ranking;
 mod remarks;
@@ -12,8 +13,9 @@ mod trend;
 use std::collections::BTreeSet;
 
 pub use self::sliced::{ExclusionEffect, Scope, SlicedLead};
+use super::claims::{claims, comparable_groups, is_ranked_by_slices};
 use super::crossover::crossovers_between;
-use super::{Axis, Comparison, Crossover, Curve, Estimate, PacedLoad, Point, Verdict, comparisons};
+use super::{Axis, Claim, Comparison, Crossover, Curve, Estimate, PacedLoad, Point, Ratio};
 use crate::results::Row;
 
 /// Share of the peak throughput for which latency is reported: busy, but not saturated.
@@ -24,7 +26,7 @@ const TYPICAL_LOAD: f64 = 0.7;
 /// `axis` is the parameter that varies along the curves.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Finding {
-    /// The fastest contender, by Welch's test of the trials, and its lead over each other one.
+    /// The fastest contender, by its trials, and its lead over each other one.
     FastestByTrials {
         /// The axis.
         axis: Axis,
@@ -79,10 +81,8 @@ pub enum Finding {
         point: LabeledPoint,
         /// Label of the fastest of the other contenders.
         leader: String,
-        /// The baseline's throughput over the leader's, pass by pass.
-        factor: Option<Estimate>,
-        /// Whether they differ.
-        verdict: Verdict,
+        /// The baseline's throughput over the leader's; `None` if it is unknown.
+        ratio: Option<Ratio>,
     },
     /// The peak of a curve without any other curve under the same conditions.
     SingleCurve {
@@ -108,8 +108,11 @@ pub enum Finding {
         first: CurvePoint,
         /// The first point that no later point significantly exceeds.
         from: CurvePoint,
-        /// Throughput of that point over that of the first one, pass by pass.
-        gain: Option<Estimate>,
+        /// Throughput of that point over that of the first one.
+        gain: Option<Ratio>,
+        /// The smallest gain that would have been detected at every later point; `None` if there is
+        /// none.
+        detectable: Option<f64>,
         /// The last point of the curve.
         last: CurvePoint,
         /// Whether the last point is significantly below `from`.
@@ -205,13 +208,17 @@ pub struct LabeledPoint {
 pub struct Lead {
     /// The other contender's point.
     pub point: LabeledPoint,
-    /// The leader's throughput over the other's, pass by pass; `None` if they have no pass in
-    /// common.
-    pub factor: Option<Estimate>,
-    /// Whether they differ.
-    pub verdict: Verdict,
+    /// The leader's throughput over the other's; `None` if it is unknown.
+    pub ratio: Option<Ratio>,
     /// The part of the axis in which the leader is significantly above.
     pub range: LeadRange,
+}
+
+impl Lead {
+    /// The claim about the ratio.
+    pub fn claim(&self) -> Claim {
+        self.ratio.map_or(Claim::InsufficientData, |ratio| ratio.claim)
+    }
 }
 
 /// The part of an axis in which one curve is significantly above another.
@@ -259,24 +266,16 @@ impl CurvePoint {
 /// important first. `baseline` is the name of the system with which the others are compared, but
 /// not ranked.
 pub fn findings(curves: &[Curve], rows: &[Row], axis: Axis, baseline: &str) -> Vec<Finding> {
-    let mut groups: Vec<Vec<&Curve>> = Vec::new();
-    for curve in curves {
-        let is_comparable = |group: &&mut Vec<&Curve>| group[0].is_comparable(curve);
-        match groups.iter_mut().find(is_comparable) {
-            Some(group) => group.push(curve),
-            None => groups.push(vec![curve]),
-        }
-    }
-    let compared = comparisons(curves);
+    let groups = comparable_groups(curves);
+    let claims = claims(curves, axis);
     let of_groups = groups.iter().flat_map(|group| {
-        let is_sliced = |curve: &&Curve| curve.points.iter().all(Point::is_sliced);
-        let fastest = if group.len() > 1 && group.iter().all(is_sliced) {
-            sliced::fastest(group, axis, baseline, &compared)
+        let fastest = if is_ranked_by_slices(group) {
+            sliced::fastest(group, axis, baseline, &claims.comparisons)
         } else {
-            ranking::fastest(group, axis, baseline)
+            ranking::fastest(group, axis, baseline, &claims)
         };
-        let crossovers = crossovers(group, axis, &compared);
-        fastest.into_iter().chain(crossovers).chain(trend::trends(group, axis))
+        let crossovers = crossovers(group, axis, &claims.comparisons);
+        fastest.into_iter().chain(crossovers).chain(trend::trends(group, axis, &claims))
     });
     let of_rows = paced(curves, rows).into_iter().chain(remarks::remarks(curves, rows, axis));
     let mut all = Vec::new();
@@ -306,7 +305,7 @@ fn crossovers(group: &[&Curve], axis: Axis, compared: &[Comparison]) -> Vec<Find
     let pairs = group.iter().enumerate();
     let pairs = pairs.flat_map(|(i, a)| group[i + 1..].iter().map(move |b| (a, b)));
     pairs
-        .flat_map(|(a, b)| crossovers_between(a, b, compared))
+        .flat_map(|(a, b)| crossovers_between(a, b, axis, compared))
         .filter(is_relevant)
         .map(|crossover| Finding::Overtakes { axis, crossover })
         .collect()

@@ -1,7 +1,7 @@
-//! The fastest contender, by Welch's test of the trials.
+//! The fastest contender, by its trials.
 
 use super::{Finding, LabeledPoint, Lead, LeadRange};
-use crate::analysis::{Axis, Curve, Difference, MIN_TRIALS, Point, Ratio, Verdict};
+use crate::analysis::{Axis, Claim, Claims, Comparison, Curve, MIN_TRIALS, Point, Ratio, RatioAt};
 
 /// A curve, and the point by which it is ranked.
 type Entry<'a> = (&'a Curve, &'a Point);
@@ -13,13 +13,18 @@ type Entry<'a> = (&'a Curve, &'a Point);
 /// curves are ranked at both ends of the axis.
 ///
 /// The baseline is not ranked, but compared with the fastest, unless all curves are the baseline's.
-pub(super) fn fastest(group: &[&Curve], axis: Axis, baseline: &str) -> Vec<Finding> {
+pub(super) fn fastest(
+    group: &[&Curve],
+    axis: Axis,
+    baseline: &str,
+    claims: &Claims,
+) -> Vec<Finding> {
     let (baseline, contenders): (Vec<&Curve>, Vec<&Curve>) =
         group.iter().partition(|curve| curve.system == baseline);
     let ranking = if contenders.is_empty() {
-        Ranking { axis, contenders: baseline, baseline: Vec::new() }
+        Ranking { axis, contenders: baseline, baseline: Vec::new(), claims }
     } else {
-        Ranking { axis, contenders, baseline }
+        Ranking { axis, contenders, baseline, claims }
     };
     match axis {
         Axis::Clients | Axis::Workers => ranking.at_peaks(),
@@ -31,24 +36,14 @@ struct Ranking<'a> {
     axis: Axis,
     contenders: Vec<&'a Curve>,
     baseline: Vec<&'a Curve>,
-}
-
-/// The point with the highest throughput of those that were not disturbed.
-pub(super) fn undisturbed_peak(curve: &Curve) -> Option<&Point> {
-    let undisturbed = curve.points.iter().filter(|point| point.disturbed == 0);
-    undisturbed.max_by(|a, b| a.throughput.mean.total_cmp(&b.throughput.mean))
-}
-
-/// The point by which a curve is ranked: its undisturbed peak; `None` if the clients bounded it
-/// or may have.
-fn peak(curve: &Curve) -> Option<&Point> {
-    undisturbed_peak(curve).filter(|point| point.is_rankable())
+    claims: &'a Claims,
 }
 
 impl Ranking<'_> {
     fn at_peaks(&self) -> Vec<Finding> {
-        let ranked = entries(&self.contenders, peak);
-        self.findings(ranked, None, self.contenders.len(), entries(&self.baseline, peak))
+        let ranked = entries(&self.contenders, Curve::rankable_peak);
+        let baseline = entries(&self.baseline, Curve::rankable_peak);
+        self.findings(ranked, None, self.contenders.len(), baseline)
     }
 
     fn at_ends(&self) -> Vec<Finding> {
@@ -87,7 +82,7 @@ impl Ranking<'_> {
             [_] if self.contenders.len() == 1 => {
                 Finding::SingleCurve { axis, point: point.clone() }
             }
-            _ => ranking(&entries, axis, at, all),
+            _ => self.ranking(&entries, at, all),
         };
         let rate = |(_, point): &Entry<'_>| point.throughput.mean;
         let baseline = baseline.into_iter().max_by(|a, b| rate(a).total_cmp(&rate(b)));
@@ -96,10 +91,40 @@ impl Ranking<'_> {
             at,
             point: LabeledPoint::on_axis(axis, curve, of_baseline),
             leader: point.label,
-            factor: Ratio::of(of_baseline, leader.1).map(|ratio| ratio.estimate),
-            verdict: verdict(of_baseline, leader.1),
+            ratio: self.ratio((curve, of_baseline), leader),
         });
         [first].into_iter().chain(baseline).collect()
+    }
+
+    /// The ranking of entries, sorted by descending throughput. There must be at least one.
+    fn ranking(&self, entries: &[Entry<'_>], at: Option<f64>, all: usize) -> Finding {
+        let axis = self.axis;
+        let others: Vec<_> =
+            entries[1..].iter().map(|other| self.lead(entries[0], *other)).collect();
+        let too_few = others.iter().all(|other| other.claim() == Claim::InsufficientData);
+        if too_few && !(others.is_empty() && entries[0].1.throughput.count >= MIN_TRIALS) {
+            let points =
+                entries.iter().map(|(curve, point)| LabeledPoint::on_axis(axis, curve, point));
+            return Finding::FewTrials { axis, at, points: points.collect() };
+        }
+        let leader = LabeledPoint::on_axis(axis, entries[0].0, entries[0].1);
+        Finding::FastestByTrials { axis, at, leader, others, all_rankable: entries.len() == all }
+    }
+
+    fn lead(&self, leader: Entry<'_>, other: Entry<'_>) -> Lead {
+        let compared = self.claims.comparison(&leader.0.label, &other.0.label);
+        Lead {
+            point: LabeledPoint::on_axis(self.axis, other.0, other.1),
+            ratio: self.ratio(leader, other),
+            range: match (self.axis, compared) {
+                (Axis::Clients, Some(compared)) => lead_range(&compared),
+                _ => LeadRange::SinglePoint,
+            },
+        }
+    }
+
+    fn ratio(&self, a: Entry<'_>, b: Entry<'_>) -> Option<Ratio> {
+        self.claims.ratio((&a.0.label, a.1.x), (&b.0.label, b.1.x))
     }
 }
 
@@ -110,55 +135,16 @@ fn entries<'a>(
     curves.iter().filter_map(|&curve| Some((curve, point(curve)?))).collect()
 }
 
-/// The ranking of entries, sorted by descending throughput. There must be at least one.
-fn ranking(entries: &[Entry<'_>], axis: Axis, at: Option<f64>, all: usize) -> Finding {
-    let others: Vec<_> = entries[1..].iter().map(|other| lead(entries[0], *other, axis)).collect();
-    let too_few = others.iter().all(|other| other.verdict == Verdict::InsufficientData);
-    if too_few && !(others.is_empty() && entries[0].1.throughput.count >= MIN_TRIALS) {
-        let points = entries.iter().map(|(curve, point)| LabeledPoint::on_axis(axis, curve, point));
-        return Finding::FewTrials { axis, at, points: points.collect() };
-    }
-    let leader = LabeledPoint::on_axis(axis, entries[0].0, entries[0].1);
-    Finding::FastestByTrials { axis, at, leader, others, all_rankable: entries.len() == all }
-}
-
-fn lead(leader: Entry<'_>, other: Entry<'_>, axis: Axis) -> Lead {
-    Lead {
-        point: LabeledPoint::on_axis(axis, other.0, other.1),
-        factor: Ratio::of(leader.1, other.1).map(|ratio| ratio.estimate),
-        verdict: verdict(leader.1, other.1),
-        range: match axis {
-            Axis::Clients => lead_range(leader.0, other.0),
-            _ => LeadRange::SinglePoint,
-        },
-    }
-}
-
-/// Whether two points differ: by Welch's test and, if known, by the interval of their ratio. A
-/// ratio of 1.4 ± 0.7 is a tie, whatever the result of the test.
-fn verdict(a: &Point, b: &Point) -> Verdict {
-    let verdict = Verdict::of(Difference::between(&a.throughput, &b.throughput));
-    let ratio = Ratio::of(a, b).map(|ratio| ratio.estimate);
-    let contains_1 = ratio.is_some_and(|ratio| {
-        ratio.half_width().is_some_and(|half| (ratio.mean - 1.0).abs() <= half)
-    });
-    if verdict == Verdict::Differs && contains_1 { Verdict::Tie } else { verdict }
-}
-
-/// The part of the axis, up to the end, in which `a` is significantly above `b`.
-fn lead_range(a: &Curve, b: &Curve) -> LeadRange {
-    let both = a.points.iter().filter_map(|of_a| Some((of_a, b.at(of_a.x)?)));
-    let both: Vec<_> =
-        both.filter(|(of_a, of_b)| of_a.is_rankable() && of_b.is_rankable()).collect();
+/// The part of the axis, up to the end, in which the numerator is significantly above the
+/// denominator.
+fn lead_range(compared: &Comparison) -> LeadRange {
+    let both: Vec<&RatioAt> = compared.at.iter().filter(|at| at.is_rankable).collect();
     let [.., last] = &both[..] else { return LeadRange::SinglePoint };
-    let is_ahead = |(of_a, of_b): &&(&Point, &Point)| {
-        of_a.throughput.mean > of_b.throughput.mean && verdict(of_a, of_b) == Verdict::Differs
-    };
-    let lead = both.iter().rev().take_while(is_ahead).count();
+    let lead = both.iter().rev().take_while(|at| at.claim == Claim::Higher).count();
     match lead {
         _ if both.len() == 1 => LeadRange::SinglePoint,
-        0 => LeadRange::NotAtEnd(last.0.x),
+        0 => LeadRange::NotAtEnd(last.x),
         _ if lead == both.len() => LeadRange::Throughout,
-        _ => LeadRange::From(both[both.len() - lead].0.x),
+        _ => LeadRange::From(both[both.len() - lead].x),
     }
 }

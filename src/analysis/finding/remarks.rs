@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ranking::undisturbed_peak;
 use super::{Finding, LabeledPoint};
 use crate::analysis::axis::is_closed_loop;
 use crate::analysis::{Axis, Curve, Point};
@@ -34,7 +33,7 @@ fn clients_bound(curves: &[Curve], axis: Axis) -> Vec<Finding> {
         let is_selected =
             |curve: &&Curve| (!shares_channels && !is_lean(curve)) == lean_driver_available;
         let peaks = curves.iter().filter(is_selected);
-        let peaks = peaks.filter_map(|curve| Some((curve, undisturbed_peak(curve)?)));
+        let peaks = peaks.filter_map(|curve| Some((curve, curve.undisturbed_peak()?)));
         let bound = peaks.filter(|(_, point)| point.is_bounded_by_clients());
         let points: Vec<_> = bound.map(|(curve, point)| LabeledPoint::of(curve, point)).collect();
         (!points.is_empty()).then_some(Finding::ClientBound { axis, points, lean_driver_available })
@@ -44,7 +43,7 @@ fn clients_bound(curves: &[Curve], axis: Axis) -> Vec<Finding> {
 
 /// The peaks that the clients may have bounded together with the server.
 fn clients_maybe_bound(curves: &[Curve], axis: Axis) -> Option<Finding> {
-    let peaks = curves.iter().filter_map(|curve| Some((curve, undisturbed_peak(curve)?)));
+    let peaks = curves.iter().filter_map(|curve| Some((curve, curve.undisturbed_peak()?)));
     let is_selected =
         |point: &Point| point.may_be_bounded_by_clients() && !point.is_bounded_by_clients();
     let peaks: Vec<_> = peaks.filter(|(_, point)| is_selected(point)).collect();
@@ -57,7 +56,7 @@ fn clients_maybe_bound(curves: &[Curve], axis: Axis) -> Option<Finding> {
 /// The bounds of the peaks, except those that the clients bounded or may have bounded.
 fn bounds(curves: &[Curve], axis: Axis) -> Vec<Finding> {
     let mut by_bound: BTreeMap<Option<&str>, (usize, Vec<String>)> = BTreeMap::new();
-    for (curve, point) in curves.iter().filter_map(|c| Some((c, undisturbed_peak(c)?))) {
+    for (curve, point) in curves.iter().filter_map(|c| Some((c, c.undisturbed_peak()?))) {
         let mut bounds = point.bounds.keys().map(String::as_str);
         let bound = match (bounds.next(), bounds.next()) {
             (None, _) => continue,

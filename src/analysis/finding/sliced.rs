@@ -16,6 +16,8 @@ pub struct SlicedLead {
     pub estimate: Option<LogEstimate>,
     /// The claim about the ratio.
     pub claim: Claim,
+    /// The smallest relative difference that would have been detected; `None` without a claim.
+    pub detectable: Option<f64>,
 }
 
 /// A ratio that is outside its interval if the disturbed slices are included.
@@ -147,6 +149,7 @@ fn lead(one: &Comparison, x: Option<f64>) -> Option<SlicedLead> {
             ratio,
             estimate: Some(overall.estimate),
             claim: overall.claim,
+            detectable: overall.detectable,
         });
     }
     let is_selected = |ratio: &&RatioAt| ratio.is_rankable && x.is_none_or(|x| x == ratio.x);
@@ -157,6 +160,7 @@ fn lead(one: &Comparison, x: Option<f64>) -> Option<SlicedLead> {
         ratio: ratio.ratio,
         estimate: ratio.estimate,
         claim: ratio.claim,
+        detectable: ratio.detectable,
     })
 }
 

@@ -10,10 +10,10 @@ use super::bounds::{bounds, client_bound, maybe_client_bound};
 use super::phrases::{
     MAX_LISTED, MORE_TRIALS_ADVICE, and_list, at_value, axis_value, capitalize, factor,
     inline_label, pluralize, rate, ratio_of_means, short_list, two_digits,
+    would_have_been_detected,
 };
 use crate::analysis::{
-    Axis, Crossover, CurvePoint, Estimate, Finding, LabeledPoint, Lead, LeadRange, MIN_TRIALS,
-    Verdict,
+    Axis, Claim, Crossover, CurvePoint, Finding, LabeledPoint, Lead, LeadRange, MIN_TRIALS, Ratio,
 };
 use crate::results::ALL_DISTURBED;
 
@@ -36,18 +36,19 @@ impl fmt::Display for Finding {
                 sliced::depends_on_exclusion(*axis, ratios)
             }
             Finding::FewTrials { axis, at, points } => few_trials(*axis, *at, points),
-            Finding::Baseline { axis, at, point, leader, factor, verdict } => {
+            Finding::Baseline { axis, at, point, leader, ratio } => {
                 let (label, rate) = (inline_label(&point.label), rate_at(*axis, *at, point));
-                let compared = compared_with(&inline_label(leader), factor.as_ref(), *verdict);
+                let compared = compared_with(&inline_label(leader), ratio.as_ref());
                 format!("The baseline, {label}, delivers {rate}{compared}.")
             }
             Finding::SingleCurve { axis, point } => single_curve(*axis, point),
             Finding::Overtakes { axis, crossover } => overtakes(*axis, crossover),
-            Finding::LevelsOff { axis, label, first, from, gain, last, falls } => {
-                let gain =
-                    gain.map_or_else(|| ratio_of_means(from.throughput, first.throughput), factor);
+            Finding::LevelsOff { axis, label, first, from, gain, detectable, last, falls } => {
+                let gain = gain
+                    .as_ref()
+                    .map_or_else(|| ratio_of_means(from.throughput, first.throughput), factor);
                 let last = falls.then_some(last);
-                levels_off(*axis, &inline_label(label), [first, from], &gain, last)
+                levels_off(*axis, &inline_label(label), [first, from], &gain, *detectable, last)
             }
             Finding::CurveEnds { axis, label, first, last } => {
                 curve_ends(*axis, label, first, last)
@@ -79,14 +80,14 @@ fn fastest_by_trials(
     others: &[Lead],
     all_rankable: bool,
 ) -> String {
-    let tied: Vec<_> = others.iter().filter(|other| other.verdict == Verdict::Tie).collect();
+    let tied: Vec<_> = others.iter().filter(|other| is_tie(other.claim())).collect();
     let mut sentences = vec![if others.is_empty() {
         only_rankable(axis, at, leader)
     } else {
         fastest(axis, at, leader, &tied, all_rankable)
     }];
     let name = inline_label(&leader.label);
-    let slower = others.iter().filter(|other| other.verdict == Verdict::Differs);
+    let slower = others.iter().filter(|other| other.claim() == Claim::Higher);
     let mut slower = slower.map(|other| lead(axis, at, leader, other));
     sentences.extend(slower.by_ref().take(MAX_LISTED));
     let more = slower.count();
@@ -95,7 +96,7 @@ fn fastest_by_trials(
         sentences.push(format!("The tables compare {name} with {curves}."));
     }
     sentences.extend(tied.iter().filter_map(|tie| lead_over_tied(axis, &name, tie)));
-    let few = others.iter().filter(|other| other.verdict == Verdict::InsufficientData);
+    let few = others.iter().filter(|other| other.claim() == Claim::InsufficientData);
     let few: Vec<_> = few.map(|other| inline_label(&other.point.label)).collect();
     if !few.is_empty() {
         sentences.push(format!(
@@ -106,6 +107,11 @@ fn fastest_by_trials(
         ));
     }
     sentences.join(" ")
+}
+
+/// Whether the leader is not significantly faster.
+fn is_tie(claim: Claim) -> bool {
+    matches!(claim, Claim::Tie | Claim::Lower)
 }
 
 fn fastest(
@@ -126,7 +132,10 @@ fn fastest(
     if tied.is_empty() {
         format!("{start}{names} is fastest: {rates}.")
     } else {
-        format!("{start}{names} are fastest, with no significant difference: {rates}.")
+        // The smallest difference that would have been detected in every pair.
+        let detectable = tied.iter().filter_map(|tie| tie.ratio?.detectable);
+        let detectable = would_have_been_detected("difference", detectable.max_by(f64::total_cmp));
+        format!("{start}{names} are fastest, with no significant difference: {rates}{detectable}.")
     }
 }
 
@@ -139,7 +148,8 @@ fn only_rankable(axis: Axis, at: Option<f64>, point: &LabeledPoint) -> String {
 /// The leader's lead over a slower contender.
 fn lead(axis: Axis, at: Option<f64>, leader: &LabeledPoint, other: &Lead) -> String {
     let factor = other
-        .factor
+        .ratio
+        .as_ref()
         .map_or_else(|| ratio_of_means(leader.throughput, other.point.throughput), factor);
     let (leader, label) = (inline_label(&leader.label), inline_label(&other.point.label));
     let rate = grouped(other.point.throughput.mean, 0);
@@ -157,13 +167,17 @@ fn lead(axis: Axis, at: Option<f64>, leader: &LabeledPoint, other: &Lead) -> Str
 }
 
 /// The baseline's part of a sentence that has given its rate.
-fn compared_with(leader: &str, times: Option<&Estimate>, verdict: Verdict) -> String {
-    match (verdict, times) {
-        (Verdict::Differs, Some(times)) => {
-            format!(", {} times the throughput of {leader}", factor(*times))
+fn compared_with(leader: &str, ratio: Option<&Ratio>) -> String {
+    let Some(ratio) = ratio else { return String::new() };
+    match ratio.claim {
+        Claim::Higher | Claim::Lower => {
+            format!(", {} times the throughput of {leader}", factor(ratio))
         }
-        (Verdict::Tie, _) => format!(", not significantly different from {leader}"),
-        (Verdict::Differs | Verdict::InsufficientData, _) => String::new(),
+        Claim::Tie => format!(
+            ", not significantly different from {leader}{}",
+            would_have_been_detected("difference", ratio.detectable)
+        ),
+        Claim::InsufficientData => String::new(),
     }
 }
 
@@ -258,6 +272,7 @@ fn levels_off(
     label: &str,
     [first, from]: [&CurvePoint; 2],
     gain: &str,
+    detectable: Option<f64>,
     falls_to: Option<&CurvePoint>,
 ) -> String {
     let gain = if first.x == from.x {
@@ -271,9 +286,10 @@ fn levels_off(
         format!(" {at}, throughput falls to {}.", rate(last.throughput))
     });
     format!(
-        "{label} delivers {} {}{gain}. More {noun} bring no significant gain.{falls}",
+        "{label} delivers {} {}{gain}. More {noun} bring no significant gain{}.{falls}",
         rate(from.throughput),
-        at_value(axis, from.x)
+        at_value(axis, from.x),
+        would_have_been_detected("gain", detectable)
     )
 }
 

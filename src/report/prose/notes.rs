@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::phrases::{MORE_TRIALS_ADVICE, axis_format, pluralize};
-use crate::analysis::{Axis, Comparison, Curve, MIN_TRIALS, Point, claim_count};
+use crate::analysis::{Axis, Curve, MIN_TRIALS, Point};
 use crate::results::{Row, Run};
 
 /// The text for the reason of an invalid trial that has none.
@@ -128,9 +128,8 @@ pub fn network(rows: &[Row]) -> Option<String> {
     })
 }
 
-/// The correction of the claims for their number; `None` if there is at most one.
-pub fn holm_correction(comparisons: &[Comparison]) -> Option<String> {
-    let count = claim_count(comparisons);
+/// The correction of this number of claims; `None` if there is at most one.
+pub fn holm_correction(count: usize) -> Option<String> {
     (count > 1).then(|| {
         format!(
             "{count} ratios were compared; Holm's correction for this number limits the \

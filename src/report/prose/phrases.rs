@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::super::numbers::{bytes, compact, grouped};
-use crate::analysis::{Axis, Estimate};
+use crate::analysis::{Axis, Estimate, Ratio};
 
 /// The maximum number of items that a sentence lists.
 pub const MAX_LISTED: usize = 6;
@@ -108,16 +108,29 @@ pub fn rate(estimate: Estimate) -> String {
     }
 }
 
-/// A ratio with half the width of its interval.
-pub fn factor(ratio: Estimate) -> String {
-    let mean = grouped(ratio.mean, 2);
-    match ratio.half_width() {
-        Some(half) => format!("{mean} ± {}", grouped(half, 2)),
-        None => mean,
+/// A ratio with half the width of its interval. Trials of different runs were not taken in turns, so
+/// their ratio has no interval.
+pub fn factor(ratio: &Ratio) -> String {
+    let value = grouped(ratio.ratio, 2);
+    match ratio.estimate.filter(|_| ratio.is_paired) {
+        Some(estimate) => {
+            let (low, high) = estimate.interval();
+            format!("{value} ± {}", grouped((high - low) / 2.0, 2))
+        }
+        None if ratio.is_paired => value,
+        None => format!("about {value}"),
     }
 }
 
-/// The ratio of two means without a pass in common, which has no interval.
+/// The ratio of two means without a known ratio of their trials, which has no interval.
 pub fn ratio_of_means(a: Estimate, b: Estimate) -> String {
     if b.mean > 0.0 { format!("about {}", grouped(a.mean / b.mean, 2)) } else { "many".to_owned() }
+}
+
+/// The part of a sentence about a tie that states the smallest difference that would have been
+/// detected; empty if it is unknown.
+pub fn would_have_been_detected(noun: &str, detectable: Option<f64>) -> String {
+    let text =
+        |share: f64| format!("; a {noun} of {:.1} % would have been detected", share * 100.0);
+    detectable.filter(|share| share.is_finite()).map_or_else(String::new, text)
 }

@@ -35,6 +35,8 @@ pub struct ReportInput<'a> {
     pub baseline: &'a str,
     /// The ratio of each pair of curves.
     pub comparisons: &'a [Comparison],
+    /// Number of claims that are corrected together.
+    pub claim_count: usize,
     /// The statements of the verdict.
     pub findings: &'a [Finding],
     /// The content of run.json, if available.

@@ -90,24 +90,40 @@ impl<'a> CurveModels<'a> {
         let peak = fit.and_then(|fit| fit.peak);
         let percent = |share: f64| format!("{:.2} %", share * 100.0);
         let bounds = self.bounds.as_ref();
+        let intervals = fit.and_then(|fit| fit.peak_intervals);
+        let with_interval = |value: f64, index: usize| {
+            let interval = intervals.map(|both| between(both[index], |value| grouped(value, 0)));
+            format!("{}{}", grouped(value, 0), interval.unwrap_or_default())
+        };
         [
             self.curve.label.clone(),
-            grouped_or_unknown(
-                peak.map(|(_, rate)| rate).or(fit.and_then(|fit| fit.asymptote_per_s)),
-                0,
+            peak.map_or_else(
+                || grouped_or_unknown(fit.and_then(|fit| fit.asymptote_per_s), 0),
+                |(_, rate)| with_interval(rate, 1),
             ),
             peak.map_or_else(
                 || if fit.is_some() { "no peak" } else { UNKNOWN }.to_owned(),
-                |(clients, _)| grouped(clients, 0),
+                |(clients, _)| with_interval(clients, 0),
             ),
             fit.map_or_else(|| UNKNOWN.to_owned(), |fit| percent(fit.sigma)),
-            fit.map_or_else(|| UNKNOWN.to_owned(), |fit| format!("{:.5}", fit.kappa)),
+            fit.map_or_else(
+                || UNKNOWN.to_owned(),
+                |fit| {
+                    let kappa = |kappa| format!("{kappa:.5}");
+                    kappa(fit.kappa) + &between(fit.kappa_interval, kappa)
+                },
+            ),
             fit.map_or_else(|| UNKNOWN.to_owned(), |fit| format!("{:.3}", fit.r_squared)),
             grouped_or_unknown(bounds.map(|bounds| bounds.rtt_us), 1),
             grouped_or_unknown(bounds.map(|bounds| 1e6 / bounds.demand_us), 0),
             grouped_or_unknown(bounds.map(ClosedLoopBounds::knee), 1),
         ]
     }
+}
+
+/// An interval, for use after its value.
+fn between((low, high): (f64, f64), format: impl Fn(f64) -> String) -> String {
+    format!(" ({} to {})", format(low), format(high))
 }
 
 /// The curves without a fit; one line per reason.
@@ -170,9 +186,15 @@ fn caption(models: &[CurveModels<'_>]) -> String {
             .filter_map(|model| Some((inline_label(&model.curve.label), model.fit.as_ref().ok()?)))
     };
     let peaks = fits().filter_map(|(label, fit)| {
-        let (clients, rate) = fit.peak?;
-        let (clients, rate) = (grouped(clients, 0), grouped(rate, 0));
-        Some(format!("{label} peaks at {clients} clients with {rate} messages/s"))
+        let ((clients, rate), [of_clients, of_rate]) = fit.peak.zip(fit.peak_intervals)?;
+        let number = |value| grouped(value, 0);
+        Some(format!(
+            "{label} peaks at {}{} clients with {}{} messages/s",
+            number(clients),
+            between(of_clients, number),
+            number(rate),
+            between(of_rate, number)
+        ))
     });
     let rising = fits().filter(|(_, fit)| fit.peak.is_none()).map(|(label, fit)| {
         let limit =
@@ -187,7 +209,7 @@ fn caption(models: &[CurveModels<'_>]) -> String {
     }
     format!(
         "According to the fitted curves, {}. Beyond the last measured point, the curves are a \
-         forecast.",
+         forecast, which is never above the ceiling of the server's CPUs, 1 / D.",
         and_list(&all)
     )
 }
@@ -204,7 +226,8 @@ fn table(models: &[CurveModels<'_>]) -> Table {
         "1 / D (msg/s)",
         "knee (clients)",
     ];
-    let caption = "Fitted parameters, and the closed-loop bound min(N / (R + Z), 1 / D)";
+    let caption = "Fitted parameters with their 95 % intervals, and the closed-loop bound min(N / (R \
+                   + Z), 1 / D). No peak is shown if the interval of kappa contains 0.";
     let mut table = Table::new(caption, &header);
     table.body.extend(models.iter().map(|model| model.cells().to_vec()));
     table

@@ -202,7 +202,8 @@ fn highest(input: &ReportInput<'_>) -> String {
         && last.throughput.mean < peak.throughput.mean * (1.0 - MIN_VISIBLE_LOSS)
     {
         // "Falls" is a claim, so it needs a significant difference.
-        let verb = if peak.is_above(last) { "falls to" } else { "ends with" };
+        let falls = |finding: &Finding| matches!(finding, Finding::LevelsOff { label, falls: true, .. } if *label == highest.label);
+        let verb = if input.findings.iter().any(falls) { "falls to" } else { "ends with" };
         sentences.push(format!("Its curve {verb} {}.", at(last)));
     }
     if let Some((next, peak)) = peaks.get(1) {

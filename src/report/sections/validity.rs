@@ -29,7 +29,7 @@ pub fn section(input: &ReportInput<'_>) -> Section {
         .chain(notes::slices_left_out(input.rows))
         .chain(notes::network(input.rows))
         .chain(notes::notes(input.rows))
-        .chain(notes::holm_correction(input.comparisons))
+        .chain(notes::holm_correction(input.claim_count))
         .collect();
     if !notes.is_empty() {
         section.blocks.push(Block::List(notes));
