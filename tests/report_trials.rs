@@ -234,3 +234,24 @@ fn bands_are_drawn_from_three_trials_on() {
     // A band would also cover the one point that has no interval.
     assert_eq!(bands(&[curve(a, &three), trials(a, 8, &two)].concat()), 0);
 }
+
+#[test]
+fn the_ratio_of_two_peaks_is_shown_for_extra_cost_per_message() {
+    let of = |system: &str, throughput: f64, cost_us: f64, bound: &str| -> Vec<Row> {
+        let with = |row: Row| Row {
+            server_cpu_us_per_msg: Some(cost_us),
+            server_cpus: Some("0".to_owned()),
+            ..row
+        };
+        bounded(trials(system, 8, &around(throughput)), bound).into_iter().map(with).collect()
+    };
+    let [a, b] = two_systems();
+    let markdown = |bound: &str| {
+        let rows = [of(a, 42_000.0, 23.6, "server"), of(b, 74_000.0, 13.5, bound)].concat();
+        report(directory_with_rows(&rows).path(), &["--format", "md"]).stdout
+    };
+    let shown = table_row(&markdown("server"), &[&format!("{b} / {a}")]);
+    assert_eq!(shown[1..], ["13.5", "23.6", "1.75", "1.55", "1.43", "1.30"]);
+    let none = markdown("client");
+    assert!(!none.contains("+20 us"), "a server that was not the bound: {none}");
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::scripted::{machine_lock, run_trial};
 use common::{DEADLINE, load_spec};
 use echometer::results::Row;
-use echometer::spec::LoadSpec;
+use echometer::spec::{Driver, LoadSpec};
 
 const CLIENTS: u64 = 4;
 
@@ -64,12 +64,17 @@ impl Outcome {
     }
 
     /// Asserts that the trial is invalid because the server counted `surplus` accesses too many.
+    /// Each client with wrong replies allows one.
     fn assert_invalid_with_surplus(&self, surplus: u64) {
+        self.assert_invalid(surplus, CLIENTS);
+    }
+
+    fn assert_invalid(&self, surplus: u64, allowed: u64) {
         let row = &self.row;
         let answered = row.server_accesses.unwrap();
         let completed = answered - surplus;
         let reason = format!(
-            "the server answered {answered}, the clients completed {completed} (+{CLIENTS} in flight)"
+            "the server answered {answered}, the clients completed {completed} (+{allowed} sent in vain)"
         );
         assert_eq!((row.valid, row.invalid_reason.as_ref()), (false, Some(&reason)), "{row:?}");
     }
@@ -79,12 +84,20 @@ impl Outcome {
     }
 }
 
+/// The counts of such a server are those of one that answers too late.
 #[test]
-fn dropped_replies_are_timeouts_and_invalidate_the_trial() {
+fn dropped_replies_are_timeouts_and_leave_the_trial_valid() {
     let outcome = run_default_load("drop", SHORT_TIMEOUT);
     outcome.assert_faults([outcome.injected, 0, 0, 0]);
     assert_eq!(outcome.row.late, Some(0));
-    outcome.assert_invalid_with_surplus(outcome.injected);
+    outcome.assert_valid();
+}
+
+#[test]
+fn a_server_that_counts_more_answers_than_requests_invalidates_the_trial() {
+    let outcome = run_default_load("count-twice", DEADLINE);
+    outcome.assert_faults([0; 4]);
+    outcome.assert_invalid(outcome.injected, 0);
 }
 
 #[test]
@@ -148,7 +161,29 @@ fn late_replies_are_timeouts_and_are_counted_as_late() {
     // A client does not wait for the last late reply.
     let late = outcome.row.late.unwrap();
     assert!((outcome.injected - CLIENTS..=outcome.injected).contains(&late), "{:?}", outcome.row);
-    outcome.assert_invalid_with_surplus(outcome.injected);
+    outcome.assert_valid();
+}
+
+#[test]
+fn a_slow_server_may_answer_every_attempt_of_a_retried_request() {
+    const ATTEMPTS: u64 = 3;
+    for driver in [Driver::Native, Driver::Lean { threads: None }] {
+        let load = LoadSpec {
+            window: Duration::from_secs(2),
+            timeout: SHORT_TIMEOUT,
+            retries: 2,
+            driver,
+            ..load_spec(usize::try_from(CLIENTS).unwrap())
+        };
+        let outcome = run_behavior("late:200ms", &load);
+        // The window may close before the last retries of each client.
+        let [timeouts, ..] = outcome.faults;
+        assert_eq!(outcome.faults, [outcome.injected, 0, 0, 0], "{:?}", outcome.row);
+        assert!(outcome.row.errors >= 2 * CLIENTS, "{:?}", outcome.row);
+        let retried = ATTEMPTS * outcome.row.errors..=ATTEMPTS * (outcome.row.errors + CLIENTS);
+        assert!(retried.contains(&timeouts), "{:?}", outcome.row);
+        outcome.assert_valid();
+    }
 }
 
 #[test]

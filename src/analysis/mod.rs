@@ -9,6 +9,7 @@ mod cost;
 mod crossover;
 mod curve;
 mod estimate;
+mod extra_cost;
 mod finding;
 mod interleaved;
 mod log_estimate;
@@ -34,6 +35,7 @@ pub use cost::{Cost, RoleCost, costs};
 pub use crossover::{Crossover, crossovers};
 pub use curve::{Curve, curves, sliced_curves};
 pub use estimate::{Estimate, MIN_TRIALS, Verdict};
+pub use extra_cost::{EXTRA_COSTS_US, ExtraCost, extra_costs, ratio_at_extra_cost};
 pub use finding::{
     CurvePoint, ExclusionEffect, Finding, LabeledPoint, Lead, LeadRange, Scope, SlicedLead,
     findings,

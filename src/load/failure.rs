@@ -18,6 +18,13 @@ pub fn record_error(error: &EchoError, counts: &mut ErrorCounts) {
     } += 1;
 }
 
+/// Counts an attempt whose request was sent and failed with `error`.
+pub fn record_sent_in_vain(error: &EchoError, counts: &mut ErrorCounts) {
+    counts.possibly_answered += 1;
+    counts.unanswered +=
+        u64::from(matches!(error, EchoError::Timeout(_) | EchoError::Disconnected(_)));
+}
+
 /// Returns the error message for an echo that failed, with advice.
 pub fn explain(
     system: &dyn System,

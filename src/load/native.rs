@@ -125,8 +125,12 @@ impl NativeClient<'_> {
                     tally.record_success(reply.verified, times, &window, distributions);
                 }
                 // Neither a success nor a failure: the window closed before the last retry.
-                Err(_) if self.client.was_abandoned() => break,
+                Err(_) if self.client.was_abandoned() => {
+                    distributions.in_flight.record(sent, now, &window);
+                    break;
+                }
                 Err(error) => {
+                    distributions.in_flight.record(sent, now, &window);
                     tally.record_failure(error.to_string());
                     // The server is still unreachable after all retries.
                     tally.gave_up = matches!(error, EchoError::Disconnected(_));

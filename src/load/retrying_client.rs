@@ -9,7 +9,7 @@ use crate::spec::{ClientSpec, Endpoint};
 use crate::systems::{Client, System};
 
 use super::CancelToken;
-use super::failure::{explain, record_error};
+use super::failure::{explain, record_error, record_sent_in_vain};
 
 /// Pause before the first reconnection; it doubles with each further one.
 pub const INITIAL_BACKOFF: Duration = Duration::from_millis(50);
@@ -148,7 +148,7 @@ impl<'a> RetryingClient<'a> {
     /// late reply.
     #[cold]
     fn record_failure(&mut self, error: &EchoError) {
-        self.error_counts.possibly_answered += 1;
+        record_sent_in_vain(error, &mut self.error_counts);
         record_error(error, &mut self.error_counts);
         let client = self.client.take();
         if let (EchoError::Timeout(_), Some(client)) = (error, client) {

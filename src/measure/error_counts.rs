@@ -21,9 +21,20 @@ pub struct ErrorCounts {
     /// Failed requests that the server may have answered: all except those whose connection could
     /// not be established.
     pub possibly_answered: u64,
+    /// Of these, requests that ended without any reply in time: by a timeout or a broken connection.
+    /// The server may have answered each of them.
+    pub unanswered: u64,
 }
 
 impl ErrorCounts {
+    /// Number of requests of one client that the server may have answered in addition to the
+    /// completed echoes: each request without a reply in time. A wrong reply has already used up
+    /// the answer to its request, so wrong replies allow one more only: if all failed requests had
+    /// one, the last answer may still have been under way.
+    pub fn sent_in_vain(&self) -> u64 {
+        self.unanswered.max(self.possibly_answered.min(1))
+    }
+
     /// Adds the counts of another client.
     pub fn merge(&mut self, other: &ErrorCounts) {
         self.timeouts += other.timeouts;
@@ -34,5 +45,6 @@ impl ErrorCounts {
         self.refused += other.refused;
         self.disconnects += other.disconnects;
         self.possibly_answered += other.possibly_answered;
+        self.unanswered += other.unanswered;
     }
 }

@@ -54,6 +54,11 @@ impl LatencyHistogram {
         let _ = self.0.record(ns);
     }
 
+    /// Whether a latency in ns is within the range of all histograms.
+    pub fn covers(ns: u64) -> bool {
+        (LOWEST_NS..=HIGHEST_NS).contains(&ns)
+    }
+
     /// Adds the latencies of another thread.
     ///
     /// # Panics
@@ -89,7 +94,7 @@ impl Moments {
     pub fn record(&mut self, latency: Duration) -> Option<u64> {
         let ns = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
         // The histogram's last bucket extends beyond its upper bound.
-        if !(LOWEST_NS..=HIGHEST_NS).contains(&ns) {
+        if !LatencyHistogram::covers(ns) {
             self.out_of_range += 1;
             return None;
         }
@@ -99,6 +104,12 @@ impl Moments {
         self.minimum_ns = self.minimum_ns.min(ns);
         self.maximum_ns = self.maximum_ns.max(ns);
         Some(ns)
+    }
+
+    /// Raises the longest latency to at least `latency`, which is no sample.
+    pub fn raise_maximum(&mut self, latency: Duration) {
+        let ns = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
+        self.maximum_ns = self.maximum_ns.max(ns);
     }
 
     /// Adds the latencies of another client.

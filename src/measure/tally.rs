@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use super::{ErrorCounts, LatencyHistogram, Moments, ReplySpan, Window};
+use super::{DriverLag, ErrorCounts, InFlight, LatencyHistogram, Moments, ReplySpan, Window};
 
 /// The counters of one server thread.
 #[derive(Debug, Default, Clone)]
@@ -91,6 +91,10 @@ pub struct Distributions {
     pub rtt: LatencyHistogram,
     /// Latencies from the scheduled send time of each request; `None` for a closed loop.
     pub from_due: Option<Box<LatencyHistogram>>,
+    /// Lags of the lean driver; `None` for the native driver.
+    pub driver_lag: Option<Box<DriverLag>>,
+    /// Requests in flight at the close of the window or of the kept slices.
+    pub in_flight: InFlight,
     /// Round-trip times of the current slice in ns, held until the slice is kept or left out;
     /// `None` for a load without slices. One slice bounds the size.
     slice: Option<Vec<u64>>,
@@ -107,7 +111,17 @@ impl Distributions {
     pub fn sliced(self) -> Self {
         /// Enough for 20 ms at 200,000 messages per second.
         const CAPACITY: usize = 4096;
-        Distributions { slice: Some(Vec::with_capacity(CAPACITY)), ..self }
+        let mut driver_lag = self.driver_lag;
+        if let Some(lag) = &mut driver_lag {
+            lag.use_slices(CAPACITY);
+        }
+        Distributions { slice: Some(Vec::with_capacity(CAPACITY)), driver_lag, ..self }
+    }
+
+    /// Adds [`Distributions::driver_lag`]. To be called before [`Distributions::sliced`].
+    #[must_use]
+    pub fn with_driver_lag(self) -> Self {
+        Distributions { driver_lag: Some(Box::default()), ..self }
     }
 
     #[inline]
@@ -118,8 +132,20 @@ impl Distributions {
         }
     }
 
+    /// Records the lag of a reply that was handled at `now`, if that is inside the window.
+    #[inline]
+    pub fn record_driver_lag(&mut self, epoll_returned: Instant, now: Instant, window: &Window) {
+        if let Some(lag) = self.driver_lag.as_mut().filter(|_| window.contains(now)) {
+            lag.record(now - epoll_returned);
+        }
+    }
+
     /// Ends a slice: records its round-trip times if the slice is kept, and drops them otherwise.
     pub fn end_slice(&mut self, keep: bool) {
+        self.in_flight.end_slice(keep);
+        if let Some(lag) = &mut self.driver_lag {
+            lag.end_slice(keep);
+        }
         let Some(slice) = &mut self.slice else { return };
         let rtt = &mut self.rtt;
         slice.drain(..).filter(|_| keep).for_each(|ns| rtt.record(ns));
@@ -131,6 +157,10 @@ impl Distributions {
         if let Some(from_due) = &other.from_due {
             self.from_due.get_or_insert_default().merge(from_due);
         }
+        if let Some(lag) = &other.driver_lag {
+            self.driver_lag.get_or_insert_default().merge(lag);
+        }
+        self.in_flight.merge(&other.in_flight);
     }
 }
 
@@ -223,6 +253,8 @@ impl ClientTally {
             }
             let span = ReplySpan { first: received, last: received };
             self.reply_span.get_or_insert(span).last = received;
+        } else {
+            distributions.in_flight.record(sent, received, window);
         }
     }
 

@@ -28,9 +28,9 @@ pub struct Totals {
     pub gaps: u64,
     /// Failed requests by kind, including requests that succeeded when retried.
     pub error_counts: ErrorCounts,
-    /// Number of clients that may have had a request in flight when they stopped: those that had a
-    /// request without a correct reply.
-    pub in_flight: u64,
+    /// Requests that the server may have answered in addition to the completed echoes, summed over
+    /// the clients; see [`ErrorCounts::sent_in_vain`].
+    pub sent_in_vain: u64,
     /// Mean pause between a reply and the next request; `None` without pauses.
     pub mean_pause: Option<Duration>,
     /// Error message of the first failed echo of the first client that had one.
@@ -53,7 +53,7 @@ impl Totals {
             all.errors += tally.errors;
             all.gaps += tally.gaps();
             all.error_counts.merge(&tally.error_counts);
-            all.in_flight += u64::from(tally.error_counts.possibly_answered > 0);
+            all.sent_in_vain += tally.error_counts.sent_in_vain();
             all.gave_up |= tally.gave_up;
             pauses += tally.pauses.0;
             pause_sum += tally.pauses.1;
@@ -95,13 +95,18 @@ mod tests {
             }
             tally
         };
-        let timed_out = ErrorCounts { timeouts: 2, possibly_answered: 2, ..ErrorCounts::default() };
+        let timed_out = ErrorCounts {
+            timeouts: 2,
+            possibly_answered: 2,
+            unanswered: 2,
+            ..ErrorCounts::default()
+        };
         let disconnected = ErrorCounts { disconnects: 1, ..ErrorCounts::default() };
         let all = Totals::from_tallies(&[client(1, timed_out), client(3, disconnected)]);
         assert_eq!((all.messages(), all.completed, all.unverified), (4, 4, 2));
         assert_eq!(
-            (all.error_counts.timeouts, all.error_counts.disconnects, all.in_flight),
-            (2, 1, 1)
+            (all.error_counts.timeouts, all.error_counts.disconnects, all.sent_in_vain),
+            (2, 1, 2)
         );
         // Last replies after 1 ms and 3 ms; pauses of 1, 1, 2 and 3 ms.
         assert_eq!(all.skew, Some(Duration::from_millis(2)));

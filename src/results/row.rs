@@ -86,6 +86,12 @@ pub struct Row {
     pub pause_mean_us: Option<f64>,
     /// `throughput_per_s` x (mean round trip + mean pause) / `clients`: 1 by Little's law.
     pub littles_law: Option<f64>,
+    /// 99th percentile of the time from the return of `epoll_wait` to the handling of a reply that it
+    /// reported; empty for the native driver.
+    pub driver_lag_p99_us: Option<f64>,
+    /// Age of the oldest request in flight at the close of the window, or of any kept slice; empty if
+    /// there was none.
+    pub oldest_in_flight_us: Option<f64>,
     /// Jain's index of the clients' messages: 1 if all clients have equally many.
     pub client_fairness: Option<f64>,
     /// Share of all messages that the slowest client has.
@@ -104,7 +110,8 @@ pub struct Row {
     pub rtt_p99_us: Option<f64>,
     /// 99.9th percentile of the round-trip time.
     pub rtt_p999_us: Option<f64>,
-    /// Longest round-trip time.
+    /// Longest round-trip time, or age of a request in flight at the close if that is included in the
+    /// percentiles.
     pub rtt_max_us: Option<f64>,
     /// Number of round-trip times below 1 ns or above 60 s; no other statistic includes them.
     pub rtt_out_of_range: u64,

@@ -65,14 +65,24 @@ pub struct SliceSummary {
 /// A server that uses this share of a CPU while it is not loaded slows the other contenders.
 const UNLOADED_CPU_LIMIT: f64 = 0.01;
 
+/// From this share of the median round trip on, the driver's lag (99th percentile) is a warning. A
+/// smaller one is normal: the lag of a reply includes reading it and those reported before it.
+const DRIVER_LAG_LIMIT: f64 = 0.5;
+
 impl RowBuilder<'_> {
     /// Builds the row, and the lines and warnings that belong to it.
-    pub fn build(self) -> Trial {
+    pub fn build(mut self) -> Trial {
+        let mut rtt = self.distributions.rtt.clone();
+        if self.spec.load.open_loop.is_none()
+            && let Some(oldest) = self.distributions.in_flight.add_to(&mut rtt)
+        {
+            self.totals.latency.raise_maximum(oldest);
+        }
         let totals = &self.totals;
         let invalid_reason = self.invalid_reason();
         let row = Row { valid: invalid_reason.is_none(), invalid_reason, ..self.option_columns() };
         let row = self.cpu.add_to(self.add_server(self.add_counts(row)));
-        let row = add_littles_law(add_latency(row, totals, self.distributions), totals);
+        let row = add_littles_law(add_latency(row, totals, &rtt, self.distributions), totals);
         let row = self.add_slices(row);
         let warnings = self.warnings(&row);
         let notes: Vec<_> = warnings.iter().filter_map(Warning::note).collect();
@@ -86,7 +96,7 @@ impl RowBuilder<'_> {
             row,
             latency: match &self.distributions.from_due {
                 Some(from_due) => (totals.from_due, LatencyHistogram::clone(from_due)),
-                None => (totals.latency, self.distributions.rtt.clone()),
+                None => (totals.latency, rtt),
             },
         }
     }
@@ -240,7 +250,7 @@ impl RowBuilder<'_> {
             return Some("no echo completed in the window".to_owned());
         }
         let accesses = self.server_report.as_ref()?.metrics.accesses;
-        count_mismatch(accesses, totals.completed, totals.in_flight)
+        count_mismatch(accesses, totals.completed, totals.sent_in_vain)
     }
 
     fn warnings(&self, row: &Row) -> Vec<Warning> {
@@ -262,6 +272,11 @@ impl RowBuilder<'_> {
         if let Some(law) = law.filter(|law| (law - 1.0).abs() > LITTLES_LAW_TOLERANCE) {
             let computed = law * row.clients as f64;
             warnings.push(Warning::LittlesLaw { computed, clients: row.clients });
+        }
+        if let (Some(p99_us), Some(rtt_us)) = (row.driver_lag_p99_us, row.rtt_p50_us)
+            && p99_us >= DRIVER_LAG_LIMIT * rtt_us
+        {
+            warnings.push(Warning::DriverLag { p99_us, share: p99_us / rtt_us });
         }
         let at_random =
             self.spec.load.open_loop.is_some_and(|open| open.arrivals == Arrivals::Poisson);
@@ -298,11 +313,17 @@ impl RowBuilder<'_> {
     }
 }
 
-fn add_latency(row: Row, totals: &Totals, distributions: &Distributions) -> Row {
+/// Adds the columns of latencies. `histogram` is that of the round trips.
+fn add_latency(
+    row: Row,
+    totals: &Totals,
+    histogram: &LatencyHistogram,
+    distributions: &Distributions,
+) -> Row {
     let (rtt, from_due) = (&totals.latency, &totals.from_due);
     let to_us = |ns: Option<u64>| ns.map(|ns| ns as f64 / 1e3);
     let mean_us = |ns: Option<f64>| ns.map(|ns| rounded(ns / 1e3, 3));
-    let rtt_us = |q| to_us(distributions.rtt.quantile_ns(q));
+    let rtt_us = |q| to_us(histogram.quantile_ns(q));
     let due = distributions.from_due.as_ref();
     let due_us = |q| to_us(due.and_then(|due| due.quantile_ns(q)));
     Row {
@@ -320,6 +341,8 @@ fn add_latency(row: Row, totals: &Totals, distributions: &Distributions) -> Row 
         due_p99_us: due_us(0.99),
         due_p999_us: due_us(0.999),
         due_max_us: to_us(from_due.maximum_ns()),
+        driver_lag_p99_us: distributions.driver_lag.as_ref().and_then(|lag| lag.p99()).map(us),
+        oldest_in_flight_us: distributions.in_flight.oldest().map(us),
         ..row
     }
 }

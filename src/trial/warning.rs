@@ -27,6 +27,13 @@ pub enum Warning {
         /// Actual number of clients.
         clients: usize,
     },
+    /// The lean driver handled replies late.
+    DriverLag {
+        /// 99th percentile of the lag.
+        p99_us: f64,
+        /// This lag as a share of the median round trip.
+        share: f64,
+    },
     /// The clients sent fewer requests than the rate demands.
     RateNotKept {
         /// Requests per second that were due.
@@ -90,6 +97,9 @@ impl Warning {
     pub fn note(&self) -> Option<String> {
         Some(match self {
             Warning::LittlesLaw { .. } => "Little's law is off by more than 2 %".to_owned(),
+            Warning::DriverLag { share, .. } => {
+                format!("the driver's lag is {:.0} % of the median round trip", share * 100.0)
+            }
             Warning::RateNotKept { .. } => "the rate was not kept".to_owned(),
             Warning::OtherProcesses { side, .. } => {
                 format!("other processes used the {side} CPUs")
@@ -152,7 +162,15 @@ impl fmt::Display for Warning {
             Warning::LittlesLaw { computed, clients } => write!(
                 f,
                 "by Little's law, throughput x (rtt + pause) should equal the number of clients, \
-                 {clients}, but is {computed:.2}; raise --duration, or give the clients more CPUs"
+                 {clients}, but is {computed:.2}: echoes failed, or many are cut off by the ends of \
+                 the window, or native clients were delayed between two echoes; raise --duration"
+            ),
+            Warning::DriverLag { p99_us, share } => write!(
+                f,
+                "the driver handled 1 % of the replies {p99_us:.0} us or more after epoll reported \
+                 them, {:.0} % of the median round trip, so the round trips partly measure the \
+                 clients; give the clients more CPUs, or lower --clients",
+                share * 100.0
             ),
             Warning::RateNotKept { offered, sent } => write!(
                 f,

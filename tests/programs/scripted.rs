@@ -59,6 +59,8 @@ enum Behavior {
     Reorder,
     /// Delays the reply by this time.
     Late(Duration),
+    /// Sends one correct reply but counts the request twice.
+    CountTwice,
     /// Acknowledges the sequence of another client.
     OtherClient,
     /// Replies with invalid protobuf.
@@ -79,6 +81,7 @@ impl Behavior {
             ("duplicate", Behavior::Duplicate),
             ("reorder", Behavior::Reorder),
             ("late", Behavior::Late(time)),
+            ("count-twice", Behavior::CountTwice),
             ("other-client", Behavior::OtherClient),
             ("invalid", Behavior::Invalid),
         ];
@@ -204,6 +207,11 @@ impl Server {
         match self.behavior {
             Behavior::Drop => Vec::new(),
             Behavior::Duplicate => framed(&reply).repeat(2),
+            Behavior::CountTwice => {
+                let mut unsent = Vec::new();
+                respond(responder, request, &mut unsent).expect("it was answered before");
+                framed(&reply)
+            }
             Behavior::Reorder if message.sequence.is_multiple_of(FAULT_INTERVAL) => {
                 framed(&acknowledging(&reply, message.sequence + 1))
             }

@@ -9,7 +9,7 @@ use mio::{Registry, Token};
 use super::connection::{Connection, Step};
 use super::timer::Pauses;
 use crate::load::CancelToken;
-use crate::load::failure::record_error;
+use crate::load::failure::{record_error, record_sent_in_vain};
 use crate::load::retrying_client::{INITIAL_BACKOFF, MAX_OVERDUE};
 use crate::load::schedule::Schedule;
 use crate::measure::{ClientTally, Distributions, EchoTimes, Window};
@@ -45,6 +45,8 @@ pub struct Shared<'a> {
     pub registry: Registry,
     /// `None` until all clients have echoed once.
     pub window: Option<Window>,
+    /// When epoll returned; `None` unless an event is being handled that has had no reply yet.
+    pub epoll_returned: Option<Instant>,
     pub read_buffer: Vec<u8>,
     pub distributions: Distributions,
     pub pauses: Pauses,
@@ -157,7 +159,9 @@ impl Client {
                 let step = self.next_echo(shared, now);
                 self.run_steps(Ok(step), shared);
             }
-            Phase::Pausing(_) | Phase::BackingOff(_) if should_stop(shared, now) => {
+            Phase::Pausing(_) if should_stop(shared, now) => self.phase = Phase::Done,
+            Phase::BackingOff(_) if should_stop(shared, now) => {
+                self.record_in_flight(shared, now);
                 self.phase = Phase::Done;
             }
             _ => {}
@@ -255,10 +259,20 @@ impl Client {
             self.phase = Phase::Idle;
             return Step::Pending;
         };
+        if let Some(returned) = shared.epoll_returned.take() {
+            shared.distributions.record_driver_lag(returned, now, window);
+        }
         let due = self.due.filter(|_| self.is_open_loop());
         let times = EchoTimes { due, sent: self.sent, received: now };
         self.tally.record_success(verified, times, window, &mut shared.distributions);
         self.schedule_next(shared, now)
+    }
+
+    /// Records that a request without a success was in flight at the close, if it was.
+    fn record_in_flight(&self, shared: &mut Shared<'_>, now: Instant) {
+        if let Some(window) = &shared.window {
+            shared.distributions.in_flight.record(self.sent, now, window);
+        }
     }
 
     fn is_open_loop(&self) -> bool {
@@ -332,7 +346,9 @@ impl Client {
     #[cold]
     fn fail_attempt(&mut self, error: EchoError, shared: &mut Shared<'_>, now: Instant) {
         let sent = self.phase == Phase::Waiting;
-        self.tally.error_counts.possibly_answered += u64::from(sent);
+        if sent {
+            record_sent_in_vain(&error, &mut self.tally.error_counts);
+        }
         record_error(&error, &mut self.tally.error_counts);
         if let Some(mut connection) = self.connection.take() {
             connection.deregister(&shared.registry);
@@ -357,6 +373,7 @@ impl Client {
         }
         if should_stop(shared, now) {
             // Neither a success nor a failure: the window closed before the last retry.
+            self.record_in_flight(shared, now);
             self.phase = Phase::Done;
             return;
         }
@@ -380,6 +397,7 @@ impl Client {
             return;
         }
         self.tally.record_failure(error.to_string());
+        self.record_in_flight(shared, now);
         // The server is still unreachable after all retries.
         self.tally.gave_up = matches!(error, EchoError::Disconnected(_));
         if self.tally.gave_up {

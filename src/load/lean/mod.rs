@@ -72,7 +72,7 @@ impl<'a> ClientThread<'a> {
             bail!("the lean driver does not support {}; use --driver native", system.name());
         }
         let poll = Poll::new().context("cannot create an epoll instance")?;
-        let distributions = Distributions::new(spec.open_loop.is_some());
+        let distributions = Distributions::new(spec.open_loop.is_some()).with_driver_lag();
         let shared = Shared {
             system,
             endpoint,
@@ -81,6 +81,7 @@ impl<'a> ClientThread<'a> {
             stop: coordination.stop,
             registry: poll.registry().try_clone()?,
             window: None,
+            epoll_returned: None,
             read_buffer: vec![0; READ_BUFFER_BYTES],
             distributions: if coordination.sliced { distributions.sliced() } else { distributions },
             pauses: Pauses::default(),
@@ -208,13 +209,16 @@ impl<'a> ClientThread<'a> {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             polled => polled.context("cannot wait for epoll events")?,
         }
+        let returned = Instant::now();
         for event in &*events {
+            self.shared.epoll_returned = Some(returned);
             match self.clients.get_mut(event.token().0) {
                 Some(client) => client.on_ready(&mut self.shared, event.is_read_closed()),
                 // The timer's token belongs to no client.
                 None => self.timer.expired(),
             }
         }
+        self.shared.epoll_returned = None;
         let now = Instant::now();
         if now >= check_due {
             self.last_check = now;

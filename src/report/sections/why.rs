@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::ReportInput;
-use crate::analysis::{Cost, RoleCost};
+use crate::analysis::{Cost, EXTRA_COSTS_US, ExtraCost, RoleCost, extra_costs};
 use crate::report::chart::{Bar, BarChart, ChartInfo, is_crowded};
 use crate::report::numbers::{compact, grouped, grouped_or_unknown};
 use crate::report::page::{Block, Figure, Section, Table};
@@ -41,7 +41,45 @@ pub fn section(input: &ReportInput<'_>) -> Result<Section> {
     } else {
         calculations
     });
+    section.blocks.extend(extra_cost(&extra_costs(input.curves, input.axis)));
     Ok(section)
+}
+
+/// How the ratios of the peaks change with extra CPU time per message; empty without pairs.
+fn extra_cost(pairs: &[ExtraCost]) -> Vec<Block> {
+    if pairs.is_empty() {
+        return Vec::new();
+    }
+    let paragraph = Block::Paragraph(
+        "On one machine, the CPU time per message lacks the cost of a network card, because much \
+         of a server's receive path runs inside the client's send call. A network adds this cost \
+         to all servers and brings their ratios closer to 1. The table computes the ratio of \
+         throughputs from the CPU times A and B per message, for servers that were the bound at \
+         their peaks: (B + extra) / (A + extra)."
+            .to_owned(),
+    );
+    let table = Block::Table(extra_cost_table(pairs));
+    let table = if is_crowded(pairs.len()) {
+        Block::Details(format!("All {} ratios", pairs.len()), vec![table])
+    } else {
+        table
+    };
+    vec![paragraph, table]
+}
+
+fn extra_cost_table(pairs: &[ExtraCost]) -> Table {
+    let extra = EXTRA_COSTS_US.map(|us| format!("+{} us", compact(us)));
+    let mut header = vec!["servers", "A (us/msg)", "B (us/msg)"];
+    header.extend(extra.iter().map(String::as_str));
+    let mut table =
+        Table::new("Ratio of throughputs with extra server CPU time per message", &header);
+    for pair in pairs {
+        let servers = format!("{} / {}", pair.numerator, pair.denominator);
+        let costs = pair.cpu_us_per_msg.map(|us| grouped(us, 1));
+        let ratios = pair.ratios.map(|ratio| grouped(ratio, 2));
+        table.add([servers].into_iter().chain(costs).chain(ratios));
+    }
+    table
 }
 
 /// `rep: 1 CPU / (11.1 us per message) = 90,100 messages/s at most; measured 89,179 (99 %)`
