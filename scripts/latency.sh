@@ -5,9 +5,9 @@
 #   ./scripts/latency.sh
 #   OUT=results/2026-01-31-1200 ./scripts/latency.sh
 #
-# First it measures the peaks, unless OUT has them already, as after throughput.sh with that many
-# clients; then each share of them. hgrm/ gets a file of percentiles for each point, which the
-# plotters of HdrHistogram read.
+# Each pass measures the peak of a system and then, in the same minutes, the shares of that very
+# peak, because the speed of a virtual machine drifts. hgrm/ gets a file of percentiles for each
+# paced point, which the plotters of HdrHistogram read; histograms.csv has those of all rows.
 #
 # Ctrl-C ends it; run again with the same OUT, it continues where it stopped.
 #
@@ -37,48 +37,62 @@ DURATION=${DURATION:-3s}
 WARMUP=${WARMUP:-500ms}
 OUT=${OUT:-$root/results/$(date +%Y-%m-%d-%H%M%S)-latency}
 
-# The known peaks of a system, one throughput per line.
-known() { # SYSTEM TUNING
+# The last valid peak of a contender in a pass, in messages per second; nothing if there is none.
+peak() { # TRIAL SYSTEM TUNING
     [ -s "$rows" ] || return 0
-    paste -d, <(column "$rows" system) <(column "$rows" tuning) <(column "$rows" driver) \
-        <(column "$rows" clients) <(column "$rows" valid) <(column "$rows" rate_per_s) \
-        <(column "$rows" think_us) <(column "$rows" throughput_per_s) |
-        awk -F, -v wanted="$1,$2,$DRIVER,$CLIENTS,true" '
-            $1 "," $2 "," $3 "," $4 "," $5 == wanted && $6 == "" && $7 == 0 { print $8 }'
+    paste -d, <(column "$rows" trial) <(column "$rows" system) <(column "$rows" tuning) \
+        <(column "$rows" driver) <(column "$rows" clients) <(column "$rows" valid) \
+        <(column "$rows" rate_per_s) <(column "$rows" throughput_per_s) |
+        awk -F, -v wanted="$1,$2,$3,$DRIVER,$CLIENTS,true," '
+            $1 "," $2 "," $3 "," $4 "," $5 "," $6 "," $7 == wanted { last = $8 }
+            END { if (last) print last }'
 }
 
-peaks() {
-    local system tuning
-    for system in $SYSTEMS; do
-        for tuning in $TUNING; do
-            [ "$(known "$system" "$tuning" | wc -l)" -ge "$trial" ] || {
-                echo "$(contenders) --clients $CLIENTS"
-                return
-            }
-        done
+# Measures a point, unless it is finished already.
+measure_new() { # TRIAL POINT
+    if grep -qxF -- "$1 $2" <<<"$known"; then
+        planned=$((planned - 1))
+        return
+    fi
+    measure "$1" "$2" || failed=$((failed + 1))
+    measured=$((measured + 1))
+    progress "$2" "$measured" "$planned" $((SECONDS - since))
+}
+
+# Measures the peak of a contender, and then its shares in random order.
+peak_and_shares() { # TRIAL SYSTEM TUNING
+    local contender=$2 share top
+    [ "$3" = default ] || contender+=",tuning=$3"
+    hgrm=
+    measure_new "$1" "$contender --clients $CLIENTS"
+    top=$(peak "$1" "$2" "$3")
+    if [ -z "$top" ]; then
+        echo "no peak of $contender in pass $1, so its shares are not measured" >&2
+        return
+    fi
+    hgrm=$OUT/hgrm
+    mkdir -p "$hgrm"
+    for share in $(shuf -e $SHARES); do
+        measure_new "$1" "$contender --clients $CLIENTS --rate $(awk -v top="$top" \
+            -v share="$share" 'BEGIN { printf "%.0f", top * share / 100 }') --arrivals $ARRIVALS"
     done
-}
-
-paced() {
-    local system tuning share rate
-    for system in $SYSTEMS; do
-        for tuning in $TUNING; do
-            for share in $SHARES; do
-                # None if the peak could not be measured.
-                rate=$(known "$system" "$tuning" | awk -v share="$share" \
-                    '{ sum += $1 } END { if (NR) printf "%.0f", sum / NR * share / 100 }')
-                [ -z "$rate" ] || echo "$system --clients $CLIENTS --tuning $tuning" \
-                    "--rate $rate --arrivals $ARRIVALS"
-            done
-        done
-    done | shuf
 }
 
 begin SHARES SYSTEMS TUNING CLIENTS ARRIVALS TRIALS DRIVER SERVER_CPUS DURATION WARMUP
 # If the rows were there before, run.json then has both commands.
 run=${run%-latency}-latency
-sweep peaks
-hgrm=$OUT/hgrm
-mkdir -p "$hgrm"
-sweep paced
+known=$(finished)
+measured=0
+since=$SECONDS
+shares=($SHARES)
+pairs=()
+for system in $SYSTEMS; do
+    for tuning in $TUNING; do pairs+=("$system $tuning"); done
+done
+planned=$((TRIALS * ${#pairs[@]} * (1 + ${#shares[@]})))
+for trial in $(seq "$TRIALS"); do
+    while read -r system tuning <&3; do
+        peak_and_shares "$trial" "$system" "$tuning"
+    done 3< <(printf '%s\n' "${pairs[@]}" | shuf)
+done
 finish

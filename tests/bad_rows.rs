@@ -21,13 +21,9 @@ const NEWER_COLUMNS: &str = "gaps repeats strays malformed late refused disconne
     server_system_us_per_msg client_user_us_per_msg client_system_us_per_msg \
     server_voluntary_switches_per_msg server_involuntary_switches_per_msg \
     client_voluntary_switches_per_msg client_involuntary_switches_per_msg server_busy \
-<<<<<<< HEAD
-    server_busiest_thread client_busy server_cpus_idle client_cpus_idle bound cpu_quota server_cpus_asked \
-    client_cpus_asked notes tuning work channels";
-=======
-    client_busy server_cpus_idle client_cpus_idle bound cpu_quota server_cpus_asked \
-    client_cpus_asked notes tuning work channels driver_lag_p99_us oldest_in_flight_us";
->>>>>>> b0d45bd (rows: the lag of the lean driver and the oldest request in flight; slow servers are valid)
+    server_busiest_thread client_busy server_cpus_idle client_cpus_idle bound cpu_quota \
+    server_cpus_asked client_cpus_asked notes tuning work channels driver_lag_p99_us \
+    oldest_in_flight_us";
 
 /// The CSV text without `columns`.
 fn without(csv: &str, columns: &[&str]) -> String {

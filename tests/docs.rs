@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use echometer::results::{Row, SliceRow, ThreadRow};
+use echometer::results::{HistogramRow, Row, SliceRow, ThreadRow};
 use serde::Serialize;
 
 fn root() -> &'static Path {
@@ -42,6 +42,7 @@ fn every_column_is_defined_in_the_method() {
         ("results.csv", columns::<Row>()),
         ("threads.csv", columns::<ThreadRow>()),
         ("slices.csv", columns::<SliceRow>()),
+        ("histograms.csv", columns::<HistogramRow>()),
     ];
     for (file, columns) in files {
         let section = sections.iter().find(|section| section.starts_with(file)).unwrap();

@@ -71,7 +71,7 @@ const LONG: Duration = Duration::from_secs(120);
 
 /// Loads in which every client pauses for longer than any test: one by think time, one by rate.
 fn with_long_pauses(driver: Driver) -> [LoadSpec; 2] {
-    let open_loop = Some(OpenLoop { rate_per_s: 0.01, arrivals: Arrivals::Constant });
+    let open_loop = Some(OpenLoop { rate_per_s: 0.01, arrivals: Arrivals::Constant, seed: 1 });
     let spec = LoadSpec { driver, ..load_spec(3) };
     [LoadSpec { think: LONG, ..spec.clone() }, LoadSpec { open_loop, ..spec }]
 }

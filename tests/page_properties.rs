@@ -65,6 +65,7 @@ proptest! {
                 baseline: "a",
                 comparisons: &claims.comparisons,
                 claim_count: claims.count(),
+                paced: &analysis::paced_loads(&rows, &curves),
                 findings: &analysis::findings(&curves, &rows, axis, "a"),
                 provenance: None,
             });

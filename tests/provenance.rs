@@ -312,10 +312,11 @@ fn rows_on_stdout_or_a_device_have_no_files_next_to_them() {
     assert_eq!(bench_in(directory.path(), "-").stdout.lines().count(), 2);
     bench_in(directory.path(), "/dev/null");
     assert!(files(directory.path()).is_empty());
-    for name in ["threads.csv", "run.json"] {
+    for name in ["threads.csv", "histograms.csv", "run.json"] {
         assert!(!Path::new("/dev").join(name).exists());
     }
     // A bare file name means the working directory.
     bench_in(directory.path(), "rows.csv");
-    assert_eq!(files(directory.path()), name_set(&["rows.csv", "threads.csv", "run.json"]));
+    let written = ["rows.csv", "threads.csv", "histograms.csv", "run.json"];
+    assert_eq!(files(directory.path()), name_set(&written));
 }

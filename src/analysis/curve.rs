@@ -128,7 +128,7 @@ pub fn sliced_curves(rows: &[Row], rounds: &RoundsByRow, axis: Axis) -> Vec<Curv
 
 /// The contender's label without a key that sets the value of the axis: `router,workers=4` is a
 /// point of the curve `router` over the number of workers.
-fn name(row: &Row, axis: Axis) -> String {
+pub(super) fn name(row: &Row, axis: Axis) -> String {
     if row.label.is_empty() {
         return row.system.clone();
     }

@@ -141,7 +141,7 @@ mod tests {
             invalid_reason: Some(reason.to_owned()),
             ..row
         };
-        let rows = [
+        let rows = vec![
             row("x A", 1, 1.0),
             failed(row("x B", 1, 0.0), "the server exited"),
             row("x A", 2, 1.0),

@@ -11,10 +11,12 @@ mod curve;
 mod estimate;
 mod extra_cost;
 mod finding;
+mod histograms;
 mod interleaved;
 mod log_estimate;
 mod options;
 mod paced;
+mod paced_groups;
 mod pairwise;
 mod point;
 mod ratio;
@@ -38,12 +40,13 @@ pub use estimate::{Estimate, MIN_TRIALS, Verdict};
 pub use extra_cost::{EXTRA_COSTS_US, ExtraCost, extra_costs, ratio_at_extra_cost};
 pub use finding::{
     CurvePoint, ExclusionEffect, Finding, LabeledPoint, Lead, LeadRange, Scope, SlicedLead,
-    findings,
+    findings, findings_with_loads,
 };
+pub use histograms::{HistogramsByRow, Percentile, TrialHistograms, histograms_by_row};
 pub use interleaved::{BuildRatio, build_ratios};
 pub use log_estimate::{LogEstimate, combine, combine_all, geometric_mean, holm};
 pub use options::CurveOptions;
-pub use paced::{PacedLoad, paced_loads};
+pub use paced::{PacedLoad, merged_loads, paced_loads};
 pub use pairwise::{Claim, Comparison, Overall, RatioAt};
 pub use point::{Pass, Point, Trial};
 pub use ratio::Ratio;

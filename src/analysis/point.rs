@@ -254,7 +254,7 @@ fn is_disturbed(row: &Row) -> bool {
     others >= TRIAL_OTHERS_LIMIT || has_steal(row)
 }
 
-fn has_steal(row: &Row) -> bool {
+pub(super) fn has_steal(row: &Row) -> bool {
     max_share([row.server_cpus_stolen, row.client_cpus_stolen]) >= DISTURBED_SHARE
 }
 

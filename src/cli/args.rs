@@ -206,7 +206,8 @@ pub struct BenchArgs {
     /// single contender [default: auto for several contenders]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, conflicts_with = "rate")]
     pub slice: Option<SliceLength>,
-    /// Seed for the random order of contenders [default: random]
+    /// Seed for the random order of contenders and for the send times of --rate; it increases by 1
+    /// with each trial [default: random]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// Think time: pause of each client between a reply and its next request, as in 300us
@@ -258,8 +259,8 @@ pub struct BenchArgs {
     #[arg(long, value_name = "PERCENT", value_parser = values::percent, allow_hyphen_values = true, conflicts_with = "trials")]
     pub until: Option<f64>,
 
-    /// CSV file to which rows are appended, or - for stdout; threads.csv, slices.csv and run.json
-    /// are written to the same directory
+    /// CSV file to which rows are appended, or - for stdout; threads.csv, slices.csv, histograms.csv
+    /// and run.json are written to the same directory
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub csv: Option<PathBuf>,
     /// File to which one JSON line per client is appended

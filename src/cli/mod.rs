@@ -137,7 +137,8 @@ fn send(args: SendArgs) -> Send {
 }
 
 fn bench(args: BenchArgs, command: String) -> Result<Bench, UsageError> {
-    let load = load_spec(&args)?;
+    let seed = args.seed.unwrap_or_else(new_seed);
+    let load = load_spec(&args, seed)?;
     let flags = contender::SharedFlags {
         server: &args.server,
         server_cpus: &args.server_cpus,
@@ -161,7 +162,7 @@ fn bench(args: BenchArgs, command: String) -> Result<Bench, UsageError> {
     }
     let spec = TrialSpec {
         slice: slice(&args)?,
-        seed: args.seed.unwrap_or_else(new_seed),
+        seed,
         load,
         client_cpus: args.client_cpus,
         // The network that is asked for is created when the command runs.
@@ -183,7 +184,7 @@ fn bench(args: BenchArgs, command: String) -> Result<Bench, UsageError> {
     })
 }
 
-fn load_spec(args: &BenchArgs) -> Result<LoadSpec, UsageError> {
+fn load_spec(args: &BenchArgs, seed: u64) -> Result<LoadSpec, UsageError> {
     Ok(LoadSpec {
         driver: driver(args)?,
         channels: args.channels,
@@ -191,7 +192,11 @@ fn load_spec(args: &BenchArgs) -> Result<LoadSpec, UsageError> {
         window: args.duration,
         warmup: args.warmup,
         think: args.think,
-        open_loop: args.rate.map(|rate_per_s| OpenLoop { rate_per_s, arrivals: args.arrivals }),
+        open_loop: args.rate.map(|rate_per_s| OpenLoop {
+            rate_per_s,
+            arrivals: args.arrivals,
+            seed,
+        }),
         payload: args.payload,
         reply_payload: args.reply_payload,
         timeout: args.retry.timeout,

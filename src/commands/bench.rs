@@ -14,7 +14,7 @@ use crate::os::host;
 use crate::os::network::NetworkKind;
 use crate::report::prose::phrases::pluralize;
 use crate::results::{
-    CsvSink, HgrmFile, JsonLines, Row, RunFile, SliceRow, ThreadRow, sibling_file,
+    CsvSink, HgrmFile, HistogramRow, JsonLines, Row, RunFile, SliceRow, ThreadRow, sibling_file,
 };
 use crate::spec::{Driver, TrialSpec};
 use crate::trial::{self, Contender, Trial};
@@ -48,6 +48,7 @@ struct OutputFiles {
     csv: Option<CsvSink<Row>>,
     threads: Option<CsvSink<ThreadRow>>,
     slices: Option<CsvSink<SliceRow>>,
+    histograms: Option<CsvSink<HistogramRow>>,
     results: Option<JsonLines>,
     hgrm: Option<HgrmFile>,
 }
@@ -90,7 +91,7 @@ impl Bench {
             if stats.iter().all(|stats| self.repeat.is_done(stats)) {
                 break;
             }
-            self.next_trial();
+            self.spec.advance();
         }
         self.print_stats(&stats);
         Ok(if all_succeeded { Outcome::Done } else { Outcome::Failed })
@@ -110,12 +111,6 @@ impl Bench {
         trials.iter().all(|trial| trial.row.valid && trial.row.errors == 0)
     }
 
-    /// Advances to the next trial, with another seed so that the order of contenders differs.
-    fn next_trial(&mut self) {
-        self.spec.trial += 1;
-        self.spec.seed = self.spec.seed.wrapping_add(1);
-    }
-
     fn descriptors_per_client(&self) -> u64 {
         let each = self.contenders.iter().map(|contender| match self.spec.load.driver {
             Driver::Native => contender.system.descriptors_per_client(),
@@ -131,10 +126,12 @@ impl Bench {
         let threads = csv.and_then(|csv| sibling_file(csv, "threads.csv"));
         let slices = csv.filter(|_| self.spec.slice.is_some());
         let slices = slices.and_then(|csv| sibling_file(csv, SliceRow::FILE_NAME));
+        let histograms = csv.and_then(|csv| sibling_file(csv, HistogramRow::FILE_NAME));
         let mut files = OutputFiles {
             csv: csv.map(CsvSink::open).transpose()?,
             threads: threads.as_deref().map(CsvSink::open).transpose()?,
             slices: slices.as_deref().map(CsvSink::open).transpose()?,
+            histograms: histograms.as_deref().map(CsvSink::open).transpose()?,
             results: self.results.as_deref().map(JsonLines::open).transpose()?,
             hgrm: None,
         };
@@ -204,6 +201,8 @@ impl OutputFiles {
         let slices = self.slices.as_mut().map_or(Ok(()), |file| file.append(&slices));
         let threads: Vec<_> = trials.iter().flat_map(|trial| trial.threads.clone()).collect();
         let threads = self.threads.as_mut().map_or(Ok(()), |file| file.append(&threads));
+        let histograms: Vec<_> = trials.iter().map(|trial| trial.histograms.clone()).collect();
+        let histograms = self.histograms.as_mut().map_or(Ok(()), |file| file.append(&histograms));
         let clients: Vec<_> = trials.iter().flat_map(|trial| trial.clients.clone()).collect();
         let clients = self.results.as_mut().map_or(Ok(()), |file| file.append(&clients));
         let hgrm = self.hgrm.as_mut().map_or(Ok(()), |file| {
@@ -213,7 +212,7 @@ impl OutputFiles {
         let rows: Vec<_> = trials.iter().map(|trial| trial.row.clone()).collect();
         // The rows are written last: a reader that finds a row also finds its other lines.
         let rows = self.csv.as_mut().map_or(Ok(()), |file| file.append(&rows));
-        rows.and(slices).and(threads).and(clients).and(hgrm)
+        rows.and(slices).and(threads).and(histograms).and(clients).and(hgrm)
     }
 }
 

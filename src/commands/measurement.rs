@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use super::print_status;
-use crate::analysis::{self, Axis, Curve, RoundsByRow, rounds_by_row};
-use crate::results::{self, ALL_DISTURBED, Provenance, Row, RunFile, SliceRow, ThreadRow};
+use crate::analysis::{self, Axis, Curve, PacedLoad, RoundsByRow, rounds_by_row};
+use crate::results::{
+    self, ALL_DISTURBED, HistogramRow, Provenance, Row, RunFile, SliceRow, ThreadRow,
+};
 use crate::systems::SYSTEMS;
 
 /// The contents of a results directory.
@@ -17,6 +19,8 @@ pub struct Measurement {
     pub axis: Axis,
     /// The curves of the valid rows over this axis; empty if all rows have an offered load.
     pub curves: Vec<Curve>,
+    /// The paced loads of the valid rows.
+    pub paced: Vec<PacedLoad>,
     /// Resource usage of the servers' threads, if threads.csv exists.
     pub threads: Vec<ThreadRow>,
     /// Program, machine and options, if run.json exists.
@@ -39,13 +43,18 @@ impl Measurement {
         if !rows.iter().any(|row| row.valid) {
             bail!("{}", no_valid_rows(&source, &rows));
         }
+        let histograms = results::read_histograms(&directory.join(HistogramRow::FILE_NAME))?;
+        let histograms = analysis::histograms_by_row(&histograms).with_context(|| {
+            format!("cannot use {}", directory.join(HistogramRow::FILE_NAME).display())
+        })?;
+        let paced = analysis::merged_loads(&rows, &histograms, &curves);
         let threads = results::read_threads(&directory.join("threads.csv"))?;
         // The rows are useful without run.json, so an unreadable one is only a warning.
         let provenance = RunFile::in_directory(directory).read().unwrap_or_else(|error| {
             print_status(format_args!("echometer: warning: {error:#}"));
             None
         });
-        Ok(Measurement { rows, axis, curves, threads, provenance })
+        Ok(Measurement { rows, axis, curves, paced, threads, provenance })
     }
 }
 

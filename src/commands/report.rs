@@ -41,9 +41,9 @@ impl Report {
     pub(super) fn run(self) -> Result<Outcome> {
         let measurement = Measurement::read(&self.directory)?;
         let reference = self.reference.as_deref().map(reference).transpose()?.unwrap_or_default();
-        let Measurement { rows, axis, curves, threads, provenance, .. } = &measurement;
+        let Measurement { rows, axis, curves, paced, threads, provenance, .. } = &measurement;
         let claims = analysis::claims(curves, *axis);
-        let findings = analysis::findings(curves, rows, *axis, BASELINE.name());
+        let findings = analysis::findings_with_loads(curves, rows, paced, *axis, BASELINE.name());
         let input = ReportInput {
             rows,
             axis: *axis,
@@ -53,6 +53,7 @@ impl Report {
             baseline: BASELINE.name(),
             comparisons: &claims.comparisons,
             claim_count: claims.count(),
+            paced,
             findings: &findings,
             provenance: provenance.as_ref(),
         };
@@ -108,11 +109,10 @@ fn terminal_report(
     comparisons: &[Comparison],
     verdict: &[String],
 ) -> String {
-    let Measurement { rows, axis, curves, .. } = measurement;
-    let paced = analysis::paced_loads(rows, curves);
+    let Measurement { axis, curves, paced, .. } = measurement;
     let tables = [
         (!curves.is_empty()).then(|| report::points(curves, *axis)),
-        (!paced.is_empty()).then(|| report::paced_table(&paced)),
+        (!paced.is_empty()).then(|| report::paced_table(paced)),
         (!curves.is_empty()).then(|| report::summary(curves, *axis)),
     ];
     let matrices = report::matrices(comparisons, *axis);

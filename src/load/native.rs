@@ -9,7 +9,7 @@ use anyhow::anyhow;
 use super::coordination::{Command, Coordination, Event, ProgressReporter, WindowCounts};
 use super::retrying_client::RetryingClient;
 use super::schedule::Schedule;
-use crate::measure::{ClientTally, ClientThreadTally, Distributions, EchoTimes, Window};
+use crate::measure::{ClientTally, ClientThreadTally, Distributions, DueTimes, EchoTimes, Window};
 use crate::message::{EchoError, Request};
 use crate::os::precise_sleep::Sleeper;
 use crate::spec::LoadSpec;
@@ -88,7 +88,8 @@ impl NativeClient<'_> {
         }
     }
 
-    /// The measured loop: stop? - clock - echo - clock - record.
+    /// The measured loop: stop? - clock - echo - clock - record. In an open loop, it continues after
+    /// the close until all requests of the window are answered, for at most the timeout.
     fn echo_until_closed(
         &mut self,
         window: Window,
@@ -100,6 +101,7 @@ impl NativeClient<'_> {
         let mut schedule = Schedule::new(self.spec, self.index, &window);
         let mut due =
             if schedule.is_open_loop() { schedule.next_due(Instant::now()) } else { None };
+        let send_until = schedule.send_until(self.spec, &window);
         let mut received = None;
         while !self.coordination.stop.is_set() {
             self.request.advance();
@@ -110,7 +112,7 @@ impl NativeClient<'_> {
                 }
             }
             let sent = Instant::now();
-            if sent >= window.close {
+            if sent >= send_until {
                 break;
             }
             if let (Some(received), true) = (received, schedule.has_pauses()) {
@@ -118,19 +120,23 @@ impl NativeClient<'_> {
             }
             let result = self.client.echo(&self.request);
             let now = Instant::now();
+            let scheduled = due.filter(|_| schedule.is_open_loop());
+            let scheduled = scheduled.map(|due| DueTimes::new(due, received));
             match result {
                 Ok(reply) => {
-                    let due = due.filter(|_| schedule.is_open_loop());
-                    let times = EchoTimes { due, sent, received: now };
+                    let times = EchoTimes { due: scheduled, sent, received: now };
                     tally.record_success(reply.verified, times, &window, distributions);
-                }
-                // Neither a success nor a failure: the window closed before the last retry.
-                Err(_) if self.client.was_abandoned() => {
-                    distributions.in_flight.record(sent, now, &window);
-                    break;
                 }
                 Err(error) => {
                     distributions.in_flight.record(sent, now, &window);
+                    if let Some(times) = scheduled {
+                        tally.record_unanswered(times, Some(sent), now, &window, distributions);
+                        due = None;
+                    }
+                    if self.client.was_abandoned() {
+                        // Neither a success nor a failure: the window closed before the last retry.
+                        break;
+                    }
                     tally.record_failure(error.to_string());
                     // The server is still unreachable after all retries.
                     tally.gave_up = matches!(error, EchoError::Disconnected(_));
@@ -143,6 +149,7 @@ impl NativeClient<'_> {
             due = schedule.next_due(now);
             received = Some(now);
         }
+        schedule.end(due, self.coordination.stop.is_set(), &window, tally, distributions);
     }
 
     /// Sleeps until a request is due or the load is stopped. An open-loop request is never early.

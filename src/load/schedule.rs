@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::measure::Window;
+use crate::measure::{ClientTally, Distributions, DueTimes, Window};
 use crate::spec::{Arrivals, LoadSpec};
 
 /// The send times of one client.
@@ -34,8 +34,10 @@ impl Schedule {
             Arrivals::Constant => start + gap.mul_f64(index as f64 / clients),
             Arrivals::Poisson => start,
         };
-        // Arrivals are reproducible, and differ between clients.
-        let rng = fastrand::Rng::with_seed(index as u64);
+        // Arrivals are reproducible, and differ between clients and between trials. The base keeps
+        // the clients of one seed apart from those of the next.
+        let base = fastrand::Rng::with_seed(open_loop.seed).u64(..);
+        let rng = fastrand::Rng::with_seed(base.wrapping_add(index as u64));
         Schedule(Kind::Open { next, gap, arrivals: open_loop.arrivals, rng })
     }
 
@@ -62,6 +64,38 @@ impl Schedule {
     #[inline]
     pub fn is_open_loop(&self) -> bool {
         matches!(self.0, Kind::Open { .. })
+    }
+
+    /// Returns from when on no request is sent. An open-loop client still sends the requests that
+    /// were due in the window, for at most one timeout after its close.
+    pub fn send_until(&self, spec: &LoadSpec, window: &Window) -> Instant {
+        if self.is_open_loop() { window.close + spec.timeout } else { window.close }
+    }
+
+    /// Counts the requests of the window that the client did not send: the one due at `due`, if any,
+    /// and those after it. If the load was `stopped`, the window ended now.
+    pub fn end(
+        &mut self,
+        mut due: Option<Instant>,
+        stopped: bool,
+        window: &Window,
+        tally: &mut ClientTally,
+        distributions: &mut Distributions,
+    ) {
+        if !self.is_open_loop() {
+            return;
+        }
+        let now = Instant::now();
+        let close = if stopped { window.close.min(now) } else { window.close };
+        let window = Window { close, ..*window };
+        loop {
+            let Some(next) = due.take().or_else(|| self.next_due(now)) else { return };
+            if next >= close {
+                return;
+            }
+            let times = DueTimes { due: next, was_waiting: true };
+            tally.record_unanswered(times, None, now, &window, distributions);
+        }
     }
 
     /// Whether a client may have to wait before it sends.
@@ -109,7 +143,8 @@ pub(super) mod tests {
     #[test]
     fn constant_arrivals_are_distributed_round_robin_independent_of_replies() {
         let start = Instant::now();
-        let open_loop = Some(OpenLoop { rate_per_s: 1000.0, arrivals: Arrivals::Constant });
+        let open_loop =
+            Some(OpenLoop { rate_per_s: 1000.0, arrivals: Arrivals::Constant, seed: 0 });
         let mut due: Vec<_> = (0..4)
             .flat_map(|client| {
                 let mut schedule = Schedule::new(&spec(4, open_loop), client, &window(start));
@@ -125,7 +160,7 @@ pub(super) mod tests {
     #[test]
     fn poisson_gaps_have_the_mean_and_standard_deviation_of_an_exponential_distribution() {
         let start = Instant::now();
-        let open_loop = Some(OpenLoop { rate_per_s: 1000.0, arrivals: Arrivals::Poisson });
+        let open_loop = Some(OpenLoop { rate_per_s: 1000.0, arrivals: Arrivals::Poisson, seed: 0 });
         let mut schedule = Schedule::new(&spec(1, open_loop), 0, &window(start));
         let mut last = start;
         let gaps: Vec<f64> = (0..20_000)
@@ -140,5 +175,32 @@ pub(super) mod tests {
         let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
         assert!((mean / 0.001 - 1.0).abs() < 0.03, "{mean}");
         assert!((variance.sqrt() / mean - 1.0).abs() < 0.05, "{variance}");
+    }
+
+    #[test]
+    fn arrivals_repeat_with_the_seed_and_differ_between_seeds_and_clients() {
+        let start = Instant::now();
+        let first = |seed, client| {
+            let arrivals = Arrivals::Poisson;
+            let open_loop = Some(OpenLoop { rate_per_s: 1000.0, arrivals, seed });
+            let mut schedule = Schedule::new(&spec(4, open_loop), client, &window(start));
+            schedule.next_due(start).unwrap() - start
+        };
+        assert_eq!(first(7, 0), first(7, 0));
+        let all = [first(7, 0), first(7, 1), first(8, 0), first(8, 1)];
+        let distinct: std::collections::BTreeSet<_> = all.into_iter().collect();
+        assert_eq!(distinct.len(), 4, "{all:?}");
+    }
+
+    #[test]
+    fn only_an_open_loop_sends_after_the_close_and_for_at_most_the_timeout() {
+        let start = Instant::now();
+        let window = window(start);
+        let open_loop = Some(OpenLoop { rate_per_s: 1.0, arrivals: Arrivals::Constant, seed: 0 });
+        for (open_loop, seconds) in [(None, 1), (open_loop, 2)] {
+            let spec = spec(1, open_loop);
+            let until = Schedule::new(&spec, 0, &window).send_until(&spec, &window);
+            assert_eq!(until, start + Duration::from_secs(seconds));
+        }
     }
 }

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+use anyhow::{Context, Result, anyhow};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
 
 const LOWEST_NS: u64 = 1;
 const HIGHEST_NS: u64 = 60_000_000_000;
@@ -59,6 +63,14 @@ impl LatencyHistogram {
         (LOWEST_NS..=HIGHEST_NS).contains(&ns)
     }
 
+    /// Records a delay. One above the histogram's bounds counts as the upper bound, and zero as the
+    /// lower bound: the share of longer delays stays correct.
+    #[inline]
+    pub fn record_saturating(&mut self, delay: Duration) {
+        let ns = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
+        let _ = self.0.record(ns.clamp(LOWEST_NS, HIGHEST_NS));
+    }
+
     /// Adds the latencies of another thread.
     ///
     /// # Panics
@@ -81,9 +93,44 @@ impl LatencyHistogram {
     }
 
     /// Returns the latency in ns that the share `quantile` (0 to 1) of the samples does not exceed,
-    /// to three significant digits; `None` without samples.
+    /// to three significant digits; `None` without samples. The result is the upper end of a
+    /// bucket, which may exceed the exact maximum, see [`Moments::quantile_ns`].
     pub fn quantile_ns(&self, quantile: f64) -> Option<u64> {
         (!self.0.is_empty()).then(|| self.0.value_at_quantile(quantile))
+    }
+
+    /// Returns the number of latencies.
+    pub fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// Returns the histogram as text: HdrHistogram's compressed V2 encoding in base64, which other
+    /// HdrHistogram tools read. It begins with `HISTFAAA`.
+    ///
+    /// # Errors
+    ///
+    /// If a counter is too large for the encoding.
+    pub fn to_text(&self) -> Result<String> {
+        let mut bytes = Vec::new();
+        V2DeflateSerializer::new()
+            .serialize(&self.0, &mut bytes)
+            .map_err(|error| anyhow!("cannot encode a histogram: {error}"))?;
+        Ok(BASE64_STANDARD.encode(bytes))
+    }
+
+    /// Reads a histogram from the text of [`LatencyHistogram::to_text`].
+    ///
+    /// # Errors
+    ///
+    /// If the text is not such a histogram, or has values outside of the bounds.
+    pub fn from_text(text: &str) -> Result<Self> {
+        let bytes = BASE64_STANDARD.decode(text).context("cannot decode base64")?;
+        let other: Histogram<u64> = Deserializer::new()
+            .deserialize(&mut &bytes[..])
+            .map_err(|error| anyhow!("not a histogram: {error}"))?;
+        let mut histogram = LatencyHistogram::default();
+        histogram.0.add(&other).map_err(|error| anyhow!("its values are too large: {error}"))?;
+        Ok(histogram)
     }
 }
 
@@ -120,6 +167,12 @@ impl Moments {
         self.minimum_ns = self.minimum_ns.min(other.minimum_ns);
         self.maximum_ns = self.maximum_ns.max(other.maximum_ns);
         self.out_of_range += other.out_of_range;
+    }
+
+    /// Returns a quantile of the histogram of the same latencies. It never exceeds their exact
+    /// maximum.
+    pub fn quantile_ns(&self, histogram: &LatencyHistogram, quantile: f64) -> Option<u64> {
+        histogram.quantile_ns(quantile).map(|ns| ns.min(self.maximum_ns))
     }
 
     /// Number of latencies in range.
@@ -198,6 +251,39 @@ mod tests {
             let found = histogram.quantile_ns(quantile).unwrap() as f64 / 1000.0;
             assert!((found / us - 1.0).abs() < 0.001, "p{quantile}: {found} us, not {us}");
         }
+    }
+
+    #[test]
+    fn no_percentile_exceeds_the_exact_maximum() {
+        // 1,000,001 ns lies in a bucket that ends at 1,000,447 ns.
+        let (moments, histogram) = record_all(&[1_000, 1_000_001]);
+        assert!(histogram.quantile_ns(0.999) > moments.maximum_ns());
+        assert_eq!(moments.quantile_ns(&histogram, 0.999), Some(1_000_001));
+        assert_eq!(moments.quantile_ns(&histogram, 0.5), Some(1_000));
+        assert_eq!(Moments::default().quantile_ns(&LatencyHistogram::default(), 0.5), None);
+    }
+
+    #[test]
+    fn a_histogram_survives_its_text_form() {
+        let (_, histogram) = record_all(&[1, 5, 5, 1_000_001, HIGHEST_NS]);
+        let text = histogram.to_text().unwrap();
+        assert!(text.starts_with("HISTFAAA"), "{text}");
+        assert_eq!(LatencyHistogram::from_text(&text).unwrap(), histogram);
+        let empty = LatencyHistogram::default();
+        assert_eq!(LatencyHistogram::from_text(&empty.to_text().unwrap()).unwrap(), empty);
+        for damaged in ["?", "", "aGVsbG8=", &text[..20]] {
+            assert!(LatencyHistogram::from_text(damaged).is_err(), "{damaged}");
+        }
+    }
+
+    #[test]
+    fn a_delay_out_of_range_counts_at_the_nearest_bound() {
+        let mut histogram = LatencyHistogram::default();
+        for seconds in [0, 1, 100] {
+            histogram.record_saturating(Duration::from_secs(seconds));
+        }
+        assert_eq!((histogram.count(), histogram.quantile_ns(0.3)), (3, Some(1)));
+        assert!(histogram.quantile_ns(1.0) >= Some(HIGHEST_NS));
     }
 
     #[test]

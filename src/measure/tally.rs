@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use super::{DriverLag, ErrorCounts, InFlight, LatencyHistogram, Moments, ReplySpan, Window};
+use super::{
+    DriverLag, DueTimes, ErrorCounts, InFlight, LatencyHistogram, Moments, PacedCounts, ReplySpan,
+    Window,
+};
 
 /// The counters of one server thread.
 #[derive(Debug, Default, Clone)]
@@ -95,15 +98,19 @@ pub struct Distributions {
     pub driver_lag: Option<Box<DriverLag>>,
     /// Requests in flight at the close of the window or of the kept slices.
     pub in_flight: InFlight,
+    /// Delays from the scheduled send time to the actual one; `None` for a closed loop.
+    pub send_lag: Option<Box<LatencyHistogram>>,
     /// Round-trip times of the current slice in ns, held until the slice is kept or left out;
     /// `None` for a load without slices. One slice bounds the size.
     slice: Option<Vec<u64>>,
 }
 
 impl Distributions {
-    /// Creates empty distributions; `paced` adds [`Distributions::from_due`].
+    /// Creates empty distributions; `paced` adds [`Distributions::from_due`] and
+    /// [`Distributions::send_lag`].
     pub fn new(paced: bool) -> Self {
-        Distributions { from_due: paced.then(Box::default), ..Distributions::default() }
+        let histogram = || paced.then(Box::default);
+        Distributions { from_due: histogram(), send_lag: histogram(), ..Distributions::default() }
     }
 
     /// Records round-trip times slice by slice, for a load with slices.
@@ -161,6 +168,9 @@ impl Distributions {
             self.driver_lag.get_or_insert_default().merge(lag);
         }
         self.in_flight.merge(&other.in_flight);
+        if let Some(send_lag) = &other.send_lag {
+            self.send_lag.get_or_insert_default().merge(send_lag);
+        }
     }
 }
 
@@ -168,7 +178,7 @@ impl Distributions {
 #[derive(Debug, Clone, Copy)]
 pub struct EchoTimes {
     /// Scheduled send time; `None` for a closed loop.
-    pub due: Option<Instant>,
+    pub due: Option<DueTimes>,
     /// When the request was first sent.
     pub sent: Instant,
     /// When the reply was received.
@@ -177,16 +187,20 @@ pub struct EchoTimes {
 
 /// The counters of one client.
 ///
-/// `latency`, `from_due`, `reply_span` and `pauses` cover the window. All other counters cover the
-/// whole trial, including the warm-up.
+/// `latency`, `from_due`, `reply_span`, `pauses` and `paced` cover the window. All other counters
+/// cover the whole trial, including the warm-up.
 #[derive(Debug, Default, Clone)]
 pub struct ClientTally {
     /// The client's name.
     pub name: String,
-    /// Round-trip times of the echoes whose reply arrived inside the window.
+    /// Round-trip times of the echoes that count: those whose reply arrived inside the window or,
+    /// in an open loop, whose request was due inside it.
     pub latency: Moments,
-    /// Latencies of the same echoes from their scheduled send time; empty for a closed loop.
+    /// Latencies of the same echoes from their scheduled send time, and the ages of requests
+    /// without a reply; empty for a closed loop.
     pub from_due: Moments,
+    /// Counts of scheduled requests; all 0 for a closed loop.
+    pub paced: PacedCounts,
     /// When the first and the last of these replies arrived.
     pub reply_span: Option<ReplySpan>,
     /// Echoes that succeeded.
@@ -226,12 +240,13 @@ impl ClientTally {
         ClientTally { name, ..ClientTally::default() }
     }
 
-    /// Number of echoes whose reply arrived inside the window.
+    /// Number of echoes that count, see [`ClientTally::latency`].
     pub fn messages(&self) -> u64 {
         self.latency.samples() + self.latency.out_of_range()
     }
 
-    /// Counts an echo that succeeded, and its latency if the reply arrived inside the window.
+    /// Counts an echo that succeeded. Its latency counts if the reply arrived inside the window or,
+    /// in an open loop, if the request was due inside it.
     #[inline]
     pub fn record_success(
         &mut self,
@@ -242,19 +257,61 @@ impl ClientTally {
     ) {
         self.completed += 1;
         self.unverified += u64::from(!verified);
+        if window.contains(due.map_or(received, |times| times.due))
+            && let Some(ns) = self.latency.record(received - sent)
+        {
+            distributions.record_rtt(ns);
+        }
+        if let Some(times) = due {
+            self.paced.answered += u64::from(window.contains(received));
+            self.record_scheduled(times, sent, received, window, distributions);
+        }
         if window.contains(received) {
-            if let Some(ns) = self.latency.record(received - sent) {
-                distributions.record_rtt(ns);
-            }
-            if let (Some(due), Some(histogram)) = (due, &mut distributions.from_due)
-                && let Some(ns) = self.from_due.record(received - due)
-            {
-                histogram.record(ns);
-            }
             let span = ReplySpan { first: received, last: received };
             self.reply_span.get_or_insert(span).last = received;
         } else {
             distributions.in_flight.record(sent, received, window);
+        }
+    }
+
+    /// Counts a scheduled request without a correct reply: it failed at `ended`, or the load ended
+    /// then. Its latency is at least its age at the close of the window, or at `ended` if that is
+    /// later. `sent` is `None` if it was never sent.
+    pub fn record_unanswered(
+        &mut self,
+        times: DueTimes,
+        sent: Option<Instant>,
+        ended: Instant,
+        window: &Window,
+        distributions: &mut Distributions,
+    ) {
+        let ended = ended.max(window.close);
+        self.paced.censored += u64::from(window.contains(times.due));
+        self.record_scheduled(times, sent.unwrap_or(ended), ended, window, distributions);
+    }
+
+    /// Counts a scheduled request that was sent at `sent` and ended at `ended`.
+    #[inline]
+    fn record_scheduled(
+        &mut self,
+        times: DueTimes,
+        sent: Instant,
+        ended: Instant,
+        window: &Window,
+        distributions: &mut Distributions,
+    ) {
+        self.paced.record_end(times.due, ended, window);
+        if !window.contains(times.due) {
+            return;
+        }
+        self.paced.sent_late += u64::from(times.was_waiting);
+        if let Some(histogram) = &mut distributions.send_lag {
+            histogram.record_saturating(times.until(sent));
+        }
+        if let Some(histogram) = &mut distributions.from_due
+            && let Some(ns) = self.from_due.record(times.until(ended))
+        {
+            histogram.record(ns);
         }
     }
 

@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
-use super::{ClientTally, ErrorCounts, Fairness, Moments, Window};
+use super::{ClientTally, ErrorCounts, Fairness, Moments, PacedCounts, Window};
 
 /// The merged tallies of all clients.
 ///
-/// `latency`, `from_due`, `skew`, `fairness` and `mean_pause` cover the window. All other counters
-/// cover the whole trial.
+/// `latency`, `from_due`, `paced`, `skew`, `fairness` and `mean_pause` cover the window. All other
+/// counters cover the whole trial.
 #[derive(Debug, Default, Clone)]
 pub struct Totals {
-    /// Round-trip times of the echoes whose reply arrived inside the window.
+    /// Round-trip times of the echoes that count, see [`ClientTally::latency`].
     pub latency: Moments,
-    /// Latencies of the same echoes from their scheduled send time; empty for a closed loop.
+    /// Latencies of the same echoes from their scheduled send time, and the ages of requests
+    /// without a reply; empty for a closed loop.
     pub from_due: Moments,
+    /// Counts of scheduled requests; all 0 for a closed loop.
+    pub paced: PacedCounts,
     /// Skew of the window between clients, see [`Window::skew`]; `None` without messages.
     pub skew: Option<Duration>,
     /// Distribution of the messages among clients; `None` without messages.
@@ -48,6 +51,7 @@ impl Totals {
         for tally in tallies {
             all.latency.merge(&tally.latency);
             all.from_due.merge(&tally.from_due);
+            all.paced.merge(&tally.paced);
             all.completed += tally.completed;
             all.unverified += tally.unverified;
             all.errors += tally.errors;
@@ -67,9 +71,15 @@ impl Totals {
         all
     }
 
-    /// Number of echoes whose reply arrived inside the window.
+    /// Number of echoes that count, see [`ClientTally::latency`].
     pub fn messages(&self) -> u64 {
         self.latency.samples() + self.latency.out_of_range()
+    }
+
+    /// Number of replies that arrived inside the window. It differs from [`Totals::messages`] in an
+    /// open loop only, whose echoes count by the time at which their requests were due.
+    pub fn replies(&self) -> u64 {
+        if self.paced == PacedCounts::default() { self.messages() } else { self.paced.answered }
     }
 }
 

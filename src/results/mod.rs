@@ -6,6 +6,7 @@
 
 mod csv_file;
 mod hgrm;
+mod histogram_row;
 mod json_lines;
 mod provenance;
 mod reading;
@@ -16,9 +17,10 @@ mod units;
 
 pub use csv_file::{CsvSink, sibling_file};
 pub use hgrm::HgrmFile;
+pub use histogram_row::HistogramRow;
 pub use json_lines::{ClientLine, JsonLines, ServerLine};
 pub use provenance::{Machine, Program, Provenance, Run, RunFile, Trials};
-pub use reading::{read_reference, read_rows, read_slices, read_threads};
+pub use reading::{read_histograms, read_reference, read_rows, read_slices, read_threads};
 pub use row::{ALL_DISTURBED, Row};
 pub use slice_row::SliceRow;
 pub use thread_row::ThreadRow;

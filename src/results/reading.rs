@@ -8,10 +8,10 @@ use csv::StringRecord;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{Row, SliceRow, ThreadRow};
+use super::{HistogramRow, Row, SliceRow, ThreadRow};
 
 /// Columns that contain text or booleans. All other columns contain numbers; none is negative.
-const TEXT_COLUMNS: [&str; 23] = [
+const TEXT_COLUMNS: [&str; 26] = [
     "run_id",
     "valid",
     "kept",
@@ -35,6 +35,9 @@ const TEXT_COLUMNS: [&str; 23] = [
     "invalid_reason",
     "notes",
     "role",
+    "rtt",
+    "due",
+    "send_lag",
 ];
 
 /// Columns whose text may come from other programs and may span several lines.
@@ -71,6 +74,15 @@ pub fn read_threads(path: &Path) -> Result<Vec<ThreadRow>> {
 ///
 /// As [`read_rows`].
 pub fn read_slices(path: &Path) -> Result<Vec<SliceRow>> {
+    read_if_present(path)
+}
+
+/// Reads the histograms of a file; returns none if the file does not exist.
+///
+/// # Errors
+///
+/// As [`read_rows`].
+pub fn read_histograms(path: &Path) -> Result<Vec<HistogramRow>> {
     read_if_present(path)
 }
 

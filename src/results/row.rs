@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::measure::{is_rate_kept, is_schedule_kept};
+
 /// Beginning of the `invalid_reason` of a trial without an undisturbed slice. Reports recognize such
 /// trials by this text.
 pub const ALL_DISTURBED: &str = "every slice was disturbed by steal or by other processes";
@@ -57,7 +59,8 @@ pub struct Row {
     pub warmup_s: f64,
     /// Actual length of the window; in slices, the sum of the kept windows.
     pub window_s: f64,
-    /// Echoes whose reply arrived inside the window.
+    /// Echoes whose reply arrived inside the window or, with a rate, whose request was due inside
+    /// it.
     pub messages: u64,
     /// Echoes that failed after all retries, over the whole trial.
     pub errors: u64,
@@ -127,6 +130,23 @@ pub struct Row {
     pub due_p999_us: Option<f64>,
     /// Maximum of this latency.
     pub due_max_us: Option<f64>,
+    /// Number of these latencies below 1 ns or above 60 s; no other statistic includes them.
+    pub due_out_of_range: Option<u64>,
+    /// Number of requests that the schedule placed inside the window; empty for a closed loop, like
+    /// the next five columns.
+    pub requests_due: Option<u64>,
+    /// Number of these requests without a correct reply, although the clients waited after the
+    /// close. They count in `due_*` at the age that they had reached.
+    pub censored: Option<u64>,
+    /// Requests due but not answered when the window opened.
+    pub backlog_open: Option<u64>,
+    /// Requests due but not answered when the window closed.
+    pub backlog_close: Option<u64>,
+    /// Share of the requests due in the window that were sent late, or never, because their client
+    /// was still waiting for another reply.
+    pub sent_late: Option<f64>,
+    /// 99th percentile of the delay from the scheduled send time to the actual one.
+    pub send_lag_p99_us: Option<f64>,
     /// Requests that the server answered, over the whole trial.
     pub server_accesses: Option<u64>,
     /// Malformed requests, which the server answered with an error.
@@ -189,7 +209,8 @@ pub struct Row {
     pub slices: Option<u64>,
     /// Number of disturbed slices, which do not count.
     pub slices_left_out: Option<u64>,
-    /// Seed of the random order of contenders; empty without slices.
+    /// Seed of the random order of contenders or of the send times; empty for a closed loop without
+    /// slices.
     pub seed: Option<u64>,
     /// Resource that limited throughput: `server`, `thread`, `client`, `host`, `latency` or
     /// `unclear`.
@@ -221,4 +242,24 @@ pub struct Row {
     pub invalid_reason: Option<String>,
     /// Notes on the trial, separated by semicolons.
     pub notes: Option<String>,
+}
+
+impl Row {
+    /// Number of replies that arrived inside the window, for a row with a rate: the requests that
+    /// were due in it, more or fewer by the change of the backlog. `None` if a count is unknown.
+    pub fn replies_in_window(&self) -> Option<u64> {
+        let answered = self.requests_due?.saturating_add(self.backlog_open?);
+        Some(answered.saturating_sub(self.backlog_close?))
+    }
+
+    /// Whether the offered load was sent and answered: the replies in the window are as many as the
+    /// requests that were due in it. `None` for a closed loop.
+    pub fn is_rate_kept(&self) -> Option<bool> {
+        let rate_per_s = self.rate_per_s?;
+        if let (Some(due), Some(replies)) = (self.requests_due, self.replies_in_window()) {
+            return Some(is_schedule_kept(due, replies, self.clients));
+        }
+        let is_poisson = self.arrivals.as_deref() != Some("constant");
+        Some(is_rate_kept(rate_per_s, self.throughput_per_s, self.window_s, is_poisson))
+    }
 }

@@ -74,6 +74,8 @@ pub struct OpenLoop {
     pub rate_per_s: f64,
     /// Distribution of the scheduled send times.
     pub arrivals: Arrivals,
+    /// Seed of the scheduled send times. Loads with equal seeds have equal schedules.
+    pub seed: u64,
 }
 
 /// Arrival process: the distribution of scheduled send times.

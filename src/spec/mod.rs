@@ -67,7 +67,7 @@ pub struct TrialSpec {
     /// Length of the slices in which contenders take turns; `None` means one window per
     /// contender.
     pub slice: Option<SliceLength>,
-    /// Seed for the random order of contenders.
+    /// Seed for the random order of contenders, and of the send times of an open loop.
     pub seed: u64,
     /// The clients' CPUs.
     pub client_cpus: CpuChoice,
@@ -123,6 +123,16 @@ impl Target {
 }
 
 impl TrialSpec {
+    /// Advances to the next trial, with another seed: the order of contenders and the send times of
+    /// an open loop differ between trials.
+    pub fn advance(&mut self) {
+        self.trial += 1;
+        self.seed = self.seed.wrapping_add(1);
+        if let Some(open_loop) = &mut self.load.open_loop {
+            open_loop.seed = self.seed;
+        }
+    }
+
     /// Returns every option in effect for a contender, by the name of its flag or key.
     pub fn options(&self, target: &Target) -> BTreeMap<String, String> {
         let client_cpus = [("client-cpus", self.client_cpus.to_string())];

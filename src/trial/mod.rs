@@ -35,7 +35,7 @@ pub use self::warning::Warning;
 use crate::load::{self, CancelToken, Outcome};
 use crate::measure::{LatencyHistogram, Moments, Totals};
 use crate::os::cpus::{CpuChoice, Cpus, Placement};
-use crate::results::{ClientLine, Row, SliceRow, ThreadRow};
+use crate::results::{ClientLine, HistogramRow, Row, SliceRow, ThreadRow};
 use crate::spec::{Target, TrialSpec};
 use crate::systems::System;
 
@@ -71,6 +71,8 @@ pub struct Trial {
     pub slices: Vec<SliceRow>,
     /// Warnings about the row.
     pub warnings: Vec<Warning>,
+    /// All latencies, for the file of histograms.
+    pub histograms: HistogramRow,
     /// Latencies: in an open loop from the time at which each request was due, otherwise from the
     /// time at which it was sent.
     pub latency: (Moments, LatencyHistogram),
@@ -123,7 +125,7 @@ fn run_placed(
     let exit_summary = server.exit_summary();
     let (server_report, stop_error) = stop_server(server, observed.server_exited);
     let totals = Totals::from_tallies(&tallies);
-    let cpu = CpuAccounting::of_window(&observed, &window, &placement, totals.messages());
+    let cpu = CpuAccounting::of_window(&observed, &window, &placement, totals.replies());
     let builder = RowBuilder {
         contender,
         spec,

@@ -4,11 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use crate::measure::{
     ClientTally, Distributions, Fairness, LITTLES_LAW_TOLERANCE, LatencyHistogram, RoleUsage,
-    Totals, Usage, count_mismatch, is_rate_kept, littles_law,
+    Totals, Usage, count_mismatch, littles_law,
 };
 use crate::os::cpus::{CpuChoice, Cpus};
-use crate::results::{ALL_DISTURBED, ClientLine, Row, ThreadRow, rounded};
-use crate::spec::{Arrivals, SliceLength, Target, TrialSpec};
+use crate::results::{ALL_DISTURBED, ClientLine, HistogramRow, Row, ThreadRow, rounded};
+use crate::spec::{SliceLength, Target, TrialSpec};
 use crate::systems::ServerOptions;
 
 use super::cpu_accounting::CpuAccounting;
@@ -82,7 +82,9 @@ impl RowBuilder<'_> {
         let invalid_reason = self.invalid_reason();
         let row = Row { valid: invalid_reason.is_none(), invalid_reason, ..self.option_columns() };
         let row = self.cpu.add_to(self.add_server(self.add_counts(row)));
-        let row = add_littles_law(add_latency(row, totals, &rtt, self.distributions), totals);
+        let row = add_latency(row, totals, &rtt, self.distributions);
+        let row = self.add_schedule(row);
+        let row = add_littles_law(row, totals, self.window);
         let row = self.add_slices(row);
         let warnings = self.warnings(&row);
         let notes: Vec<_> = warnings.iter().filter_map(Warning::note).collect();
@@ -92,6 +94,7 @@ impl RowBuilder<'_> {
             clients: self.tallies.iter().map(|tally| ClientLine::new(&row, tally)).collect(),
             threads: self.roles.iter().map(thread).collect(),
             slices: Vec::new(),
+            histograms: HistogramRow::new(&row, self.distributions),
             warnings,
             row,
             latency: match &self.distributions.from_due {
@@ -207,6 +210,25 @@ impl RowBuilder<'_> {
         }
     }
 
+    /// Columns of a schedule of requests.
+    fn add_schedule(&self, row: Row) -> Row {
+        let Some(open_loop) = self.spec.load.open_loop else { return row };
+        let (paced, from_due) = (&self.totals.paced, &self.totals.from_due);
+        let lag = self.distributions.send_lag.as_ref().and_then(|lag| lag.quantile_ns(0.99));
+        let late = (paced.due > 0).then(|| paced.sent_late as f64 / paced.due as f64);
+        Row {
+            due_out_of_range: Some(from_due.out_of_range()),
+            requests_due: Some(paced.due),
+            censored: Some(paced.censored),
+            backlog_open: Some(paced.backlog_open),
+            backlog_close: Some(paced.backlog_close),
+            sent_late: late.map(|share| rounded(share, 6)),
+            send_lag_p99_us: lag.map(|ns| ns as f64 / 1e3),
+            seed: Some(open_loop.seed),
+            ..row
+        }
+    }
+
     /// Columns of slices.
     fn add_slices(&self, row: Row) -> Row {
         let Some(slices) = &self.slices else { return row };
@@ -246,7 +268,8 @@ impl RowBuilder<'_> {
                 return Some(ALL_DISTURBED.to_owned());
             }
         }
-        if totals.messages() == 0 {
+        // In an overloaded open loop, all replies may be to requests of the warm-up.
+        if totals.messages() == 0 && totals.replies() == 0 {
             return Some("no echo completed in the window".to_owned());
         }
         let accesses = self.server_report.as_ref()?.metrics.accesses;
@@ -278,12 +301,7 @@ impl RowBuilder<'_> {
         {
             warnings.push(Warning::DriverLag { p99_us, share: p99_us / rtt_us });
         }
-        let at_random =
-            self.spec.load.open_loop.is_some_and(|open| open.arrivals == Arrivals::Poisson);
-        let is_kept = |rate| is_rate_kept(rate, row.throughput_per_s, row.window_s, at_random);
-        if let Some(offered) = row.rate_per_s.filter(|rate| !is_kept(*rate)) {
-            warnings.push(Warning::RateNotKept { offered, sent: row.throughput_per_s });
-        }
+        warnings.extend(self.schedule_warnings(row));
         let server_warnings = self.server_report.iter().flat_map(|report| &report.warnings);
         warnings.extend(server_warnings.cloned().map(Warning::Server));
         warnings.extend(self.cpu.warnings());
@@ -293,6 +311,23 @@ impl RowBuilder<'_> {
         }
         warnings.extend(self.read_error.clone().map(Warning::Unreadable));
         warnings.extend(self.placement.warnings());
+        warnings
+    }
+
+    fn schedule_warnings(&self, row: &Row) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        let per_s = |count: u64| count as f64 / self.window.as_secs_f64();
+        if row.is_rate_kept() == Some(false)
+            && let (Some(due), Some(replies)) = (row.requests_due, row.replies_in_window())
+        {
+            warnings.push(Warning::RateNotKept { offered: per_s(due), sent: per_s(replies) });
+        }
+        if let Some(censored) = row.censored.filter(|count| *count > 0) {
+            warnings.push(Warning::Censored(censored));
+        }
+        if let Some(count) = row.due_out_of_range.filter(|count| *count > 0) {
+            warnings.push(Warning::DueOutOfRange(count));
+        }
         warnings
     }
 
@@ -323,9 +358,9 @@ fn add_latency(
     let (rtt, from_due) = (&totals.latency, &totals.from_due);
     let to_us = |ns: Option<u64>| ns.map(|ns| ns as f64 / 1e3);
     let mean_us = |ns: Option<f64>| ns.map(|ns| rounded(ns / 1e3, 3));
-    let rtt_us = |q| to_us(histogram.quantile_ns(q));
+    let rtt_us = |q| to_us(rtt.quantile_ns(histogram, q));
     let due = distributions.from_due.as_ref();
-    let due_us = |q| to_us(due.and_then(|due| due.quantile_ns(q)));
+    let due_us = |q| to_us(due.and_then(|due| from_due.quantile_ns(due, q)));
     Row {
         rtt_mean_us: mean_us(rtt.mean_ns()),
         rtt_min_us: to_us(rtt.minimum_ns()),
@@ -347,11 +382,14 @@ fn add_latency(
     }
 }
 
-fn add_littles_law(row: Row, totals: &Totals) -> Row {
+fn add_littles_law(row: Row, totals: &Totals, window: Duration) -> Row {
     let pause_us = totals.mean_pause.map_or(0.0, us);
-    let law = row
-        .rtt_mean_us
-        .map(|rtt_us| littles_law(row.throughput_per_s, rtt_us, pause_us, row.clients));
+    // The law is about the replies of the window, whenever their requests were due.
+    let throughput = match totals.replies() {
+        replies if replies == row.messages => row.throughput_per_s,
+        replies => replies as f64 / window.as_secs_f64(),
+    };
+    let law = row.rtt_mean_us.map(|rtt_us| littles_law(throughput, rtt_us, pause_us, row.clients));
     Row { littles_law: law.map(|law| rounded(law, 4)), ..row }
 }
 

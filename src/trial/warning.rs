@@ -34,13 +34,17 @@ pub enum Warning {
         /// This lag as a share of the median round trip.
         share: f64,
     },
-    /// The clients sent fewer requests than the rate demands.
+    /// The clients sent fewer requests than the rate demands, or more because of a backlog.
     RateNotKept {
         /// Requests per second that were due.
         offered: f64,
         /// Requests per second that were sent and answered.
         sent: f64,
     },
+    /// Number of requests due in the window without a correct reply.
+    Censored(u64),
+    /// Number of latencies from the scheduled send time outside of the histogram's range.
+    DueOutOfRange(u64),
     /// Other processes used the CPUs of one side.
     OtherProcesses {
         /// The side.
@@ -101,6 +105,7 @@ impl Warning {
                 format!("the driver's lag is {:.0} % of the median round trip", share * 100.0)
             }
             Warning::RateNotKept { .. } => "the rate was not kept".to_owned(),
+            Warning::Censored(_) => "latencies of unanswered requests are lower bounds".to_owned(),
             Warning::OtherProcesses { side, .. } => {
                 format!("other processes used the {side} CPUs")
             }
@@ -171,6 +176,21 @@ impl fmt::Display for Warning {
                  them, {:.0} % of the median round trip, so the round trips partly measure the \
                  clients; give the clients more CPUs, or lower --clients",
                 share * 100.0
+            ),
+            Warning::RateNotKept { offered, sent } if sent > offered => write!(
+                f,
+                "the rate was not kept: offered {offered:.0}/s, sent {sent:.0}/s, because requests \
+                 of the warm-up were answered in the window; lower --rate, or raise --warmup"
+            ),
+            Warning::Censored(count) => write!(
+                f,
+                "requests that were due in the window and have no reply: {count}; their ages count \
+                 as their latencies, which are lower bounds"
+            ),
+            Warning::DueOutOfRange(count) => write!(
+                f,
+                "{count} latencies from the scheduled send time are above 60 s; no percentile \
+                 includes them"
             ),
             Warning::RateNotKept { offered, sent } => write!(
                 f,

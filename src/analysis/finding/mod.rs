@@ -266,6 +266,17 @@ impl CurvePoint {
 /// important first. `baseline` is the name of the system with which the others are compared, but
 /// not ranked.
 pub fn findings(curves: &[Curve], rows: &[Row], axis: Axis, baseline: &str) -> Vec<Finding> {
+    findings_with_loads(curves, rows, &super::paced_loads(rows, curves), axis, baseline)
+}
+
+/// Returns the same findings, for paced loads whose percentiles come from histograms.
+pub fn findings_with_loads(
+    curves: &[Curve],
+    rows: &[Row],
+    loads: &[PacedLoad],
+    axis: Axis,
+    baseline: &str,
+) -> Vec<Finding> {
     let groups = comparable_groups(curves);
     let claims = claims(curves, axis);
     let of_groups = groups.iter().flat_map(|group| {
@@ -277,7 +288,7 @@ pub fn findings(curves: &[Curve], rows: &[Row], axis: Axis, baseline: &str) -> V
         let crossovers = crossovers(group, axis, &claims.comparisons);
         fastest.into_iter().chain(crossovers).chain(trend::trends(group, axis, &claims))
     });
-    let of_rows = paced(curves, rows).into_iter().chain(remarks::remarks(curves, rows, axis));
+    let of_rows = paced(loads).into_iter().chain(remarks::remarks(curves, rows, axis));
     let mut all = Vec::new();
     // Groups with points in common have equal findings about these points.
     for finding in of_groups.chain(of_rows) {
@@ -312,8 +323,7 @@ fn crossovers(group: &[&Curve], axis: Axis, compared: &[Comparison]) -> Vec<Find
 }
 
 /// One finding for each system that was measured at given request rates.
-fn paced(curves: &[Curve], rows: &[Row]) -> Vec<Finding> {
-    let loads = super::paced_loads(rows, curves);
+fn paced(loads: &[PacedLoad]) -> Vec<Finding> {
     loads.chunk_by(|a, b| a.label == b.label).map(paced_system).collect()
 }
 

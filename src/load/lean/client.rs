@@ -12,7 +12,7 @@ use crate::load::CancelToken;
 use crate::load::failure::{record_error, record_sent_in_vain};
 use crate::load::retrying_client::{INITIAL_BACKOFF, MAX_OVERDUE};
 use crate::load::schedule::Schedule;
-use crate::measure::{ClientTally, Distributions, EchoTimes, Window};
+use crate::measure::{ClientTally, Distributions, DueTimes, EchoTimes, Window};
 use crate::message::{self, EchoError, Request};
 use crate::os::precise_sleep::Sleeper;
 use crate::spec::{ClientSpec, Endpoint, LoadSpec};
@@ -73,6 +73,8 @@ pub struct Client {
     sent: Instant,
     /// When the last echo ended.
     received: Instant,
+    /// Whether the request was due before the previous reply arrived.
+    was_waiting: bool,
     /// When the attempt times out.
     deadline: Instant,
     retries_left: u32,
@@ -99,6 +101,7 @@ impl Client {
             due: None,
             sent: now,
             received: now,
+            was_waiting: false,
             deadline: now,
             backoff: INITIAL_BACKOFF,
             first_echo_error: None,
@@ -123,7 +126,17 @@ impl Client {
         self.due = if schedule.is_open_loop() { schedule.next_due(now) } else { None };
         self.schedule = Some(schedule);
         let step = self.pause_or_send(shared, now);
+        // Not waiting, but started late.
+        self.was_waiting = false;
         self.run_steps(Ok(step), shared);
+    }
+
+    /// Ends a window: counts the requests that were due but not sent.
+    pub fn end_window(&mut self, shared: &mut Shared<'_>, window: &Window) {
+        let (due, stopped) = (self.due.take(), shared.stop.is_set());
+        if let Some(schedule) = &mut self.schedule {
+            schedule.end(due, stopped, window, &mut self.tally, &mut shared.distributions);
+        }
     }
 
     /// Handles an epoll event of its socket; `peer_closed`: the server has closed its side.
@@ -161,7 +174,7 @@ impl Client {
             }
             Phase::Pausing(_) if should_stop(shared, now) => self.phase = Phase::Done,
             Phase::BackingOff(_) if should_stop(shared, now) => {
-                self.record_in_flight(shared, now);
+                self.record_unanswered(shared, now);
                 self.phase = Phase::Done;
             }
             _ => {}
@@ -262,16 +275,28 @@ impl Client {
         if let Some(returned) = shared.epoll_returned.take() {
             shared.distributions.record_driver_lag(returned, now, window);
         }
-        let due = self.due.filter(|_| self.is_open_loop());
-        let times = EchoTimes { due, sent: self.sent, received: now };
+        let times = EchoTimes { due: self.scheduled(), sent: self.sent, received: now };
         self.tally.record_success(verified, times, window, &mut shared.distributions);
         self.schedule_next(shared, now)
     }
 
-    /// Records that a request without a success was in flight at the close, if it was.
-    fn record_in_flight(&self, shared: &mut Shared<'_>, now: Instant) {
-        if let Some(window) = &shared.window {
-            shared.distributions.in_flight.record(self.sent, now, window);
+    /// The due time of the current request; `None` in a closed loop.
+    #[inline]
+    fn scheduled(&self) -> Option<DueTimes> {
+        let due = self.due.filter(|_| self.is_open_loop())?;
+        Some(DueTimes { due, was_waiting: self.was_waiting })
+    }
+
+    /// Counts the current request as one without a correct reply: it may have been in flight at the
+    /// close, and it may have a due time.
+    #[cold]
+    fn record_unanswered(&mut self, shared: &mut Shared<'_>, now: Instant) {
+        let Some(window) = &shared.window else { return };
+        shared.distributions.in_flight.record(self.sent, now, window);
+        if let Some(times) = self.scheduled() {
+            let (sent, distributions) = (Some(self.sent), &mut shared.distributions);
+            self.tally.record_unanswered(times, sent, now, window, distributions);
+            self.due = None;
         }
     }
 
@@ -284,6 +309,7 @@ impl Client {
     fn schedule_next(&mut self, shared: &mut Shared<'_>, now: Instant) -> Step {
         self.received = now;
         self.due = self.schedule.as_mut().and_then(|schedule| schedule.next_due(now));
+        self.was_waiting = self.due.is_some_and(|due| due < now);
         self.pause_or_send(shared, now)
     }
 
@@ -311,7 +337,7 @@ impl Client {
     /// Starts the next echo, unless the load has ended.
     #[inline]
     fn next_echo(&mut self, shared: &mut Shared<'_>, now: Instant) -> Step {
-        if should_stop(shared, now) {
+        if !self.may_send(shared, now) {
             self.phase = Phase::Done;
             return Step::Pending;
         }
@@ -323,6 +349,17 @@ impl Client {
         }
         self.connect(shared, now);
         Step::Pending
+    }
+
+    /// Whether the load goes on. An open-loop client also sends, after the close, the requests that
+    /// were due in the window.
+    #[inline]
+    fn may_send(&self, shared: &Shared<'_>, now: Instant) -> bool {
+        let (Some(schedule), Some(window)) = (&self.schedule, &shared.window) else {
+            return !should_stop(shared, now);
+        };
+        let is_due = !schedule.is_open_loop() || self.due.is_none_or(|due| due < window.close);
+        is_due && !shared.stop.is_set() && now < schedule.send_until(shared.spec, window)
     }
 
     #[cold]
@@ -373,7 +410,7 @@ impl Client {
         }
         if should_stop(shared, now) {
             // Neither a success nor a failure: the window closed before the last retry.
-            self.record_in_flight(shared, now);
+            self.record_unanswered(shared, now);
             self.phase = Phase::Done;
             return;
         }
@@ -397,7 +434,7 @@ impl Client {
             return;
         }
         self.tally.record_failure(error.to_string());
-        self.record_in_flight(shared, now);
+        self.record_unanswered(shared, now);
         // The server is still unreachable after all retries.
         self.tally.gave_up = matches!(error, EchoError::Disconnected(_));
         if self.tally.gave_up {

@@ -193,6 +193,9 @@ impl<'a> ClientThread<'a> {
             let may_be_drained =
                 now == self.last_check || now >= window.close || self.shared.stop.is_set();
             if may_be_drained && self.clients.iter().all(|client| client.phase == Phase::Done) {
+                for client in &mut self.clients {
+                    client.end_window(&mut self.shared, &window);
+                }
                 return Ok(());
             }
         }

@@ -4,12 +4,12 @@ use anyhow::Result;
 
 use super::ReportInput;
 use super::common::{axis_name, data_points, draw, line_chart, styles, x_axis, x_values, y_axis};
-use crate::analysis::{Curve, PacedLoad, Point, paced_loads};
+use crate::analysis::{Curve, PacedLoad, Point};
 use crate::report::chart::{
     self, ChartInfo, DataPoint, Line, Scale, SeriesStyle, Stroke, is_crowded,
 };
 use crate::report::numbers::{compact, grouped};
-use crate::report::paced::{load, table as paced_table};
+use crate::report::paced::{limits, load, table as paced_table};
 use crate::report::page::{Block, Figure, Section};
 use crate::report::prose::phrases::{at_value, capitalize, inline_label};
 use crate::report::table;
@@ -28,7 +28,7 @@ pub fn section(input: &ReportInput<'_>) -> Result<Section> {
         None if input.curves.is_empty() => {}
         None => section.add_paragraph("The rows have no round-trip times."),
     }
-    let paced = paced_loads(input.rows, input.curves);
+    let paced = input.paced;
     if paced.is_empty() {
         section.add_paragraph(
             "Latency at a given rate (open loop) was not measured. scripts/latency.sh measures it \
@@ -37,9 +37,13 @@ pub fn section(input: &ReportInput<'_>) -> Result<Section> {
     } else {
         section.add_paragraph(
             "In an open loop, the schedule of requests does not depend on replies. Latency is \
-             measured from each request's scheduled send time, so it includes the time in queues.",
+             measured from each request's scheduled send time, so it includes the time in queues. \
+             Percentiles are those of all trials together, with their range over the trials.",
         );
-        section.blocks.push(open_loop(input, &paced)?);
+        section.blocks.push(open_loop(input, paced)?);
+        for text in limits(paced) {
+            section.add_paragraph(text);
+        }
     }
     Ok(section)
 }
@@ -158,7 +162,8 @@ fn open_loop(input: &ReportInput<'_>, loads: &[PacedLoad]) -> Result<Block> {
     let (lines, strokes) = percentiles(&series, |at, is_p99| {
         let of_label = loads.iter().filter(|paced| paced.label == labels[at]);
         let us = |paced: &PacedLoad| if is_p99 { paced.due_p99_us } else { paced.due_p50_us };
-        of_label.filter_map(|paced| Some(DataPoint::new(load_value(paced), us(paced)?))).collect()
+        let point = |paced| Some(DataPoint::new(load_value(paced), us(paced)?.us));
+        of_label.filter_map(point).collect()
     });
     if lines.is_empty() {
         return Ok(Block::Table(paced_table(loads)));
@@ -192,7 +197,7 @@ fn paced_styles(labels: &[&str], input: &ReportInput<'_>, loads: &[PacedLoad]) -
 /// The lowest and the highest p99, and the number of rates that were not kept.
 fn paced_caption(loads: &[PacedLoad]) -> String {
     let mut p99s: Vec<_> =
-        loads.iter().filter_map(|paced| Some((paced, paced.due_p99_us?))).collect();
+        loads.iter().filter_map(|paced| Some((paced, paced.due_p99_us?.us))).collect();
     p99s.sort_by(|a, b| a.1.total_cmp(&b.1));
     let at = |(paced, us): &(&PacedLoad, f64)| {
         format!("{} at {} ({} us)", inline_label(&paced.label), load(paced), grouped(*us, 0))
@@ -212,10 +217,12 @@ fn paced_caption(loads: &[PacedLoad]) -> String {
     let missed = loads.iter().filter(|paced| !paced.is_rate_kept()).count();
     let kept = match missed {
         0 => "All rates were kept.".to_owned(),
-        1 => "One rate was not kept: fewer requests were sent than offered (see the table)."
+        1 => "One rate was not kept: the number of requests sent differs from the number offered \
+              (see the table)."
             .to_owned(),
         more => format!(
-            "{more} rates were not kept: fewer requests were sent than offered (see the table)."
+            "{more} rates were not kept: the number of requests sent differs from the number \
+             offered (see the table)."
         ),
     };
     latency + &kept

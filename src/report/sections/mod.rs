@@ -15,7 +15,7 @@ use anyhow::Result;
 pub use self::throughput::MAIN_FIGURE;
 use super::page::Page;
 use super::text::printable;
-use crate::analysis::{Axis, Comparison, Cost, Curve, Finding};
+use crate::analysis::{Axis, Comparison, Cost, Curve, Finding, PacedLoad};
 use crate::results::{Provenance, Row};
 
 /// The input of a report.
@@ -37,6 +37,8 @@ pub struct ReportInput<'a> {
     pub comparisons: &'a [Comparison],
     /// Number of claims that are corrected together.
     pub claim_count: usize,
+    /// The paced loads, in display order.
+    pub paced: &'a [PacedLoad],
     /// The statements of the verdict.
     pub findings: &'a [Finding],
     /// The content of run.json, if available.
