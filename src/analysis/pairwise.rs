@@ -109,7 +109,7 @@ impl<'a> Pair<'a> {
     fn ratio_at(&self, combined: Option<LogEstimate>) -> Option<RatioAt> {
         let Pair { a, b, passes, ratios } = self;
         // Without slices, or with too few of them, the differences between trials decide.
-        let of_trials = Ratio::of(a, b);
+        let of_trials = Ratio::of(a, b).filter(|it| it.is_paired || it.estimate.is_some());
         // Only trials that are in the estimate.
         let with_disturbed = passes.iter().filter_map(|pass| {
             let (of_a, of_b) = (a.rounds.get(*pass)?, b.rounds.get(*pass)?);
