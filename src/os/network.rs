@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The namespaces have no names, so the kernel removes them and the pair with the last process in
-//! them, see network_namespaces(7). No interface, route or setting outside of them is changed.
+//! them, see `network_namespaces(7)`. No interface, route or setting outside of them is changed.
 
 use std::fs::File;
 use std::io;
@@ -120,7 +120,8 @@ impl VethPair {
     fn create() -> Result<Self> {
         let servers = new_namespace()?;
         let clients = new_namespace()?;
-        create_veth_pair(CLIENTS_END, SERVERS_END, servers.as_fd()).map_err(veth_error)?;
+        create_veth_pair(CLIENTS_END, SERVERS_END, servers.as_fd())
+            .map_err(|error| veth_error(&error))?;
         set_up(CLIENTS_END, CLIENTS_ADDRESS)?;
         enter(&servers)?;
         set_up(SERVERS_END, SERVERS_ADDRESS)?;
@@ -183,7 +184,7 @@ fn namespace_error(error: Errno) -> Error {
     refused("create a network namespace", error.desc(), advice)
 }
 
-fn veth_error(error: io::Error) -> Error {
+fn veth_error(error: &io::Error) -> Error {
     let code = Errno::from_raw(error.raw_os_error().unwrap_or_default());
     let advice = match code {
         Errno::EPERM => "run as root (with CAP_SYS_ADMIN and CAP_NET_ADMIN)",
@@ -216,7 +217,7 @@ mod tests {
         ];
         let of_veth = [(Errno::EOPNOTSUPP, "modprobe veth"), (Errno::EPERM, "run as root")];
         let texts = of_namespace.map(|(error, advice)| (namespace_error(error), advice));
-        let more = of_veth.map(|(error, advice)| (veth_error(error.into()), advice));
+        let more = of_veth.map(|(error, advice)| (veth_error(&error.into()), advice));
         for (error, advice) in texts.into_iter().chain(more) {
             let text = format!("{error:#}");
             assert!(text.contains(advice) && text.contains("--network loopback"), "{text}");
