@@ -177,26 +177,9 @@ impl fmt::Display for Warning {
                  clients; give the clients more CPUs, or lower --clients",
                 share * 100.0
             ),
-            Warning::RateNotKept { offered, sent } if sent > offered => write!(
-                f,
-                "the rate was not kept: offered {offered:.0}/s, sent {sent:.0}/s, because requests \
-                 of the warm-up were answered in the window; lower --rate, or raise --warmup"
-            ),
-            Warning::Censored(count) => write!(
-                f,
-                "requests that were due in the window and have no reply: {count}; their ages count \
-                 as their latencies, which are lower bounds"
-            ),
-            Warning::DueOutOfRange(count) => write!(
-                f,
-                "{count} latencies from the scheduled send time are above 60 s; no percentile \
-                 includes them"
-            ),
-            Warning::RateNotKept { offered, sent } => write!(
-                f,
-                "the rate was not kept: offered {offered:.0}/s, sent {sent:.0}/s; lower --rate, or \
-                 raise --clients"
-            ),
+            Warning::RateNotKept { .. } | Warning::Censored(_) | Warning::DueOutOfRange(_) => {
+                self.fmt_schedule(f)
+            }
             Warning::OtherProcesses { side, share } => write!(
                 f,
                 "other processes used {:.0} % of the {side} CPUs; stop them, or choose other CPUs \
@@ -254,6 +237,35 @@ impl fmt::Display for Warning {
                 "the process of the server at {address} is unknown, so the columns of its resource \
                  usage are empty; set pid=N if it runs on this machine, or use --spawn"
             ),
+        }
+    }
+}
+
+impl Warning {
+    /// Formats the warnings about an open loop.
+    fn fmt_schedule(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Warning::RateNotKept { offered, sent } if sent > offered => write!(
+                f,
+                "the rate was not kept: offered {offered:.0}/s, sent {sent:.0}/s, because requests \
+                 of the warm-up were answered in the window; lower --rate, or raise --warmup"
+            ),
+            Warning::Censored(count) => write!(
+                f,
+                "requests that were due in the window and have no reply: {count}; their ages count \
+                 as their latencies, which are lower bounds"
+            ),
+            Warning::DueOutOfRange(count) => write!(
+                f,
+                "{count} latencies from the scheduled send time are above 60 s; no percentile \
+                 includes them"
+            ),
+            Warning::RateNotKept { offered, sent } => write!(
+                f,
+                "the rate was not kept: offered {offered:.0}/s, sent {sent:.0}/s; lower --rate, or \
+                 raise --clients"
+            ),
+            _ => Ok(()),
         }
     }
 }
