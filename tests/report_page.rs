@@ -185,6 +185,8 @@ fn open_loop_rows_alone_make_a_latency_page() {
         arrivals: Some("poisson".to_owned()),
         due_p50_us: Some(100.0),
         due_p99_us: Some(300.0),
+        // Each trial must keep its rate, not only their mean.
+        throughput_per_s: if row.system == two_systems()[0] { 500.0 } else { 480.0 },
         ..row
     };
     let [a, b] = two_systems();

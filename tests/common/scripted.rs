@@ -17,7 +17,7 @@ use procfs::{CurrentSI, KernelStats};
 use super::{DEADLINE, Wire, server_spec, wire_of};
 
 /// Attempts of a measurement that other processes on this machine can disturb.
-pub const ATTEMPTS: usize = 3;
+pub const ATTEMPTS: usize = 10;
 
 /// Path of the scripted server.
 pub fn server_program() -> PathBuf {
