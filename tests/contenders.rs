@@ -302,17 +302,21 @@ fn a_missing_process_is_in_the_error() {
 #[test]
 fn the_report_of_slices_contains_a_ratio_with_its_interval() {
     let program = env!("CARGO_BIN_EXE_echometer");
-    let slow =
-        format!("tcp,label=with-work,exec={program} serve tcp --work spin:300us --addr {{addr}}");
-    let finished = bench(&["tcp", &slow], &["--spawn"]);
+    // Both work, so that the servers are the bound and not the clients. The work of a command is
+    // not known, so they are compared.
+    let working = |label: &str, work: &str| {
+        format!("tcp,label={label},exec={program} serve tcp --work {work} --addr {{addr}}")
+    };
+    let (fast, slow) = (working("fast", "spin:100us"), working("slow", "spin:600us"));
+    let finished = bench(&[&fast, &slow], &["--spawn"]);
     if finished.rows().iter().any(|row| !row.valid || row.slices < Some(5)) {
         // The machine is too busy now; the report of disturbed rows has its own test.
         return;
     }
     let text = report(finished.directory.path(), &[]);
     assert_eq!(text.status, 0, "{text:?}");
-    assert!(text.stdout.starts_with("tcp delivers "), "{text:?}");
-    assert!(text.stdout.contains("times the throughput of with-work"), "{text:?}");
+    assert!(text.stdout.starts_with("fast delivers "), "{text:?}");
+    assert!(text.stdout.contains("times the throughput of slow"), "{text:?}");
     assert!(text.stdout.contains("| row / column |"), "{text:?}");
     let json = report(finished.directory.path(), &["--format", "json"]);
     let report: Value = serde_json::from_str(&json.stdout).unwrap();
